@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "base/bytes.h"
+
+/* Sums of products rather than shifts: the compiler makes one load of them either way, and the
+ * prover needs no bit-vector reasoning. */
+
+uint16_t bytes_load_le16(const uint8_t *from)
+{
+	return (uint16_t)(from[0] + from[1] * 256u);
+}
+
+uint32_t bytes_load_le32(const uint8_t *from)
+{
+	return from[0] + from[1] * 256u + from[2] * 65536u + from[3] * 16777216u;
+}
+
+uint64_t bytes_load_le64(const uint8_t *from)
+{
+	return bytes_load_le32(from) + bytes_load_le32(from + 4) * ((uint64_t)1 << 32);
+}
+
+uint16_t bytes_load_be16(const uint8_t *from)
+{
+	return (uint16_t)(from[0] * 256u + from[1]);
+}
+
+uint32_t bytes_load_be32(const uint8_t *from)
+{
+	return from[0] * 16777216u + from[1] * 65536u + from[2] * 256u + from[3];
+}
+
+void bytes_store_le16(uint8_t *to, uint16_t value)
+{
+	to[0] = (uint8_t)(value & 0xff);
+	to[1] = (uint8_t)(value >> 8);
+}
+
+void bytes_store_le32(uint8_t *to, uint32_t value)
+{
+	bytes_store_le16(to, (uint16_t)(value & 0xffff));
+	bytes_store_le16(to + 2, (uint16_t)(value >> 16));
+}
+
+void bytes_store_le64(uint8_t *to, uint64_t value)
+{
+	bytes_store_le32(to, (uint32_t)(value & 0xffffffff));
+	bytes_store_le32(to + 4, (uint32_t)(value >> 32));
+}
+
+void bytes_store_be16(uint8_t *to, uint16_t value)
+{
+	to[0] = (uint8_t)(value >> 8);
+	to[1] = (uint8_t)(value & 0xff);
+}
+
+void bytes_store_be32(uint8_t *to, uint32_t value)
+{
+	bytes_store_be16(to, (uint16_t)(value >> 16));
+	bytes_store_be16(to + 2, (uint16_t)(value & 0xffff));
+}
+
+bool bytes_equal_constant_time(const uint8_t *a, const uint8_t *b, size_t size)
+{
+	uint8_t difference = 0;
+	for (size_t i = 0; i < size; i++) {
+		difference = (uint8_t)(difference | (a[i] ^ b[i]));
+	}
+	return difference == 0;
+}
+
+bool bytes_are_zero(const uint8_t *bytes, size_t size)
+{
+	uint8_t seen = 0;
+	for (size_t i = 0; i < size; i++) {
+		seen = (uint8_t)(seen | bytes[i]);
+	}
+	return seen == 0;
+}
+
+void secure_zero(void *secret, size_t size)
+{
+	uint8_t *bytes = secret;
+	for (size_t i = 0; i < size; i++) {
+		bytes[i] = 0;
+	}
+#ifndef __FRAMAC__
+	/* Tells the compiler that somebody reads the zeroes, so that it has to write them. */
+	__asm__ volatile("" : : "r"(secret) : "memory");
+#endif
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/* The secure volume: sparse logical blocks of 4 KiB, encrypted, authenticated, crash-safe, in
+ * transactions. docs/volume-format.md says what is on the disk; this says how it is used.
+ *
+ * One caller at a time (the store's lock). All memory comes from the arena given at mount; nothing
+ * is allocated later. After any STATUS_AUTH_META, STATUS_TAMPER, STATUS_IO on a write path or a
+ * dead device the volume accepts no further writes (volume_is_writable() is false); reads go on as
+ * far as they authenticate. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "base/units.h"
+#include "block/block_device.h"
+#include "crypto/aead.h"
+#include "crypto/random.h"
+
+#define VOLUME_UUID_BYTES 16u
+#define VOLUME_KEY_BYTES  32u
+/* Smallest and largest volume of the state profile. */
+#define VOLUME_STATE_BLOCKS_MIN 2048u	/* 8 MiB */
+#define VOLUME_STATE_BLOCKS_MAX 262144u /* 1 GiB */
+/* Blocks that one transaction may change. 64 inline blocks hold a full vTPM image of 151 KB. */
+#define VOLUME_TXN_BLOCKS_MAX 64u
+
+enum volume_key_type {
+	VOLUME_KEY_RAW = 1,	   /* 32 bytes from the platform. */
+	VOLUME_KEY_PASSPHRASE = 2, /* PBKDF2. */
+	VOLUME_KEY_RECOVERY = 3,   /* 32 bytes that a person keeps. */
+};
+
+/* A key that opens (or is to open) a keyslot. Borrowed for the call; never stored. */
+struct volume_key {
+	enum volume_key_type type;
+	const uint8_t *bytes;
+	size_t size_bytes; /* 32 for RAW and RECOVERY (else STATUS_NO_KEY), 1..1024 for PASSPHRASE.
+			    */
+};
+
+/* What the volume borrows for its whole life. */
+struct volume_environment {
+	const struct block_device *device;
+	const struct aead *aead;
+	struct random *random;
+	uint8_t *arena; /* 64-byte aligned, private memory, at least volume_arena_bytes(). */
+	size_t arena_size_bytes;
+};
+
+struct volume_counters {
+	uint64_t commits;
+	uint64_t checkpoints;
+	uint64_t log_writes; /* Device writes that carried log records. */
+	uint64_t rehomed_blocks;
+};
+
+/* Readable without a key: nothing here is authenticated. */
+struct volume_public_info {
+	uint8_t uuid[VOLUME_UUID_BYTES];
+	uint32_t format_version;
+	struct block_count size;
+};
+
+/* Readable after mount: authenticated. */
+struct volume_info {
+	struct volume_public_info open;
+	uint64_t epoch;
+	uint64_t sequence; /* Of the last commit. */
+	uint32_t key_generation;
+	uint32_t keyslots_in_use;
+	struct block_count blocks_used;
+	struct block_count blocks_free;
+};
+
+/* Where the first failure of this mount was, for messages. level 0 is data; UINT64_MAX: unknown. */
+struct volume_failure {
+	enum status status;
+	uint64_t logical;
+	uint64_t physical;
+	uint64_t epoch;
+	uint32_t level;
+};
+
+struct volume; /* Lives at the start of the arena. */
+
+/* Called now and then by long operations; `done` of `total`. May be NULL. */
+typedef void (*volume_progress)(void *context, uint64_t done, uint64_t total);
+
+size_t volume_arena_bytes(struct block_count device_size);
+
+/* Write a new, empty volume over whatever is on the device. An explicit decision of the caller,
+ * never a reaction to a failed mount. The volume is not mounted afterwards. */
+MUST_CHECK
+enum status volume_create(const struct volume_environment *environment, struct block_count size,
+			  const struct volume_key *key, volume_progress progress,
+			  void *progress_context);
+
+/* What anybody can read. STATUS_NOT_A_VOLUME, STATUS_NEWER_FORMAT, STATUS_IO. */
+MUST_CHECK
+enum status volume_public_info_read(const struct block_device *device,
+				    struct volume_public_info *info);
+
+/* Authenticate, recover, and be ready. Writes nothing to the device; the first commit does.
+ * `read_only` also allows devices without FLUSH or without write access.
+ * `failure` (may be NULL) says where a failed mount failed.
+ * Errors: NOT_A_VOLUME, NEWER_FORMAT, WRONG_KEY, NO_KEY, TRUNCATED, AUTH_META, TAMPER, NO_FLUSH,
+ * READ_ONLY, NO_ENTROPY, IO, BAD_HOST, TIMEOUT, NO_MEMORY (arena too small). */
+MUST_CHECK
+enum status volume_mount(const struct volume_environment *environment, const struct volume_key *key,
+			 bool read_only, struct volume **volume, struct volume_failure *failure);
+
+/* Forget all keys. Writes nothing: everything acknowledged is durable already. */
+void volume_unmount(struct volume *volume);
+
+bool volume_is_writable(const struct volume *volume);
+void volume_info_get(const struct volume *volume, struct volume_info *info);
+void volume_counters_get(const struct volume *volume, struct volume_counters *counters);
+void volume_failure_get(const struct volume *volume, struct volume_failure *failure);
+
+/* Number of logical blocks, and of logical blocks in one object's slice (a power of two). */
+struct block_count volume_logical_size(const struct volume *volume);
+struct block_count volume_slice_size(const struct volume *volume);
+
+/* Read one logical block as last committed. A hole reads as zeroes. Unverified plaintext is never
+ * released: on an error `out` is zeroed. */
+MUST_CHECK
+enum status volume_read(struct volume *volume, struct logical_block block,
+			uint8_t out[BLOCK_BYTES]);
+
+/* A transaction stages changes in memory; nothing reaches the device before commit. One at a time
+ * (STATUS_BUSY). */
+MUST_CHECK
+enum status volume_txn_begin(struct volume *volume);
+
+/* Stage new content. Only what differs is written: content equal to the committed block costs
+ * nothing, and trailing or unchanged parts are not logged where the record format allows it.
+ * Staging the same block again replaces it. STATUS_TOO_LARGE beyond VOLUME_TXN_BLOCKS_MAX. */
+MUST_CHECK
+enum status volume_txn_put(struct volume *volume, struct logical_block block,
+			   const uint8_t content[BLOCK_BYTES]);
+/* Stage a hole. */
+MUST_CHECK
+enum status volume_txn_discard(struct volume *volume, struct logical_block block);
+
+/* As volume_read, but sees this transaction's own changes. */
+MUST_CHECK
+enum status volume_txn_read(struct volume *volume, struct logical_block block,
+			    uint8_t out[BLOCK_BYTES]);
+
+/* All or nothing, durable when it returns OK: one device write and one flush for up to 32 KiB of
+ * changes. A transaction that changes nothing writes nothing. On an error the transaction is gone;
+ * whether it survives a crash is undecided only after STATUS_IO, _TIMEOUT or _BAD_HOST, and then
+ * the volume is no longer writable. */
+MUST_CHECK
+enum status volume_txn_commit(struct volume *volume);
+void volume_txn_abort(struct volume *volume);
+
+/* Move the log's content to its homes and release the ring. Happens by itself when needed. */
+MUST_CHECK
+enum status volume_checkpoint(struct volume *volume);
+
+/* Walk and authenticate everything reachable, check bitmap == reachability. Stops at the first
+ * failure; see volume_failure_get(). */
+MUST_CHECK
+enum status volume_verify(struct volume *volume, volume_progress progress, void *progress_context);
+
+/* Keyslots. Each change is durable when it returns OK. Removing the last one is STATUS_INVALID. */
+MUST_CHECK
+enum status volume_key_add(struct volume *volume, const struct volume_key *key);
+MUST_CHECK
+enum status volume_key_remove(struct volume *volume, const struct volume_key *key);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/* SHA-2, HMAC, HKDF (RFC 5869) and PBKDF2 (RFC 8018): thin faces over mbedtls. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+
+#define SHA256_BYTES 32u
+#define SHA512_BYTES 64u
+
+/* A piece of input: hashes and MACs take lists of them, so that callers need no joined copy. */
+struct hash_input {
+	const uint8_t *bytes;
+	size_t size_bytes;
+};
+
+MUST_CHECK
+enum status hash_sha256(const struct hash_input *inputs, size_t count, uint8_t out[SHA256_BYTES]);
+MUST_CHECK
+enum status hash_sha512(const struct hash_input *inputs, size_t count, uint8_t out[SHA512_BYTES]);
+MUST_CHECK
+enum status hash_hmac_sha256(const uint8_t *key, size_t key_size_bytes,
+			     const struct hash_input *inputs, size_t count,
+			     uint8_t out[SHA256_BYTES]);
+
+/* HKDF-Extract and HKDF-Expand with SHA-256. `out_size_bytes` is at most 255 * 32. */
+MUST_CHECK
+enum status hkdf_extract(const uint8_t *salt, size_t salt_size_bytes, const uint8_t *ikm,
+			 size_t ikm_size_bytes, uint8_t prk[SHA256_BYTES]);
+MUST_CHECK
+enum status hkdf_expand(const uint8_t prk[SHA256_BYTES], const uint8_t *info,
+			size_t info_size_bytes, uint8_t *out, size_t out_size_bytes);
+
+/* PBKDF2-HMAC-SHA512. */
+MUST_CHECK
+enum status pbkdf2_sha512(const uint8_t *passphrase, size_t passphrase_size_bytes,
+			  const uint8_t *salt, size_t salt_size_bytes, uint32_t iterations,
+			  uint8_t *out, size_t out_size_bytes);

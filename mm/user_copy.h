@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+/* The only code that dereferences a user_addr. Each call checks, page by page in the given address
+ * space, that the bytes are user-accessible (and writable for copies out), then copies through the
+ * kernel's direct map: no fault can happen and SMAP stays on. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/compiler.h"
+#include "base/status.h"
+#include "mm/page_table.h"
+
+/* Turns a private page's address into a kernel pointer to it. */
+struct direct_map_port {
+	uint8_t *(*pointer)(void *context, struct phys_addr at);
+	void *context;
+};
+
+struct user_space {
+	const struct page_table *table;
+	const struct direct_map_port *direct_map;
+};
+
+/* STATUS_BAD_USER: any byte of the range is not user memory (or wraps, or is above
+ * PAGE_TABLE_USER_END). Copies nothing unless the whole range is good. */
+MUST_CHECK
+enum status user_copy_in(const struct user_space *space, void *to, struct user_addr from,
+			 size_t size_bytes);
+MUST_CHECK
+enum status user_copy_out(const struct user_space *space, struct user_addr to, const void *from,
+			  size_t size_bytes);
+MUST_CHECK
+enum status user_zero(const struct user_space *space, struct user_addr to, size_t size_bytes);
+/* A terminated string of at most size - 1 characters; STATUS_TOO_LARGE if longer. */
+MUST_CHECK
+enum status user_copy_string(const struct user_space *space, char *to, size_t size_bytes,
+			     struct user_addr from);
