@@ -24,8 +24,9 @@
 /* Smallest and largest volume of the state profile. */
 #define VOLUME_STATE_BLOCKS_MIN 2048u	/* 8 MiB */
 #define VOLUME_STATE_BLOCKS_MAX 262144u /* 1 GiB */
-/* Blocks that one transaction may change. 64 inline blocks hold a full vTPM image of 151 KB. */
-#define VOLUME_TXN_BLOCKS_MAX 64u
+/* Blocks that one transaction may change: an object of 256 KiB (64 blocks), its metadata and the
+ * index, with room for a second small object. */
+#define VOLUME_TXN_BLOCKS_MAX 72u
 
 enum volume_key_type {
 	VOLUME_KEY_RAW = 1,	   /* 32 bytes from the platform. */
