@@ -3,8 +3,8 @@
  *
  * Pure: reaches table pages through a port, so it runs on the host against an array. W^X holds by
  * construction: a mapping that is both writable and executable is STATUS_INVALID. User mappings
- * live below PAGE_TABLE_USER_END, kernel mappings at or above PAGE_TABLE_KERNEL_BEGIN. The caller
- * flushes the TLB. */
+ * live below PAGE_TABLE_USER_END, kernel mappings at or above PAGE_TABLE_KERNEL_BEGIN: a mapping of
+ * the other kind is STATUS_INVALID too. The caller flushes the TLB. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,8 +23,9 @@ struct page_access {
 	bool writable;
 	bool executable;
 	bool user;
-	bool uncached; /* Device registers. */
-	bool global;
+	bool uncached; /* Device registers: never private. Not for user mappings. */
+	bool global;   /* Not for user mappings. */
+	bool shared;   /* Host-visible: mapped without private_mask. Not for user mappings. */
 };
 
 /* How table pages are had and reached. */
@@ -67,7 +68,8 @@ MUST_CHECK
 enum status page_table_unmap(struct page_table *table, uint64_t virtual_address,
 			     uint64_t size_bytes);
 
-/* Change access of existing 4 KiB mappings; W^X is checked. */
+/* Change access of existing 4 KiB mappings; W^X is checked. STATUS_NOT_FOUND if some page is not
+ * mapped, STATUS_INVALID for a piece of a large page: nothing changes then. */
 MUST_CHECK
 enum status page_table_protect(struct page_table *table, uint64_t virtual_address,
 			       uint64_t size_bytes, struct page_access access);
