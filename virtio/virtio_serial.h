@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/* virtio-console with named ports: byte streams between the host and the kernel (virtio 1.2,
+ * section 5.3, feature MULTIPORT). Works with QEMU's
+ *   -device virtio-serial-device,max_ports=4 -device virtserialport,nr=1,name=org.example
+ *
+ * Ports are found by name, because the host chooses their numbers. Nothing here blocks except
+ * open, port_open and write, each with a deadline. Received bytes stay in their buffer, and the
+ * buffer out of the host's reach, until the caller has read them: that is the back-pressure.
+ *
+ * The first lie or a missed deadline of the device itself (not of a client that reads slowly) ends
+ * the device: every later call returns STATUS_BAD_HOST. Bytes on a port are the host's word:
+ * callers validate them. One caller at a time. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/status.h"
+#include "sharedmem/sharedmem.h"
+#include "virtio/virtio_device.h"
+#include "virtio/virtq.h"
+
+/* Ports with a number at or above this are declined. */
+#define VIRTIO_SERIAL_PORTS_MAX	     8u
+#define VIRTIO_SERIAL_NAME_BYTES_MAX 63u
+/* Buffers of one page that an open port lends the device. */
+#define VIRTIO_SERIAL_RECEIVE_PAGES  4u
+#define VIRTIO_SERIAL_TRANSMIT_PAGES 2u
+/* The most that a device with all ports open borrows from sharedmem. */
+#define VIRTIO_SERIAL_SHARED_PAGES                  \
+	(2u * (VIRTIO_SERIAL_PORTS_MAX + 1u) + 2u + \
+	 VIRTIO_SERIAL_PORTS_MAX * (VIRTIO_SERIAL_RECEIVE_PAGES + VIRTIO_SERIAL_TRANSMIT_PAGES))
+/* Descriptors of a data queue and of a control queue. */
+#define VIRTIO_SERIAL_DATA_QUEUE_SIZE	 8u
+#define VIRTIO_SERIAL_CONTROL_QUEUE_SIZE 16u
+
+/* Borrowed until close. */
+struct virtio_serial_environment {
+	struct virtio_transport *transport; /* Of a device with VIRTIO_ID_CONSOLE. */
+	struct sharedmem *memory;
+	const struct clock *clock;
+};
+
+/* A received page that is not fully read yet; private. */
+struct virtio_serial_received {
+	uint16_t page_index;
+	uint32_t size_bytes;
+	uint32_t taken_bytes;
+};
+
+/* Private. */
+struct virtio_serial_port {
+	bool present;	/* PORT_ADD came and no PORT_REMOVE. */
+	bool host_open; /* Somebody holds the host's end. */
+	bool opened;	/* We hold ours. */
+	bool name_refused;
+	uint32_t generation;
+	char name[VIRTIO_SERIAL_NAME_BYTES_MAX + 1];
+	struct virtq receive;
+	struct virtq transmit;
+	struct shared_region receive_pages;
+	struct shared_region transmit_pages;
+	/* Which page a chain in flight carries, by its head. */
+	uint8_t receive_page_of[VIRTIO_SERIAL_DATA_QUEUE_SIZE];
+	uint8_t transmit_page_of[VIRTIO_SERIAL_DATA_QUEUE_SIZE];
+	bool transmit_page_busy[VIRTIO_SERIAL_TRANSMIT_PAGES];
+	struct virtio_serial_received current; /* size_bytes == 0: none. */
+};
+
+/* Caller's storage; fields are private. */
+struct virtio_serial {
+	struct virtio_device device;
+	struct virtq control_receive;
+	struct virtq control_transmit;
+	struct shared_region control_receive_page;
+	struct shared_region control_transmit_page;
+	uint32_t port_count;
+	bool open;
+	struct virtio_serial_port ports[VIRTIO_SERIAL_PORTS_MAX];
+};
+
+/* What a port's user has to know. */
+struct virtio_serial_port_state {
+	bool present;
+	bool host_open;
+	/* Grows at each open and each close of the host's end. When it changes, whatever was half
+	 * received belongs to somebody who is gone: start over. */
+	uint32_t generation;
+};
+
+/* Reset, negotiate, set up all queues, and ask the device for its ports.
+ * STATUS_NO_DEVICE: not a console. STATUS_UNSUPPORTED: no MULTIPORT. Else as virtio_device_open.
+ * On failure nothing is held (pages that the device may still reach are leaked). */
+MUST_CHECK
+enum status virtio_serial_open(struct virtio_serial *serial,
+			       const struct virtio_serial_environment *environment);
+
+/* Reset; pages go back, or are leaked if the reset is not confirmed. Safe when called twice. */
+void virtio_serial_close(struct virtio_serial *serial);
+
+/* Find the port called `name`, waiting up to `timeout_us` for the host to announce it, and open our
+ * end. *port is the handle for all other calls. Whether the host's end is open is another matter.
+ * STATUS_NOT_FOUND: no such port in time. STATUS_EXISTS: two ports carry that name, or it is open
+ * already. STATUS_NO_MEMORY, STATUS_BAD_HOST. */
+MUST_CHECK
+enum status virtio_serial_port_open(struct virtio_serial *serial, const char *name,
+				    uint64_t timeout_us, uint32_t *port);
+
+/* Take in what the device reports on its control queue (bounded work). Call it in each turn of the
+ * main loop. STATUS_BAD_HOST: the device is dead. */
+MUST_CHECK
+enum status virtio_serial_poll(struct virtio_serial *serial);
+
+/* Of an open port. Only as fresh as the last poll, read or write. */
+void virtio_serial_port_state(const struct virtio_serial *serial, uint32_t port,
+			      struct virtio_serial_port_state *state);
+
+/* Up to `size_bytes` (at least 1) of what arrived, without waiting. *read_bytes is at least 1 on
+ * success. STATUS_AGAIN: nothing there. STATUS_BAD_HOST. */
+MUST_CHECK
+enum status virtio_serial_read(struct virtio_serial *serial, uint32_t port, uint8_t *out,
+			       size_t size_bytes, size_t *read_bytes);
+
+/* Drop what has arrived and was not read (bounded by the buffers lent). For a caller that lost
+ * track of the frames. */
+MUST_CHECK
+enum status virtio_serial_discard(struct virtio_serial *serial, uint32_t port);
+
+/* Queue all `size_bytes` for the host, waiting for free buffers up to `timeout_us`.
+ * STATUS_NO_DEVICE: the host's end is closed (or closed meanwhile): bytes are lost, as on a line
+ * that was hung up. STATUS_TIMEOUT: the client does not read; a part may have been sent, so the
+ * stream is out of step until the generation changes. STATUS_BAD_HOST. */
+MUST_CHECK
+enum status virtio_serial_write(struct virtio_serial *serial, uint32_t port, const uint8_t *bytes,
+				size_t size_bytes, uint64_t timeout_us);
+
+/* Sleeping. Interrupts are hints: they come too often or not at all, so keep a timer running too.
+ *   interrupts off at the CPU; virtio_serial_interrupts_want(true);
+ *   if virtio_serial_pending(): do not sleep; else enable-and-halt;
+ *   virtio_serial_interrupt_ack() in the handler or after it. */
+void virtio_serial_interrupts_want(struct virtio_serial *serial, bool wanted);
+bool virtio_serial_pending(const struct virtio_serial *serial);
+void virtio_serial_interrupt_ack(struct virtio_serial *serial);
