@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: MIT
+"""./test: builds what the families need, runs them with CTest, adds up what ran.
+
+One line ends every run: `N passed, N failed[, N skipped]`. CTest is underneath; a pytest or cmocka
+program counts with each of its cases, anything else as one.
+"""
+
+import argparse
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
+from harness import build  # noqa: E402 (the path has to be set first)
+
+FAMILIES = {
+    "style": "layers, limits, headers, format; builds with gcc, with clang and for production",
+    "unit": "every PURE source on the host, under ASan and UBSan",
+    "user": "ring-3 programs that test the system calls from inside a VM",
+    "qemu": "boot, persistence, counted device operations, confidentiality",
+    "fault": "what bad input gets: disks, keys, bundles, clients, a crashing vTPM",
+    "kills": "SIGKILL at random moments of a stream of NV writes (--count, --seed)",
+    "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
+}
+NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "kills"}
+COVERED = ("block", "virtio", "sharedmem", "mm")
+COVERAGE_MIN_PERCENT = 85
+OUTPUT_MAX = str(1 << 26)
+
+
+class Tally:
+    """What passed, failed and was skipped so far."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failures = []  # (name, command that repeats it)
+        self.skips = []  # (name, reason)
+
+    def step(self, name, repeat, action):
+        """Run one thing that counts as one test; True if it passed."""
+        started = time.monotonic()
+        try:
+            action()
+        except (build.BuildError, subprocess.CalledProcessError) as error:
+            print(error)
+            print(f"FAILED {name} ({time.monotonic() - started:.1f} s)", flush=True)
+            self.failures.append((name, repeat))
+            return False
+        print(f"ok {name} ({time.monotonic() - started:.1f} s)", flush=True)
+        self.passed += 1
+        return True
+
+    def finish(self):
+        for name, reason in self.skips:
+            print(f"skipped: {name}: {reason}")
+        for name, repeat in self.failures:
+            print(f"failed: {name}\n  repeat: {repeat}")
+        line = f"{self.passed} passed, {len(self.failures)} failed"
+        if self.skips:
+            line += f", {len(self.skips)} skipped"
+        print(line, flush=True)
+        return 1 if self.failures or self.passed == 0 else 0
+
+
+def add_pytest(tally, family, output):
+    """Add a pytest run's cases; False if the output is not one's."""
+    summary = re.findall(r"^=*\s*((?:\d+ \w+(?:, )?)+) in [\d.]+s", output, re.M)
+    if not summary:
+        return False
+    counts = dict(reversed(pair.split()) for pair in summary[-1].split(", "))
+    tally.passed += int(counts.get("passed", 0))
+    failed = re.findall(r"^(?:FAILED|ERROR) (\S+?::\S+)", output, re.M)
+    for node in failed:
+        tally.failures.append((node, f"./test {family} --only {shlex.quote(node)}"))
+    for _ in range(int(counts.get("failed", 0)) + int(counts.get("errors", 0)) - len(failed)):
+        tally.failures.append(("an unnamed case", f"./test {family}"))
+    for count, reason in re.findall(r"^SKIPPED \[(\d+)\] (.+)$", output, re.M):
+        tally.skips.extend([tuple(reason.split(": ", 1))] * int(count))
+    return True
+
+
+def add_cmocka(tally, family, name, output):
+    """Add a cmocka program's cases; False if the output is not one's."""
+    ran = re.findall(r"^\[==========\] (\d+) test\(s\) run\.", output, re.M)
+    if not ran:
+        ran = re.findall(r"^\[==========\] \S+: (\d+) test\(s\) run\.", output, re.M)
+    if not ran:
+        return False
+    tally.passed += sum(int(n) for n in re.findall(r"^\[  PASSED  \] (\d+) test", output, re.M))
+    for case in re.findall(r"^\[  SKIPPED \] (?!\d+ test)(\S+)", output, re.M):
+        tally.skips.append((f"{name}: {case}", "its program says so"))
+    return True
+
+
+def add_case(tally, family, case):
+    name = case.get("name")
+    repeat = f"./test {family} --only {shlex.quote(name)}"
+    output = case.findtext("system-out") or ""
+    status = case.get("status")
+    if status in ("notrun", "disabled") or case.find("skipped") is not None:
+        skipped = case.find("skipped")
+        reason = skipped.get("message") if skipped is not None else status
+        if skipped is not None and "SKIP" in (reason or "").upper():
+            found = re.findall(r"(?im)^skip(?:ped)?: (.+)$", output)
+            tally.skips.append((name, found[-1] if found else reason))
+        else:
+            tally.failures.append((f"{name} (did not run: {reason})", repeat))
+        return
+    before = len(tally.failures)
+    counted = add_pytest(tally, family, output) or add_cmocka(tally, family, name, output)
+    if status == "run":
+        if not counted:
+            tally.passed += 1
+    elif len(tally.failures) == before:
+        tally.failures.append((name, repeat))
+
+
+def ctest(tally, family, preset, options, pattern=None, exclude=None):
+    """Run what carries the family's label in a build; add it up."""
+    folder = build.build_dir(preset)
+    results = os.path.join(folder, f"results-{family}.xml")
+    if os.path.exists(results):
+        os.unlink(results)
+    command = ["ctest", "--test-dir", folder, "-L", f"^{family}$", "--output-junit", results,
+               "--output-on-failure", "--test-output-size-passed", OUTPUT_MAX,
+               "--test-output-size-failed", OUTPUT_MAX, "-j", str(os.cpu_count() or 1),
+               "--timeout", str(options.timeout_s)]
+    if not options.nightly:
+        command += ["-LE", "^nightly$"]
+    if pattern:
+        command += ["-R", pattern]
+    if exclude:
+        command += ["-E", exclude]
+    environment = dict(os.environ, HOLDFAST_NIGHTLY="1" if options.nightly else "0",
+                       HOLDFAST_KILLS=str(options.count))
+    if options.seed is not None:
+        environment["HOLDFAST_SEED"] = str(options.seed)
+    if options.only and "::" in options.only:
+        environment["PYTEST_ADDOPTS"] = "--only " + shlex.quote(options.only)
+    print(f"== {family} ({preset})", flush=True)
+    subprocess.run(command, cwd=build.ROOT, env=environment, check=False)
+    try:
+        cases = ElementTree.parse(results).getroot().findall("testcase")
+    except (OSError, ElementTree.ParseError):
+        cases = []
+    if not cases:
+        tally.failures.append((f"{family}: no test ran", f"./test {family}"))
+    for case in cases:
+        add_case(tally, family, case)
+
+
+def ctest_names(preset, family):
+    done = subprocess.run(
+        ["ctest", "--test-dir", build.build_dir(preset), "--show-only=json-v1", "-L",
+         f"^{family}$"], check=True, capture_output=True, text=True)
+    return {test["name"] for test in json.loads(done.stdout)["tests"]}
+
+
+def only_pattern(options):
+    """--only NAME is a CTest name, or a pytest node whose file names the CTest test."""
+    if not options.only:
+        return None
+    if "::" in options.only:
+        return os.path.basename(options.only.split("::")[0])[:-len(".py")] + "$"
+    return f"^{re.escape(options.only)}$"
+
+
+def run_style(tally, options):
+    if not options.only:
+        for preset, what in (("clang", "everything builds with clang, warnings are errors"),
+                             ("production", "the production preset builds")):
+            tally.step(what, "./test style", lambda preset=preset: build.build(preset))
+        tally.step("a production build has no development feature", "./test style",
+                   lambda: subprocess.run(
+                       [sys.executable, "tools/check_production.py", build.build_dir("dev"),
+                        build.build_dir("production")], cwd=build.ROOT, check=True))
+    ctest(tally, "style", "dev", options, only_pattern(options))
+
+
+def run_unit(tally, options):
+    if not tally.step("host code builds under ASan and UBSan", "./test unit",
+                      lambda: build.build("host-asan")):
+        return
+    pattern = only_pattern(options)
+    sanitized = ctest_names("host-asan", "unit")
+    dev_only = ctest_names("dev", "unit") - sanitized
+    if pattern is None or any(re.search(pattern, name) for name in sanitized):
+        ctest(tally, "unit", "host-asan", options, pattern)
+    # Some tests need what only the dev build has: kernel archives, ring-3 programs.
+    dev_pattern = "^(" + "|".join(re.escape(name) for name in sorted(dev_only)) + ")$"
+    if dev_only and pattern is None:
+        ctest(tally, "unit", "dev", options, dev_pattern)
+    elif dev_only and any(re.search(pattern, name) for name in dev_only):
+        ctest(tally, "unit", "dev", options, pattern)
+
+
+def run_coverage(tally, options):
+    if not tally.step("host code builds with line counts", "./test coverage",
+                      lambda: build.build("coverage")):
+        return
+    folder = build.build_dir("coverage")
+    subprocess.run(["find", folder, "-name", "*.gcda", "-delete"], check=True)
+    # The unit family counts these cases; here only the lines matter, so a failure is shown as one.
+    done = subprocess.run(
+        ["ctest", "--test-dir", folder, "-L", "^unit$", "-LE", "^nightly$", "-Q", "-j",
+         str(os.cpu_count() or 1), "--timeout", str(options.timeout_s)], check=False)
+    tally.step("unit tests pass in the coverage build", "./test coverage",
+               lambda: done.check_returncode())
+    for module in COVERED:
+        tally.step(f"line coverage of {module}/ is at least {COVERAGE_MIN_PERCENT} %",
+                   "./test coverage", lambda module=module: measure_coverage(folder, module))
+
+
+def measure_coverage(folder, module):
+    done = subprocess.run(
+        ["gcovr", "--root", build.ROOT, "--filter", f"{build.ROOT}/{module}/", "--print-summary",
+         "--exclude-unreachable-branches", folder], cwd=folder, capture_output=True, text=True,
+        check=True)
+    print(done.stdout, end="")
+    found = re.search(r"^lines: ([\d.]+)% \((\d+) out of (\d+)\)", done.stdout, re.M)
+    if not found or int(found.group(3)) == 0:
+        raise build.BuildError(f"{module}: no lines were counted\n{done.stderr}")
+    if float(found.group(1)) < COVERAGE_MIN_PERCENT:
+        raise build.BuildError(f"{module}: {found.group(1)} % of the lines ran")
+
+
+def run_family(tally, family, options):
+    if family == "style":
+        run_style(tally, options)
+    elif family == "unit":
+        run_unit(tally, options)
+    elif family == "coverage":
+        run_coverage(tally, options)
+    else:
+        ctest(tally, family, "dev", options, only_pattern(options))
+
+
+def parse_arguments():
+    epilog = "families:\n" + "\n".join(f"  {name:9} {what}" for name, what in FAMILIES.items())
+    parser = argparse.ArgumentParser(
+        prog="./test", formatter_class=argparse.RawDescriptionHelpFormatter, epilog=epilog,
+        description="Test Holdfast. Without a family: everything that CI runs.")
+    parser.add_argument("families", nargs="*", metavar="family")
+    parser.add_argument("--list", action="store_true", help="list the tests, run none")
+    parser.add_argument("--nightly", action="store_true", help="the long campaigns too")
+    parser.add_argument("--only", metavar="NAME", help="one test, as a failure report names it")
+    parser.add_argument("--count", type=int, help="kills: how many (20; 200 with --nightly)")
+    parser.add_argument("--seed", type=int, help="kills: repeat a run with the seed it printed")
+    options = parser.parse_args()
+    for family in options.families:
+        if family not in FAMILIES:
+            parser.error(f"no family {family!r}: choose from {', '.join(FAMILIES)}")
+    if options.count is None:
+        options.count = 200 if options.nightly else 20
+    options.timeout_s = 600 + 15 * options.count + (7200 if options.nightly else 0)
+    return options
+
+
+def list_tests(families):
+    for family in families:
+        print(f"{family}: {FAMILIES[family]}")
+        for name in sorted(ctest_names("dev", family)) if family in NEEDS_DEV else []:
+            print(f"  {name}")
+
+
+def main():
+    options = parse_arguments()
+    families = options.families or list(FAMILIES)
+    if options.list:
+        build.configure("dev")
+        list_tests(families)
+        sys.exit(0)
+    tally = Tally()
+    started = time.monotonic()
+    print(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
+    if NEEDS_DEV.intersection(families) and not tally.step("everything builds with gcc, warnings are errors", "./test style",
+                                    lambda: build.build("dev")):
+        sys.exit(tally.finish())
+    for family in families:
+        run_family(tally, family, options)
+        print(f"-- {family}: {time.monotonic() - started:.0f} s since the start", flush=True)
+    sys.exit(tally.finish())
+
+
+if __name__ == "__main__":
+    main()
