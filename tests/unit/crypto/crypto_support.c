@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "crypto_support.h"
 
+#include <cpuid.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,20 +60,26 @@ size_t sequence_below(uint64_t *state, size_t limit)
 	return (size_t)(sequence_next(state) % limit);
 }
 
+/* Compilers differ in the names that __builtin_cpu_supports() knows, so instruction bits come from
+ * CPUID; it is asked for what needs the system's consent (XCR0). */
 struct aead_platform host_platform(void)
 {
-	const bool narrow = __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul") &&
-			    __builtin_cpu_supports("sse4.1");
-	const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-			  __builtin_cpu_supports("avx512bw") &&
-			  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("vaes") &&
-			  __builtin_cpu_supports("vpclmulqdq");
-	const struct aead_platform platform = {
-		.has_aes_pclmul_sse41 = narrow,
-		.has_avx2 = __builtin_cpu_supports("avx2") != 0,
-		.has_vaes_avx512 = wide,
-		.wide_vectors_wanted = true,
-	};
+	unsigned int eax = 0;
+	unsigned int ebx = 0;
+	unsigned int ecx = 0;
+	unsigned int edx = 0;
+	struct aead_platform platform = {.wide_vectors_wanted = true};
+	if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0) {
+		const unsigned int needed = bit_AES | bit_PCLMUL | bit_SSE4_1;
+		platform.has_aes_pclmul_sse41 = (ecx & needed) == needed;
+	}
+	platform.has_avx2 = __builtin_cpu_supports("avx2") != 0;
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+	    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+	    __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0) {
+		const unsigned int needed = bit_VAES | bit_VPCLMULQDQ;
+		platform.has_vaes_avx512 = (ecx & needed) == needed;
+	}
 	return platform;
 }
 
