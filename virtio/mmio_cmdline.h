@@ -12,12 +12,12 @@
 #include "base/status.h"
 
 #define MMIO_CMDLINE_DEVICES_MAX 32u
-#define MMIO_CMDLINE_IRQ_MAX	 255u
-#define MMIO_CMDLINE_IRQ_NONE	 UINT32_MAX
+#define MMIO_CMDLINE_IRQ_MAX     255u
+#define MMIO_CMDLINE_IRQ_NONE    UINT32_MAX
 
 struct mmio_cmdline_device {
 	struct phys_range window; /* 512-byte aligned, at least VIRTIO_MMIO_WINDOW_BYTES_MIN. */
-	uint32_t irq;		  /* MMIO_CMDLINE_IRQ_NONE if not given. */
+	uint32_t irq;             /* MMIO_CMDLINE_IRQ_NONE if not given. */
 };
 
 struct mmio_cmdline_list {

@@ -61,7 +61,7 @@ enum status virtio_device_open(struct virtio_device *device, struct virtio_trans
 
 /* Set up queue `queue_index` with at most `size_wanted` descriptors, before start.
  * STATUS_BAD_HOST: the device has no such queue or does not enable it. STATUS_NO_MEMORY.
- * On failure the queue holds nothing. */
+ * On failure too the queue goes to virtio_device_queue_close(), after stop. */
 MUST_CHECK
 enum status virtio_device_queue_open(struct virtio_device *device, uint16_t queue_index,
 				     uint16_t size_wanted, struct virtq *queue);

@@ -23,5 +23,4 @@ struct register_ops {
  * STATUS_NO_DEVICE: wrong magic (all ones included) or device id 0: skip it.
  * STATUS_UNSUPPORTED: a version other than 2 (QEMU: -global virtio-mmio.force-legacy=false). */
 MUST_CHECK
-enum status virtio_mmio_open(struct virtio_transport *transport,
-			     const struct register_ops *registers);
+enum status virtio_mmio_open(struct virtio_transport *transport, struct register_ops *registers);

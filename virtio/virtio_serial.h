@@ -25,7 +25,7 @@
 #include "virtio/virtq.h"
 
 /* Ports with a number at or above this are declined. */
-#define VIRTIO_SERIAL_PORTS_MAX	     8u
+#define VIRTIO_SERIAL_PORTS_MAX      8u
 #define VIRTIO_SERIAL_NAME_BYTES_MAX 63u
 /* Buffers of one page that an open port lends the device. */
 #define VIRTIO_SERIAL_RECEIVE_PAGES  4u
@@ -34,8 +34,12 @@
 #define VIRTIO_SERIAL_SHARED_PAGES                  \
 	(2u * (VIRTIO_SERIAL_PORTS_MAX + 1u) + 2u + \
 	 VIRTIO_SERIAL_PORTS_MAX * (VIRTIO_SERIAL_RECEIVE_PAGES + VIRTIO_SERIAL_TRANSMIT_PAGES))
+/* How often virtio_serial_poll() looks after the device. */
+#define VIRTIO_SERIAL_CHECK_US (100u * 1000u)
+/* How long the device may take to accept a control message. */
+#define VIRTIO_SERIAL_CONTROL_TIMEOUT_US (1000u * 1000u)
 /* Descriptors of a data queue and of a control queue. */
-#define VIRTIO_SERIAL_DATA_QUEUE_SIZE	 8u
+#define VIRTIO_SERIAL_DATA_QUEUE_SIZE    8u
 #define VIRTIO_SERIAL_CONTROL_QUEUE_SIZE 16u
 
 /* Borrowed until close. */
@@ -54,10 +58,10 @@ struct virtio_serial_received {
 
 /* Private. */
 struct virtio_serial_port {
-	bool present;	/* PORT_ADD came and no PORT_REMOVE. */
-	bool host_open; /* Somebody holds the host's end. */
-	bool opened;	/* We hold ours. */
-	bool name_refused;
+	bool present;    /* PORT_ADD came and no PORT_REMOVE. */
+	bool host_open;  /* Somebody holds the host's end. */
+	bool opened;     /* We hold ours. */
+	bool closed_now; /* The event poll that is running saw the host close it. */
 	uint32_t generation;
 	char name[VIRTIO_SERIAL_NAME_BYTES_MAX + 1];
 	struct virtq receive;
@@ -78,8 +82,14 @@ struct virtio_serial {
 	struct virtq control_transmit;
 	struct shared_region control_receive_page;
 	struct shared_region control_transmit_page;
-	uint32_t port_count;
+	uint8_t control_receive_slot_of[VIRTIO_SERIAL_CONTROL_QUEUE_SIZE];
+	uint8_t control_transmit_slot_of[VIRTIO_SERIAL_CONTROL_QUEUE_SIZE];
+	bool control_transmit_slot_busy[VIRTIO_SERIAL_CONTROL_QUEUE_SIZE];
+	uint32_t device_port_count; /* The device's claim; numbers at or above it are lies. */
+	uint32_t port_count;        /* Those that we serve. */
 	bool open;
+	bool interrupts_wanted;
+	struct deadline next_check;
 	struct virtio_serial_port ports[VIRTIO_SERIAL_PORTS_MAX];
 };
 
@@ -110,8 +120,10 @@ MUST_CHECK
 enum status virtio_serial_port_open(struct virtio_serial *serial, const char *name,
 				    uint64_t timeout_us, uint32_t *port);
 
-/* Take in what the device reports on its control queue (bounded work). Call it in each turn of the
- * main loop. STATUS_BAD_HOST: the device is dead. */
+/* Take in what the device reports on its control queue (bounded work), and now and then look
+ * whether it is still alive. Call it in each turn of the main loop. What a client sent before it
+ * closed is dropped as far as it can be told from what the next one sent. STATUS_BAD_HOST: the
+ * device is dead. */
 MUST_CHECK
 enum status virtio_serial_poll(struct virtio_serial *serial);
 
@@ -120,7 +132,8 @@ void virtio_serial_port_state(const struct virtio_serial *serial, uint32_t port,
 			      struct virtio_serial_port_state *state);
 
 /* Up to `size_bytes` (at least 1) of what arrived, without waiting. *read_bytes is at least 1 on
- * success. STATUS_AGAIN: nothing there. STATUS_BAD_HOST. */
+ * success. STATUS_AGAIN: nothing there. STATUS_NO_DEVICE: the host removed the port.
+ * STATUS_BAD_HOST. */
 MUST_CHECK
 enum status virtio_serial_read(struct virtio_serial *serial, uint32_t port, uint8_t *out,
 			       size_t size_bytes, size_t *read_bytes);
@@ -130,13 +143,14 @@ enum status virtio_serial_read(struct virtio_serial *serial, uint32_t port, uint
 MUST_CHECK
 enum status virtio_serial_discard(struct virtio_serial *serial, uint32_t port);
 
-/* Queue all `size_bytes` for the host, waiting for free buffers up to `timeout_us`.
- * STATUS_NO_DEVICE: the host's end is closed (or closed meanwhile): bytes are lost, as on a line
- * that was hung up. STATUS_TIMEOUT: the client does not read; a part may have been sent, so the
- * stream is out of step until the generation changes. STATUS_BAD_HOST. */
+/* Queue all `size_bytes` for the client that `generation` (from port_state) stands for, waiting for
+ * free buffers up to `timeout_us`. OK: the device has them all; the client may still not read them.
+ * STATUS_NO_DEVICE: that client is gone, whether or not another one came: what was not sent is
+ * dropped, as on a line that was hung up. STATUS_TIMEOUT: the client does not read; a part may have
+ * been sent, so the stream is out of step until the generation changes. STATUS_BAD_HOST. */
 MUST_CHECK
-enum status virtio_serial_write(struct virtio_serial *serial, uint32_t port, const uint8_t *bytes,
-				size_t size_bytes, uint64_t timeout_us);
+enum status virtio_serial_write(struct virtio_serial *serial, uint32_t port, uint32_t generation,
+				const uint8_t *bytes, size_t size_bytes, uint64_t timeout_us);
 
 /* Sleeping. Interrupts are hints: they come too often or not at all, so keep a timer running too.
  *   interrupts off at the CPU; virtio_serial_interrupts_want(true);

@@ -13,36 +13,36 @@
 #include "base/status.h"
 
 /* Device types, virtio 1.2, section 5. */
-#define VIRTIO_ID_BLOCK	  2u
+#define VIRTIO_ID_BLOCK   2u
 #define VIRTIO_ID_CONSOLE 3u
 
 /* Device status bits, section 2.1. */
 #define VIRTIO_STATUS_ACKNOWLEDGE 1u
-#define VIRTIO_STATUS_DRIVER	  2u
-#define VIRTIO_STATUS_DRIVER_OK	  4u
+#define VIRTIO_STATUS_DRIVER      2u
+#define VIRTIO_STATUS_DRIVER_OK   4u
 #define VIRTIO_STATUS_FEATURES_OK 8u
 #define VIRTIO_STATUS_NEEDS_RESET 64u
-#define VIRTIO_STATUS_FAILED	  128u
+#define VIRTIO_STATUS_FAILED      128u
 
 /* Feature bits of every device type, section 6. */
-#define VIRTIO_F_VERSION_1	 ((uint64_t)1 << 32)
+#define VIRTIO_F_VERSION_1       ((uint64_t)1 << 32)
 #define VIRTIO_F_ACCESS_PLATFORM ((uint64_t)1 << 33)
 
 /* Bits of VIRTIO_INTERRUPT. */
-#define VIRTIO_INTERRUPT_QUEUE	1u
+#define VIRTIO_INTERRUPT_QUEUE  1u
 #define VIRTIO_INTERRUPT_CONFIG 2u
 
 /* Attempts at a configuration read whose generation stays the same. */
 #define VIRTIO_CONFIG_TRIES_MAX 8u
 
 enum virtio_register {
-	VIRTIO_STATUS,		    /* Read, write. 0 resets. */
+	VIRTIO_STATUS,              /* Read, write. 0 resets. */
 	VIRTIO_DEVICE_FEATURES_LOW, /* Read: bits 0-31 of what is offered. */
 	VIRTIO_DEVICE_FEATURES_HIGH,
 	VIRTIO_DRIVER_FEATURES_LOW, /* Write: bits 0-31 of what we accept. */
 	VIRTIO_DRIVER_FEATURES_HIGH,
 	VIRTIO_CONFIG_GENERATION, /* Read. */
-	VIRTIO_INTERRUPT,	  /* Read: what is pending. Write: acknowledge these bits. */
+	VIRTIO_INTERRUPT,         /* Read: what is pending. Write: acknowledge these bits. */
 };
 
 /* Where one split queue lies. */
@@ -71,7 +71,7 @@ struct virtio_transport_ops {
 struct virtio_transport {
 	const struct virtio_transport_ops *ops;
 	void *context;
-	uint32_t device_id;	/* VIRTIO_ID_..., read once at discovery. */
+	uint32_t device_id;     /* VIRTIO_ID_..., read once at discovery. */
 	uint32_t failure_count; /* See virtio_device_open. */
 };
 

@@ -24,10 +24,10 @@
 /* What a device was caught at; for logs and tests. */
 enum virtq_lie {
 	VIRTQ_LIE_NONE,
-	VIRTQ_LIE_USED_INDEX,	 /* More completions than chains in flight, or fewer than before. */
-	VIRTQ_LIE_ID_RANGE,	 /* An id at or above the queue size. */
+	VIRTQ_LIE_USED_INDEX,    /* More completions than chains in flight, or fewer than before. */
+	VIRTQ_LIE_ID_RANGE,      /* An id at or above the queue size. */
 	VIRTQ_LIE_NOT_IN_FLIGHT, /* Not a chain head, or completed twice, or never submitted. */
-	VIRTQ_LIE_LENGTH,	 /* More bytes written than there was room for. */
+	VIRTQ_LIE_LENGTH,        /* More bytes written than there was room for. */
 };
 
 /* One piece of a chain. The device reads it or writes it, never both. */
@@ -53,10 +53,9 @@ struct virtq {
 	uint16_t queue_index;
 	uint16_t size;
 	uint16_t available_index; /* Shadow of what we published. */
-	uint16_t used_index;	  /* Completions taken so far, modulo 2^16. */
+	uint16_t used_index;      /* Completions taken so far, modulo 2^16. */
 	uint16_t chains_in_flight;
 	uint16_t free_count;
-	bool interrupts_wanted;
 	enum virtq_lie lie;
 	uint32_t next_serial;
 	/* The stack of free descriptors: free_stack[0 .. free_count). */
@@ -106,9 +105,9 @@ MUST_CHECK
 enum status virtq_used_poll(struct virtq *queue, struct virtq_token *token,
 			    uint32_t *written_bytes);
 
-/* True if a poll would have something to report (a completion or a lie): one load. False when
- * poisoned. */
-bool virtq_used_pending(const struct virtq *queue);
+/* How many completions the device claims to have for us: one load, not validated (the polls are). 0
+ * when poisoned. */
+uint16_t virtq_used_pending(const struct virtq *queue);
 
 /* Ask for interrupts or for none; a hint to the device. After switching on, check
  * virtq_used_pending() before sleeping. */

@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: MIT
+/* Streams over virtio-console ports.
+ *
+ * A port that we opened lends the device RECEIVE_PAGES pages to fill. A filled page is read in
+ * place, each byte copied to private memory once, and posted again only when it is used up; with
+ * all pages full the device has nowhere to write and the client waits. In the other direction a
+ * write copies into one of TRANSMIT_PAGES pages and waits, with a deadline, while all are on the
+ * way.
+ *
+ * Queue numbers (virtio 1.2, section 5.3.2): port 0 has 0 and 1, control 2 and 3, port n >= 1 has
+ * 2n + 2 and 2n + 3; the even ones receive. */
+#include "virtio/virtio_serial.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "virtio/virtio_serial_internal.h"
+
+#define VIRTIO_CONSOLE_F_MULTIPORT ((uint64_t)1 << 1)
+#define CONFIG_MAX_NR_PORTS        4u /* Section 5.3.4. */
+#define QUEUE_CONTROL_RECEIVE      2u
+#define QUEUE_CONTROL_TRANSMIT     3u
+
+static uint16_t port_queue(uint32_t port)
+{
+	return (uint16_t)(port == 0 ? 0 : 2 * port + 2);
+}
+
+/* All memory back, or leaked: the device has been stopped. */
+static void memory_return(struct virtio_serial *serial)
+{
+	const struct virtio_device *device = &serial->device;
+	virtio_device_queue_close(device, &serial->control_receive);
+	virtio_device_queue_close(device, &serial->control_transmit);
+	virtio_device_region_return(device, &serial->control_receive_page);
+	virtio_device_region_return(device, &serial->control_transmit_page);
+	for (uint32_t i = 0; i < VIRTIO_SERIAL_PORTS_MAX; i++) {
+		struct virtio_serial_port *port = &serial->ports[i];
+		virtio_device_queue_close(device, &port->receive);
+		virtio_device_queue_close(device, &port->transmit);
+		virtio_device_region_return(device, &port->receive_pages);
+		virtio_device_region_return(device, &port->transmit_pages);
+		port->opened = false;
+		port->current.size_bytes = 0;
+	}
+}
+
+enum status serial_fail(struct virtio_serial *serial, enum status cause)
+{
+	if (serial->open) {
+		serial->open = false;
+		log_write(LOG_WARNING, "serial", "device given up: %s (control: %s)",
+			  status_name(cause), virtq_lie_name(serial->control_receive.lie));
+		virtio_device_give_up(&serial->device);
+		memory_return(serial);
+	}
+	return cause;
+}
+
+static enum status port_queues_open(struct virtio_serial *serial, uint32_t number)
+{
+	struct virtio_serial_port *port = &serial->ports[number];
+	const uint16_t queue = port_queue(number);
+	const enum status status = virtio_device_queue_open(
+		&serial->device, queue, VIRTIO_SERIAL_DATA_QUEUE_SIZE, &port->receive);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	return virtio_device_queue_open(&serial->device, (uint16_t)(queue + 1),
+					VIRTIO_SERIAL_DATA_QUEUE_SIZE, &port->transmit);
+}
+
+static enum status queues_open(struct virtio_serial *serial)
+{
+	struct virtio_device *device = &serial->device;
+	enum status status = virtio_device_queue_open(device, QUEUE_CONTROL_RECEIVE,
+						      VIRTIO_SERIAL_CONTROL_QUEUE_SIZE,
+						      &serial->control_receive);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = virtio_device_queue_open(device, QUEUE_CONTROL_TRANSMIT,
+					  VIRTIO_SERIAL_CONTROL_QUEUE_SIZE,
+					  &serial->control_transmit);
+	for (uint32_t i = 0; i < serial->port_count && status == STATUS_OK; i++) {
+		status = port_queues_open(serial, i);
+	}
+	return status;
+}
+
+static enum status control_pages_acquire(struct virtio_serial *serial)
+{
+	struct sharedmem *memory = serial->device.memory;
+	const enum status status =
+		sharedmem_region_acquire(memory, 1, &serial->control_receive_page);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	return sharedmem_region_acquire(memory, 1, &serial->control_transmit_page);
+}
+
+/* Everything between FEATURES_OK and the first control message. */
+static enum status serial_start(struct virtio_serial *serial)
+{
+	enum status status = virtio_transport_config(serial->device.transport, CONFIG_MAX_NR_PORTS,
+						     &serial->device_port_count, 1);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (serial->device_port_count == 0) {
+		return STATUS_BAD_HOST;
+	}
+	serial->port_count = serial->device_port_count < VIRTIO_SERIAL_PORTS_MAX
+				     ? serial->device_port_count
+				     : VIRTIO_SERIAL_PORTS_MAX;
+	status = queues_open(serial);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = control_pages_acquire(serial);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = virtio_device_start(&serial->device);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = serial_control_start(serial);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	return serial_control_send(serial, 0, VIRTIO_CONSOLE_DEVICE_READY, 1);
+}
+
+enum status virtio_serial_open(struct virtio_serial *serial,
+			       const struct virtio_serial_environment *environment)
+{
+	const struct virtio_device_wish wish = {
+		.device_id = VIRTIO_ID_CONSOLE,
+		.allowed_features = VIRTIO_CONSOLE_F_MULTIPORT,
+		.required_features = VIRTIO_CONSOLE_F_MULTIPORT,
+	};
+	memset(serial, 0, sizeof(*serial));
+	enum status status = virtio_device_open(&serial->device, environment->transport,
+						environment->memory, environment->clock, &wish);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	serial->open = true;
+	serial->next_check = clock_deadline_after(environment->clock, VIRTIO_SERIAL_CHECK_US);
+	status = serial_start(serial);
+	return status == STATUS_OK ? STATUS_OK : serial_fail(serial, status);
+}
+
+void virtio_serial_close(struct virtio_serial *serial)
+{
+	if (serial->open) {
+		serial->open = false;
+		virtio_device_stop(&serial->device);
+		memory_return(serial);
+	}
+}
+
+static enum status receive_page_post(struct virtio_serial_port *port, uint16_t page_index)
+{
+	const size_t at = page_index * PAGE_BYTES;
+	const struct virtq_segment segment = {
+		.at = shared_region_addr(&port->receive_pages, at, PAGE_BYTES),
+		.len_bytes = (uint32_t)PAGE_BYTES,
+		.device_writes = true,
+	};
+	struct virtq_token token;
+	shared_zero(&port->receive_pages, at, PAGE_BYTES);
+	const enum status status = virtq_chain_submit(&port->receive, &segment, 1, &token);
+	if (status == STATUS_OK) {
+		port->receive_page_of[token.head] = (uint8_t)page_index;
+	}
+	return status;
+}
+
+/* The page that is being read is used up: the device may fill it again. */
+static enum status current_recycle(struct virtio_serial_port *port)
+{
+	const uint16_t page_index = port->current.page_index;
+	port->current = (struct virtio_serial_received){0};
+	const enum status status = receive_page_post(port, page_index);
+	if (status == STATUS_OK) {
+		virtq_kick(&port->receive);
+	}
+	return status;
+}
+
+/* Make the next filled page the current one. STATUS_AGAIN: none. Pages that come back empty are
+ * posted again; there are at most RECEIVE_PAGES before we return. */
+static enum status current_take(struct virtio_serial_port *port)
+{
+	for (unsigned int i = 0; i < VIRTIO_SERIAL_RECEIVE_PAGES; i++) {
+		struct virtq_token token;
+		uint32_t size_bytes = 0; /* At most a page: the queue checked it. */
+		enum status status = virtq_used_poll(&port->receive, &token, &size_bytes);
+		if (status != STATUS_OK) {
+			return status;
+		}
+		port->current = (struct virtio_serial_received){
+			.page_index = port->receive_page_of[token.head],
+			.size_bytes = size_bytes,
+		};
+		if (size_bytes > 0) {
+			return STATUS_OK;
+		}
+		status = current_recycle(port);
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	return STATUS_AGAIN;
+}
+
+/* Drop the current page and up to `completions` further ones. */
+static enum status received_drop(struct virtio_serial_port *port, uint16_t completions)
+{
+	enum status status = STATUS_OK;
+	if (port->current.size_bytes > 0) {
+		status = current_recycle(port);
+	}
+	for (uint16_t i = 0; i < completions && status == STATUS_OK; i++) {
+		status = current_take(port);
+		if (status == STATUS_OK) {
+			status = current_recycle(port);
+		}
+	}
+	return status == STATUS_AGAIN ? STATUS_OK : status;
+}
+
+/* Data and control are two queues without an order between them. What was in the data queue before
+ * we looked at the control queue, and found the port closed and not opened again, came from the
+ * client that left: it is dropped. If a new client is there already, nothing can be told apart and
+ * nothing is dropped; the generation tells the caller to start a new frame. */
+enum status serial_events_poll(struct virtio_serial *serial)
+{
+	uint16_t arrived[VIRTIO_SERIAL_PORTS_MAX] = {0};
+	for (uint32_t i = 0; i < serial->port_count; i++) {
+		serial->ports[i].closed_now = false;
+		if (serial->ports[i].opened) {
+			arrived[i] = virtq_used_pending(&serial->ports[i].receive);
+		}
+	}
+	bool drained = false;
+	enum status status = serial_control_poll(serial, &drained);
+	for (uint32_t i = 0; i < serial->port_count && status == STATUS_OK; i++) {
+		struct virtio_serial_port *port = &serial->ports[i];
+		if (port->opened && drained && port->closed_now && !port->host_open) {
+			status = received_drop(port, arrived[i] < VIRTIO_SERIAL_RECEIVE_PAGES
+							     ? arrived[i]
+							     : VIRTIO_SERIAL_RECEIVE_PAGES);
+		}
+	}
+	return status;
+}
+
+/* Now and then: is the device alive, and does it know of the buffers that we posted? The
+ * suppression flag may be stuck, or a notification lost. */
+static enum status device_look_after(struct virtio_serial *serial)
+{
+	if (!clock_deadline_passed(serial->device.clock, serial->next_check)) {
+		return STATUS_OK;
+	}
+	serial->next_check = clock_deadline_after(serial->device.clock, VIRTIO_SERIAL_CHECK_US);
+	const enum status status = virtio_device_check(&serial->device);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	virtq_kick_always(&serial->control_receive);
+	for (uint32_t i = 0; i < serial->port_count; i++) {
+		if (serial->ports[i].opened) {
+			virtq_kick_always(&serial->ports[i].receive);
+		}
+	}
+	return STATUS_OK;
+}
+
+enum status virtio_serial_poll(struct virtio_serial *serial)
+{
+	if (!serial->open) {
+		return STATUS_BAD_HOST;
+	}
+	enum status status = serial_events_poll(serial);
+	if (status == STATUS_OK) {
+		status = device_look_after(serial);
+	}
+	return status == STATUS_OK ? STATUS_OK : serial_fail(serial, status);
+}
+
+/* STATUS_EXISTS if two ports claim the name: neither is "the first that matches". */
+static enum status port_find(const struct virtio_serial *serial, const char *name, uint32_t *number)
+{
+	const size_t size_bytes = strlen(name) + 1;
+	uint32_t matches = 0;
+	if (size_bytes <= 1 || size_bytes > sizeof(serial->ports[0].name)) {
+		return STATUS_NOT_FOUND;
+	}
+	for (uint32_t i = 0; i < serial->port_count; i++) {
+		const struct virtio_serial_port *port = &serial->ports[i];
+		if (port->present && memcmp(port->name, name, size_bytes) == 0) {
+			*number = i;
+			matches++;
+		}
+	}
+	if (matches == 0) {
+		return STATUS_NOT_FOUND;
+	}
+	return matches == 1 ? STATUS_OK : STATUS_EXISTS;
+}
+
+static enum status port_find_wait(struct virtio_serial *serial, const char *name,
+				  uint64_t timeout_us, uint32_t *number)
+{
+	const struct clock *clock = serial->device.clock;
+	const struct deadline deadline = clock_deadline_after(clock, timeout_us);
+	for (;;) {
+		enum status status = virtio_serial_poll(serial);
+		if (status != STATUS_OK) {
+			return status;
+		}
+		status = port_find(serial, name, number);
+		if (status != STATUS_NOT_FOUND || clock_deadline_passed(clock, deadline)) {
+			return status;
+		}
+		clock->relax(clock->context);
+	}
+}
+
+/* Buffers for a port. It has them already if the host removed and added it again. */
+static enum status port_pages_acquire(struct virtio_serial *serial, struct virtio_serial_port *port)
+{
+	struct sharedmem *memory = serial->device.memory;
+	if (port->receive_pages.owner != NULL) {
+		return received_drop(port, VIRTIO_SERIAL_RECEIVE_PAGES);
+	}
+	enum status status = sharedmem_region_acquire(memory, VIRTIO_SERIAL_TRANSMIT_PAGES,
+						      &port->transmit_pages);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status =
+		sharedmem_region_acquire(memory, VIRTIO_SERIAL_RECEIVE_PAGES, &port->receive_pages);
+	if (status != STATUS_OK) {
+		sharedmem_region_release(&port->transmit_pages); /* Not seen by the device yet. */
+		return status;
+	}
+	for (uint16_t i = 0; i < VIRTIO_SERIAL_RECEIVE_PAGES && i < port->receive.size; i++) {
+		status = receive_page_post(port, i);
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	return STATUS_OK;
+}
+
+enum status virtio_serial_port_open(struct virtio_serial *serial, const char *name,
+				    uint64_t timeout_us, uint32_t *port_number)
+{
+	uint32_t number = 0;
+	enum status status = port_find_wait(serial, name, timeout_us, &number);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	struct virtio_serial_port *port = &serial->ports[number];
+	if (port->opened) {
+		return STATUS_EXISTS;
+	}
+	status = port_pages_acquire(serial, port);
+	if (status == STATUS_NO_MEMORY) {
+		return status; /* Ours, not the device's, fault. */
+	}
+	if (status == STATUS_OK) {
+		virtq_interrupts_want(&port->receive, serial->interrupts_wanted);
+		virtq_kick(&port->receive);
+		status = serial_control_send(serial, number, VIRTIO_CONSOLE_PORT_OPEN, 1);
+	}
+	if (status != STATUS_OK) {
+		return serial_fail(serial, status);
+	}
+	port->opened = true;
+	*port_number = number;
+	return STATUS_OK;
+}
+
+void virtio_serial_port_state(const struct virtio_serial *serial, uint32_t port_number,
+			      struct virtio_serial_port_state *state)
+{
+	CHECK(port_number < VIRTIO_SERIAL_PORTS_MAX);
+	const struct virtio_serial_port *port = &serial->ports[port_number];
+	*state = (struct virtio_serial_port_state){
+		.present = serial->open && port->present && port->opened,
+		.host_open = serial->open && port->host_open,
+		.generation = port->generation,
+	};
+}
+
+enum status serial_port_usable(const struct virtio_serial *serial, uint32_t port_number)
+{
+	CHECK(port_number < VIRTIO_SERIAL_PORTS_MAX);
+	if (!serial->open) {
+		return STATUS_BAD_HOST;
+	}
+	return serial->ports[port_number].opened ? STATUS_OK : STATUS_NO_DEVICE;
+}
+
+enum status virtio_serial_read(struct virtio_serial *serial, uint32_t port_number, uint8_t *out,
+			       size_t size_bytes, size_t *read_bytes)
+{
+	CHECK(size_bytes > 0);
+	enum status status = serial_port_usable(serial, port_number);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	struct virtio_serial_port *port = &serial->ports[port_number];
+	if (port->current.size_bytes == 0) {
+		status = current_take(port);
+		if (status == STATUS_AGAIN) {
+			return status;
+		}
+		if (status != STATUS_OK) {
+			return serial_fail(serial, status);
+		}
+	}
+	struct virtio_serial_received *current = &port->current;
+	const size_t left = current->size_bytes - current->taken_bytes;
+	const size_t count = size_bytes < left ? size_bytes : left;
+	shared_copy_in(out, &port->receive_pages,
+		       current->page_index * PAGE_BYTES + current->taken_bytes, count);
+	current->taken_bytes += (uint32_t)count;
+	if (current->taken_bytes == current->size_bytes) {
+		status = current_recycle(port);
+		if (status != STATUS_OK) {
+			return serial_fail(serial, status);
+		}
+	}
+	*read_bytes = count;
+	return STATUS_OK;
+}
+
+enum status virtio_serial_discard(struct virtio_serial *serial, uint32_t port_number)
+{
+	enum status status = serial_port_usable(serial, port_number);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = received_drop(&serial->ports[port_number], VIRTIO_SERIAL_RECEIVE_PAGES);
+	return status == STATUS_OK ? STATUS_OK : serial_fail(serial, status);
+}
+
+void virtio_serial_interrupts_want(struct virtio_serial *serial, bool wanted)
+{
+	if (!serial->open) {
+		return;
+	}
+	serial->interrupts_wanted = wanted;
+	virtq_interrupts_want(&serial->control_receive, wanted);
+	for (uint32_t i = 0; i < serial->port_count; i++) {
+		if (serial->ports[i].opened) {
+			virtq_interrupts_want(&serial->ports[i].receive, wanted);
+		}
+	}
+}
+
+bool virtio_serial_pending(const struct virtio_serial *serial)
+{
+	if (!serial->open) {
+		return false;
+	}
+	if (virtq_used_pending(&serial->control_receive) != 0) {
+		return true;
+	}
+	for (uint32_t i = 0; i < serial->port_count; i++) {
+		const struct virtio_serial_port *port = &serial->ports[i];
+		if (port->opened &&
+		    (port->current.size_bytes > 0 || virtq_used_pending(&port->receive) != 0)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void virtio_serial_interrupt_ack(struct virtio_serial *serial)
+{
+	if (serial->open) {
+		(void)virtio_transport_interrupt_take(serial->device.transport);
+	}
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/* Between the parts of the serial driver: life and reading (virtio_serial.c), the control queue's
+ * protocol (virtio_serial_control.c), writing (virtio_serial_write.c). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "virtio/virtio_serial.h"
+
+/* Control events, virtio 1.2, section 5.3.6.2, in its spelling. */
+#define VIRTIO_CONSOLE_DEVICE_READY  0u
+#define VIRTIO_CONSOLE_DEVICE_ADD    1u
+#define VIRTIO_CONSOLE_DEVICE_REMOVE 2u
+#define VIRTIO_CONSOLE_PORT_READY    3u
+#define VIRTIO_CONSOLE_PORT_OPEN     6u
+#define VIRTIO_CONSOLE_PORT_NAME     7u
+
+/* Give the device all control receive buffers. */
+MUST_CHECK
+enum status serial_control_start(struct virtio_serial *serial);
+
+/* Queue one message; waits for a free slot up to VIRTIO_SERIAL_CONTROL_TIMEOUT_US. */
+MUST_CHECK
+enum status serial_control_send(struct virtio_serial *serial, uint32_t port, uint32_t event,
+				uint32_t value);
+
+/* Handle at most VIRTIO_SERIAL_CONTROL_QUEUE_SIZE messages; *drained says that none was left. The
+ * caller ends the device on any status but OK. */
+MUST_CHECK
+enum status serial_control_poll(struct virtio_serial *serial, bool *drained);
+
+/* The first failure is logged and ends the device; returns `cause`. */
+enum status serial_fail(struct virtio_serial *serial, enum status cause);
+
+/* Control events, and what they mean for the data of clients that left. The caller ends the device
+ * on any status but OK. */
+MUST_CHECK
+enum status serial_events_poll(struct virtio_serial *serial);
+
+/* What every call on a port starts with: STATUS_BAD_HOST, STATUS_NO_DEVICE. */
+MUST_CHECK
+enum status serial_port_usable(const struct virtio_serial *serial, uint32_t port_number);
