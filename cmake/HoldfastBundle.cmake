@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+
+# holdfast_bundle_add(NAME TARGET)
+#
+# Put TARGET's executable, stripped, into the boot bundle under NAME. Exactly one entry is the
+# "kernel"; it comes first, the others follow in the order in which they were added.
+function(holdfast_bundle_add name target)
+	set_property(GLOBAL APPEND PROPERTY HOLDFAST_BUNDLE_NAMES "${name}")
+	set_property(GLOBAL PROPERTY "HOLDFAST_BUNDLE_TARGET_${name}" "${target}")
+endfunction()
+
+# Called once, after every folder: the target `bundle` writes holdfast.bundle.
+function(holdfast_bundle_finish)
+	get_property(names GLOBAL PROPERTY HOLDFAST_BUNDLE_NAMES)
+	if(NOT "kernel" IN_LIST names)
+		return()
+	endif()
+	list(REMOVE_ITEM names kernel)
+	list(PREPEND names kernel)
+	set(folder "${CMAKE_BINARY_DIR}/bundle")
+	file(MAKE_DIRECTORY "${folder}")
+	foreach(name ${names})
+		get_property(target GLOBAL PROPERTY "HOLDFAST_BUNDLE_TARGET_${name}")
+		add_custom_command(
+			OUTPUT "${folder}/${name}"
+			COMMAND "${CMAKE_OBJCOPY}" --strip-all "$<TARGET_FILE:${target}>" "${folder}/${name}"
+			DEPENDS "${target}" "$<TARGET_FILE:${target}>"
+			VERBATIM)
+		list(APPEND inputs "${name}=${folder}/${name}")
+		list(APPEND files "${folder}/${name}")
+	endforeach()
+	set(output "${CMAKE_BINARY_DIR}/holdfast.bundle")
+	add_custom_command(
+		OUTPUT "${output}"
+		COMMAND mkbundle -o "${output}" ${inputs}
+		DEPENDS mkbundle ${files}
+		VERBATIM)
+	add_custom_target(bundle ALL DEPENDS "${output}")
+endfunction()
+
+cmake_language(DEFER DIRECTORY "${CMAKE_SOURCE_DIR}" CALL holdfast_bundle_finish)
