@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+#include "user/vtpmd/tpm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <libtpms/tpm_error.h>
+#include <libtpms/tpm_library.h>
+
+#include "base/bytes.h"
+#include "base/reader.h"
+#include "user/vtpmd/log.h"
+#include "user/vtpmd/nv.h"
+#include "vtpm/response.h"
+
+/* TPM 2.0 Library, Part 2: command codes, algorithm identifiers, permanent handles. */
+#define TPM_CC_PCR_ALLOCATE 0x12Bu
+#define TPM_CC_PCR_EVENT    0x13Cu
+#define TPM_RH_PLATFORM     0x4000000Cu
+#define TPM_RS_PW           0x40000009u
+#define TPM_ALG_SHA1        0x0004u
+#define TPM_ALG_SHA256      0x000Bu
+#define TPM_ALG_SHA384      0x000Cu
+#define TPM_ALG_SHA512      0x000Du
+
+/* PCRs that the static chain of trust of the PC client platform uses and that only a TPM Reset
+ * sets to zero. 16 and 23 may be reset by anybody, 17 to 22 belong to a dynamic launch. */
+#define CAPPED_PCR_COUNT 16u
+
+/* The event that a restart leaves in PCR 0 to 15: each bank is extended with its own hash of these
+ * bytes, without a terminator. Documented in docs/system-calls.md; a verifier may look for it. */
+static const char cap_event[] = "HOLDFAST vTPM RESTARTED";
+
+static uint8_t *response_buffer;
+static uint32_t response_buffer_bytes;
+
+/* Set while the store said that there is no TPM. */
+static bool manufacture_allowed;
+
+/* libtpms decides to make a new TPM in more than one place. Whatever the reason, it happens only if
+ * the store gave an authentic "no such object": --wrap=TPM_Manufacture brings the call here. */
+int __real_TPM_Manufacture(int first_time);
+int __wrap_TPM_Manufacture(int first_time);
+
+int __wrap_TPM_Manufacture(int first_time)
+{
+	if (nv_outcome() != NV_ABSENT || !manufacture_allowed) {
+		log_line("refused: libtpms wanted to make a new TPM over an existing one");
+		return -1;
+	}
+	return __real_TPM_Manufacture(first_time);
+}
+
+bool tpm_execute(const uint8_t *command, size_t command_bytes, const uint8_t **response,
+		 size_t *response_bytes)
+{
+	uint32_t size = 0;
+	/* The library takes a pointer to non-const and does not write through it. */
+	uint8_t *input = (uint8_t *)(uintptr_t)command;
+	TPM_RESULT result = TPMLIB_Process(&response_buffer, &size, &response_buffer_bytes, input,
+					   (uint32_t)command_bytes);
+
+	if (result != TPM_SUCCESS || size < TPM_HEADER_BYTES) {
+		log_line("library: no response, result %x", (unsigned int)result);
+		return false;
+	}
+	*response = response_buffer;
+	*response_bytes = size;
+	return true;
+}
+
+/* Run a command of our own that has to succeed. */
+static bool execute_own(const char *what, const uint8_t *command, size_t command_bytes)
+{
+	const uint8_t *response = NULL;
+	size_t response_bytes = 0;
+
+	if (!tpm_execute(command, command_bytes, &response, &response_bytes)) {
+		return false;
+	}
+	if (response_code(response) != TPM_RC_SUCCESS) {
+		log_line("%s: TPM_RC %x", what, (unsigned int)response_code(response));
+		return false;
+	}
+	return true;
+}
+
+/* Header with sessions, one handle, one empty-password session; the caller adds parameters. */
+static void begin_authorised(struct writer *writer, uint32_t code, uint32_t handle)
+{
+	writer_be16(writer, TPM_ST_SESSIONS);
+	writer_be32(writer, 0); /* Size: end_authorised(). */
+	writer_be32(writer, code);
+	writer_be32(writer, handle);
+	writer_be32(writer, 9);
+	writer_be32(writer, TPM_RS_PW);
+	writer_be16(writer, 0);
+	writer_u8(writer, 0);
+	writer_be16(writer, 0);
+}
+
+static bool end_authorised(const char *what, struct writer *writer)
+{
+	bytes_store_be32(writer->data + 2, (uint32_t)writer->at);
+	return writer_ok(writer) && execute_own(what, writer->data, writer->at);
+}
+
+/* SHA-256 and SHA-384 on, the others off; takes effect at the next power-on (Part 3, 22.5). */
+static bool allocate_banks(void)
+{
+	static const struct {
+		uint16_t algorithm;
+		uint8_t select;
+	} banks[] = {
+		{TPM_ALG_SHA1, 0x00},
+		{TPM_ALG_SHA256, 0xFF},
+		{TPM_ALG_SHA384, 0xFF},
+		{TPM_ALG_SHA512, 0x00},
+	};
+	uint8_t command[64];
+	struct writer writer;
+
+	writer_init(&writer, command, sizeof(command));
+	begin_authorised(&writer, TPM_CC_PCR_ALLOCATE, TPM_RH_PLATFORM);
+	writer_be32(&writer, ARRAY_COUNT(banks));
+	for (size_t i = 0; i < ARRAY_COUNT(banks); i++) {
+		writer_be16(&writer, banks[i].algorithm);
+		writer_u8(&writer, 3); /* Three bytes of select bits: 24 PCRs. */
+		for (int byte = 0; byte < 3; byte++) {
+			writer_u8(&writer, banks[i].select);
+		}
+	}
+	return end_authorised("PCR_Allocate", &writer);
+}
+
+/* PCR_Event hashes in every active bank itself, so that no bank can be forgotten. */
+static bool cap_pcr(uint32_t pcr)
+{
+	uint8_t command[64];
+	struct writer writer;
+
+	writer_init(&writer, command, sizeof(command));
+	begin_authorised(&writer, TPM_CC_PCR_EVENT, pcr);
+	writer_be16(&writer, sizeof(cap_event) - 1);
+	writer_copy(&writer, (const uint8_t *)cap_event, sizeof(cap_event) - 1);
+	return end_authorised("PCR_Event", &writer);
+}
+
+/* A new TPM is complete when its banks are chosen and it has been switched off in order; only then
+ * is it stored, in one piece. */
+static enum service_exit finish_manufacture(void)
+{
+	bool good = execute_own("Startup", tpm_startup_clear, TPM_STARTUP_BYTES) &&
+		    allocate_banks() &&
+		    execute_own("Shutdown", tpm_shutdown_clear, TPM_STARTUP_BYTES);
+
+	if (!good) {
+		return SERVICE_EXIT_MANUFACTURE;
+	}
+	TPMLIB_Terminate();
+	manufacture_allowed = false;
+	if (!nv_keep_manufactured()) {
+		return SERVICE_EXIT_STORE;
+	}
+	if (TPMLIB_MainInit() != TPM_SUCCESS) {
+		return SERVICE_EXIT_MANUFACTURE;
+	}
+	log_line("manufactured");
+	return SERVICE_EXIT_ORDERLY;
+}
+
+/* Why MainInit failed, in the order of what a person should know first. */
+static enum service_exit init_failure(void)
+{
+	switch (nv_outcome()) {
+	case NV_UNREADABLE: return SERVICE_EXIT_STATE_IO;
+	case NV_REFUSED: return SERVICE_EXIT_STATE_AUTH;
+	case NV_ABSENT: return SERVICE_EXIT_MANUFACTURE;
+	case NV_LOADED: return nv_store_failed() ? SERVICE_EXIT_STORE : SERVICE_EXIT_STATE_REJECTED;
+	case NV_NOT_ASKED: return SERVICE_EXIT_LIBRARY;
+	}
+	return SERVICE_EXIT_LIBRARY;
+}
+
+static enum service_exit power_on(void)
+{
+	TPM_RESULT result;
+
+	if (TPMLIB_ChooseTPMVersion(TPMLIB_TPM_VERSION_2) != TPM_SUCCESS) {
+		return SERVICE_EXIT_LIBRARY;
+	}
+	manufacture_allowed = true;
+	result = TPMLIB_MainInit();
+	if (result != TPM_SUCCESS) {
+		log_line("library: MainInit result %x", (unsigned int)result);
+		return init_failure();
+	}
+	if (nv_outcome() == NV_ABSENT) {
+		return finish_manufacture();
+	}
+	manufacture_allowed = false;
+	return SERVICE_EXIT_ORDERLY;
+}
+
+enum service_exit tpm_start(bool restarted)
+{
+	enum service_exit result = power_on();
+
+	if (result != SERVICE_EXIT_ORDERLY) {
+		return result;
+	}
+	if (!execute_own("Startup", tpm_startup_clear, TPM_STARTUP_BYTES)) {
+		return nv_store_failed() ? SERVICE_EXIT_STORE : SERVICE_EXIT_START;
+	}
+	if (!restarted) {
+		return SERVICE_EXIT_ORDERLY;
+	}
+	for (uint32_t pcr = 0; pcr < CAPPED_PCR_COUNT; pcr++) {
+		if (!cap_pcr(pcr)) {
+			return SERVICE_EXIT_START;
+		}
+	}
+	log_line("PCRs capped");
+	return SERVICE_EXIT_ORDERLY;
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+/* libtpms from power-on to its last response. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "vtpm/service_exit.h"
+
+/* Power the TPM on (making one if there is authentically none), run TPM2_Startup(CLEAR) and, if
+ * `restarted`, cap the PCRs. SERVICE_EXIT_ORDERLY: the TPM is ready. Anything else: end with it. */
+MUST_CHECK
+enum service_exit tpm_start(bool restarted);
+
+/* Run one command. The response is borrowed until the next call. False: the library gave none. */
+MUST_CHECK
+bool tpm_execute(const uint8_t *command, size_t command_bytes, const uint8_t **response,
+		 size_t *response_bytes);
