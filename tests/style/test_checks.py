@@ -69,7 +69,6 @@ FAULTS = [
     ("tidy", good_c("\treturn x; \n"), "white space at the end"),
     ("tidy", {"base/good.c": CLEAN["base/good.c"][len(SPDX):]}, "no SPDX line"),
     ("tidy", {"base/stray.c": SPDX + "int stray;\n"}, "no CMakeLists.txt builds it"),
-    ("tidy", {"tests/unit/base/test_good.c": SPDX}, "without a unit test"),
     ("tidy", good_c("\treturn x; /* TO" + "DO: more */\n"), "finish it"),
     ("headers", {"base/good.h": SPDX + "#pragma once\nuint32_t good(void);\n"}, "alone"),
     ("headers", {"base/good.h": SPDX + "struct twice { int x; };\n"}, "alone"),

@@ -24,6 +24,8 @@ RC_LOCKOUT = 0x921
 RC_NV_DEFINED = 0x14C
 RC_NV_SPACE = 0x14B
 RC_COMMAND_SIZE = 0x142
+RC_RETRY = 0x922
+RETRIES = 5
 
 CC_EVICT_CONTROL = 0x120
 CC_CLEAR = 0x126
@@ -125,20 +127,25 @@ class Tpm:
 
     def call(self, command, body=b""):
         """Without sessions; the response's parameters."""
-        return self._check(command, self.exchange(frame(command, body)))
+        return self._run(command, frame(command, body))
 
     def call_authorised(self, command, handles, parameters, *secrets):
         """With a password session a secret; the parameters behind parameterSize."""
         body = b"".join(struct.pack(">I", h) for h in handles)
         body += password(*(secrets or (b"",))) + parameters
-        return self._check(command, self.exchange(frame(command, body, SESSIONS)))
+        return self._run(command, frame(command, body, SESSIONS))
 
-    @staticmethod
-    def _check(command, response):
-        code = struct.unpack(">I", response[6:10])[0]
-        if code != 0:
-            raise TpmError(code, command)
-        return response[10:]
+    def _run(self, command, request):
+        """A TPM asks for the command again (part 3, TPM_RC_RETRY) when it had to store something
+        first, such as that a protected object is about to be used."""
+        for _ in range(RETRIES):
+            response = self.exchange(request)
+            code = struct.unpack(">I", response[6:10])[0]
+            if code == 0:
+                return response[10:]
+            if code != RC_RETRY:
+                break
+        raise TpmError(code, command)
 
     # Randomness, properties and PCRs
 

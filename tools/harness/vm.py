@@ -27,7 +27,6 @@ EXIT_STATE_BASE = 0x40
 KILLED = -signal.SIGKILL
 BOOT_DEADLINE_S = 60
 
-FLUSHABLE = ""
 # Takes VIRTIO_BLK_F_FLUSH away: QEMU offers it if the cache is a write-back one or may become one.
 WITHOUT_FLUSH = "config-wce=off,write-cache=off"
 
@@ -40,7 +39,7 @@ class VmError(Exception):
 class Disk:
     path: str
     readonly: bool = False
-    device: str = FLUSHABLE
+    device: str = ""  # More properties of the device.
 
 
 @dataclasses.dataclass
@@ -83,12 +82,21 @@ def _port(number, identity, path):
             "-device", f"virtserialport,chardev=c{number},nr={number},name={identity}"]
 
 
+def cache_mode(path):
+    """"none" measures the disk and not the host's memory, but tmpfs does not offer O_DIRECT."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
+        return "none"
+    except OSError:
+        return "writeback"
+
+
 def qemu_command(options):
     command = _machine(options)
     for number, disk in enumerate(options.disks):
         readonly = "on" if disk.readonly else "off"
-        command += ["-drive", f"if=none,id=d{number},format=raw,file={disk.path},cache=none,"
-                              f"readonly={readonly}"]
+        command += ["-drive", f"if=none,id=d{number},format=raw,file={disk.path},"
+                              f"cache={cache_mode(disk.path)},readonly={readonly}"]
         device = f"virtio-blk-device,drive=d{number}"
         command += ["-device", device + ("," + disk.device if disk.device else "")]
     command += ["-device", "virtio-serial-device,max_ports=4"]

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: a disk made once and copied for each test, and VMs that never outlive their test."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "tools")]
+from harness import tools, vm  # noqa: E402 (the path has to be set first)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--only", help="one test, by its node id (./test --only)")
+
+
+def pytest_collection_modifyitems(config, items):
+    only = config.getoption("--only")
+    if only:
+        name = only.split("::", 1)[1]
+        items[:] = [item for item in items if item.nodeid.split("::", 1)[1] == name]
+
+
+@pytest.fixture(scope="session")
+def made():
+    """A key and an empty 64 MiB volume, made once by the host tool."""
+    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+        key, disk = os.path.join(folder, "dev.key"), os.path.join(folder, "disk.img")
+        tools.key_generate(key)
+        tools.image_create(disk, key)
+        yield key, disk
+
+
+@pytest.fixture
+def folder():
+    """A folder with a short name: the path of a socket may have 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="hf-") as path:
+        yield path
+
+
+def copy_sparse(source, target):
+    subprocess.run(["cp", "--sparse=always", source, target], check=True)
+    return target
+
+
+@pytest.fixture
+def key(made, folder):
+    return shutil.copy(made[0], os.path.join(folder, "dev.key"))
+
+
+@pytest.fixture
+def disk(made, folder):
+    return copy_sparse(made[1], os.path.join(folder, "disk.img"))
+
+
+@pytest.fixture(scope="session")
+def used(made):
+    """(key, disk, facts) after a first boot: a TPM with something in it, killed, not shut down."""
+    import samples
+    with tempfile.TemporaryDirectory(prefix="hf-") as path:
+        image = copy_sparse(made[1], os.path.join(path, "disk.img"))
+        options = vm.VmOptions(folder=path, disks=[vm.Disk(image)], key=made[0])
+        with vm.Vm(options) as machine:
+            machine.serving()
+            facts = samples.fill(machine)
+        yield made[0], image, facts
+
+
+@pytest.fixture
+def used_disk(used, folder):
+    """A private copy of the used disk."""
+    return copy_sparse(used[1], os.path.join(folder, "disk.img"))
+
+
+@pytest.fixture
+def start(folder, request):
+    """start(disks=[...], ...): a running VM. Its console is shown when the test fails."""
+    machines = []
+
+    def boot(**options):
+        disks = [d if isinstance(d, vm.Disk) else vm.Disk(d) for d in options.pop("disks", [])]
+        options.setdefault("folder", folder)
+        machine = vm.Vm(vm.VmOptions(disks=disks, **options))
+        machines.append(machine)
+        return machine.start()
+
+    yield boot
+    for number, machine in enumerate(machines):
+        machine.kill()
+        print(f"--- console of VM {number} of {request.node.name}\n{machine.console()}")

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""What a bad client of the TPM's port gets, and what the next good client notices: nothing."""
+
+import os
+import random
+import socket
+import struct
+import time
+
+import pytest
+
+import samples
+from harness import tpm, vm
+
+GET_RANDOM = tpm.frame(tpm.CC_GET_RANDOM, b"\x00\x08")
+
+
+@pytest.fixture
+def machine(start):
+    running = start(append="holdfast.state=ephemeral")
+    running.serving()
+    return running
+
+
+def header(size):
+    return struct.pack(">HII", tpm.NO_SESSIONS, size, tpm.CC_GET_RANDOM)
+
+
+def expect_good_service(machine):
+    assert samples.response_to(machine) == 0
+    assert machine.process.poll() is None
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 4097, 65536, 2**31, 2**32 - 1])
+def test_size_out_of_range_is_answered(machine, size):
+    with tpm.Tpm(machine.tpm_path) as client:
+        response = client.exchange(header(size) + b"\xaa" * 50)
+        assert response == struct.pack(">HII", tpm.NO_SESSIONS, 10, tpm.RC_COMMAND_SIZE)
+        # In step again on the same connection.
+        assert len(client.get_random(8)) == 8
+    expect_good_service(machine)
+
+
+def test_smallest_and_largest_command_reach_the_tpm(machine):
+    with tpm.Tpm(machine.tpm_path) as client:
+        response = client.exchange(header(10))
+        assert response[6:10] != struct.pack(">I", tpm.RC_COMMAND_SIZE) or len(response) == 10
+        response = client.exchange(header(4096) + bytes(4086))
+        assert int.from_bytes(response[6:10], "big") != 0
+        assert len(client.get_random(8)) == 8
+
+
+def test_garbage_stream(machine):
+    generator = random.Random(7)
+    for _ in range(5):
+        with tpm.Tpm(machine.tpm_path, timeout_s=5) as client:
+            client.client.sendall(generator.randbytes(20000))
+            try:
+                client.client.settimeout(0.3)
+                client.client.recv(4096)
+            except socket.timeout:
+                pass
+    expect_good_service(machine)
+
+
+@pytest.mark.parametrize("sent", [1, 9, 10, 11])
+def test_client_that_disconnects_mid_command(machine, sent):
+    with tpm.Tpm(machine.tpm_path) as client:
+        client.client.sendall(GET_RANDOM[:sent])
+    expect_good_service(machine)
+
+
+def test_client_that_does_not_read_its_answer(machine):
+    for _ in range(3):
+        with tpm.Tpm(machine.tpm_path) as client:
+            client.client.sendall(GET_RANDOM)
+    with tpm.Tpm(machine.tpm_path) as client:
+        # An answer to one of those would have another length.
+        assert len(client.get_random(20)) == 20
+
+
+def test_client_that_leaves_during_a_slow_command(machine):
+    with tpm.Tpm(machine.tpm_path) as client:
+        parameters = tpm.sized(struct.pack(">HH", 0, 0)) + tpm.sized(tpm.ECC_STORAGE_KEY)
+        parameters += struct.pack(">HI", 0, 0)
+        body = struct.pack(">I", tpm.RH_OWNER) + tpm.password(b"") + parameters
+        client.client.sendall(tpm.frame(tpm.CC_CREATE_PRIMARY, body, tpm.SESSIONS))
+    with tpm.Tpm(machine.tpm_path) as client:
+        assert len(client.get_random(20)) == 20
+
+
+def test_commands_in_pieces_and_in_one_go(machine):
+    with tpm.Tpm(machine.tpm_path) as client:
+        for byte in GET_RANDOM:
+            client.client.sendall(bytes([byte]))
+            time.sleep(0.01)
+        assert len(tpm.read_response(client.client)) == 20
+        client.client.sendall(GET_RANDOM * 20)
+        for _ in range(20):
+            assert len(tpm.read_response(client.client)) == 20
+
+
+def test_two_clients_take_turns(machine):
+    """QEMU serves one connection of a socket at a time; the second waits for its own answer."""
+    first = tpm.Tpm(machine.tpm_path)
+    second = tpm.Tpm(machine.tpm_path)
+    second.client.sendall(tpm.frame(tpm.CC_GET_RANDOM, b"\x00\x10"))
+    assert len(first.get_random(8)) == 8
+    assert len(first.get_random(9)) == 9
+    first.client.close()
+    assert len(tpm.read_response(second.client)) == 12 + 16
+    second.client.close()
+
+
+def test_client_that_never_reads_stops_nobody_else(machine):
+    """Back-pressure: answers pile up only to a limit, and the port recovers when it leaves."""
+    greedy = tpm.Tpm(machine.tpm_path, timeout_s=5)
+    greedy.client.setblocking(False)
+    sent = 0
+    end = time.monotonic() + 3
+    while time.monotonic() < end and sent < 4 << 20:
+        try:
+            sent += greedy.client.send(GET_RANDOM * 64)
+        except BlockingIOError:
+            time.sleep(0.05)
+    greedy.client.close()
+    expect_good_service(machine)
+
+
+def test_unknown_command_is_the_tpms_to_answer(machine):
+    with tpm.Tpm(machine.tpm_path) as client:
+        response = client.exchange(tpm.frame(0x2fff, b""))
+        assert int.from_bytes(response[6:10], "big") == 0x143  # TPM_RC_COMMAND_CODE
+
+
+def test_random_well_framed_commands_do_no_harm(machine):
+    seed = int(os.environ.get("HOLDFAST_SEED", "3"))
+    generator = random.Random(seed)
+    count = 3000 if os.environ.get("HOLDFAST_NIGHTLY") == "1" else 150
+    with tpm.Tpm(machine.tpm_path) as client:
+        for _ in range(count):
+            code = generator.choice((generator.randrange(0x11F, 0x19C), generator.getrandbits(32)))
+            if code == tpm.CC_SHUTDOWN:
+                continue
+            body = generator.randbytes(generator.randrange(0, 60))
+            tag = generator.choice((tpm.NO_SESSIONS, tpm.SESSIONS))
+            response = client.exchange(tpm.frame(code, body, tag))
+            assert len(response) >= 10
+    assert machine.process.poll() is None
+    assert not any("restarted" in line for line in machine.lines)
+
+
+def test_control_and_tpm_ports_do_not_wait_for_each_other(machine):
+    from harness import control
+    with tpm.Tpm(machine.tpm_path) as client:
+        client.client.sendall(GET_RANDOM[:5])
+        assert "vtpm" in control.ask_values(machine.control_path, "status")
+        client.client.sendall(GET_RANDOM[5:])
+        assert len(tpm.read_response(client.client)) == 20
+    assert samples.shut_down(machine) == vm.EXIT_ORDERLY

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""The host program `holdfast`, and stock tpm2-tools against a VM's socket."""
+
+import os
+import subprocess
+
+from harness import build
+
+DISK_SIZE = "64M"
+
+
+def holdfast(*arguments, preset="dev", check=True):
+    """Run tools/holdfast of a build."""
+    program = os.path.join(build.build_dir(preset), "tools", "holdfast", "holdfast")
+    return subprocess.run([program, *arguments], check=check, capture_output=True, text=True)
+
+
+def key_generate(path):
+    holdfast("key", "generate", path)
+
+
+def image_create(path, key, size=DISK_SIZE):
+    holdfast("image", "create", "--size", size, "--key-file", key, path)
+
+
+def tcti(tpm_path):
+    """What `-T` of tpm2-tools wants: a raw byte stream needs nothing but socat."""
+    return f"cmd:socat - UNIX-CONNECT:{tpm_path}"
+
+
+def tpm2(tpm_path, command, *arguments, stdin=None, timeout_s=60):
+    """tpm2_COMMAND ARGUMENTS; its standard output. CalledProcessError holds its complaint."""
+    done = subprocess.run(
+        [f"tpm2_{command}", "-T", tcti(tpm_path), *arguments], input=stdin, check=True,
+        capture_output=True, timeout=timeout_s, env=dict(os.environ, TSS2_LOG="all+none"))
+    return done.stdout
