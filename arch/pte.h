@@ -10,25 +10,25 @@
 
 #include "base/addr.h"
 
-#define PTE_PRESENT	  ((uint64_t)1 << 0)
-#define PTE_WRITABLE	  ((uint64_t)1 << 1)
-#define PTE_USER	  ((uint64_t)1 << 2)
+#define PTE_PRESENT       ((uint64_t)1 << 0)
+#define PTE_WRITABLE      ((uint64_t)1 << 1)
+#define PTE_USER          ((uint64_t)1 << 2)
 #define PTE_WRITE_THROUGH ((uint64_t)1 << 3)
 #define PTE_CACHE_DISABLE ((uint64_t)1 << 4)
-#define PTE_ACCESSED	  ((uint64_t)1 << 5)
-#define PTE_DIRTY	  ((uint64_t)1 << 6)
-#define PTE_LARGE	  ((uint64_t)1 << 7) /* Levels 1 and 2 only; at level 0 it is PAT. */
-#define PTE_GLOBAL	  ((uint64_t)1 << 8)
-#define PTE_NO_EXECUTE	  ((uint64_t)1 << 63) /* Reserved, thus fatal, unless EFER.NXE is set. */
+#define PTE_ACCESSED      ((uint64_t)1 << 5)
+#define PTE_DIRTY         ((uint64_t)1 << 6)
+#define PTE_LARGE         ((uint64_t)1 << 7) /* Levels 1 and 2 only; at level 0 it is PAT. */
+#define PTE_GLOBAL        ((uint64_t)1 << 8)
+#define PTE_NO_EXECUTE    ((uint64_t)1 << 63) /* Reserved, thus fatal, unless EFER.NXE is set. */
 
 /* Strong uncacheable whatever the MTRRs say: PAT index 3 in the reset value of IA32_PAT. */
-#define PTE_UNCACHED	 (PTE_WRITE_THROUGH | PTE_CACHE_DISABLE)
+#define PTE_UNCACHED     (PTE_WRITE_THROUGH | PTE_CACHE_DISABLE)
 
 #define PTE_ADDRESS_MASK ((((uint64_t)1 << ADDR_PHYS_BITS) - 1) & ~PAGE_OFFSET)
 
-#define PTE_LEVELS	 4u
-#define PTE_ENTRIES	 512u
-#define PTE_INDEX_BITS	 9u
+#define PTE_LEVELS       4u
+#define PTE_ENTRIES      512u
+#define PTE_INDEX_BITS   9u
 
 /* Bytes that one entry of a table at `level` covers. */
 static inline uint64_t pte_span_bytes(unsigned level)

@@ -9,6 +9,14 @@ function(holdfast_bundle_add name target)
 	set_property(GLOBAL PROPERTY "HOLDFAST_BUNDLE_TARGET_${name}" "${target}")
 endfunction()
 
+# holdfast_bundle_add_file(NAME FILE)
+#
+# The same for a file that some command of this build makes; it goes in as it is.
+function(holdfast_bundle_add_file name file)
+	set_property(GLOBAL APPEND PROPERTY HOLDFAST_BUNDLE_NAMES "${name}")
+	set_property(GLOBAL PROPERTY "HOLDFAST_BUNDLE_FILE_${name}" "${file}")
+endfunction()
+
 # Called once, after every folder: the target `bundle` writes holdfast.bundle.
 function(holdfast_bundle_finish)
 	get_property(names GLOBAL PROPERTY HOLDFAST_BUNDLE_NAMES)
@@ -20,6 +28,12 @@ function(holdfast_bundle_finish)
 	set(folder "${CMAKE_BINARY_DIR}/bundle")
 	file(MAKE_DIRECTORY "${folder}")
 	foreach(name ${names})
+		get_property(file GLOBAL PROPERTY "HOLDFAST_BUNDLE_FILE_${name}")
+		if(file)
+			list(APPEND inputs "${name}=${file}")
+			list(APPEND files "${file}")
+			continue()
+		endif()
 		get_property(target GLOBAL PROPERTY "HOLDFAST_BUNDLE_TARGET_${name}")
 		add_custom_command(
 			OUTPUT "${folder}/${name}"
