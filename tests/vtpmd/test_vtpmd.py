@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: MIT
+"""vtpmd on Linux: what it stores, when it refuses, how it ends.
+
+The store is a directory here. Failures come from limits (RLIMIT_FSIZE) and from strace's fault
+injection, so that vtpmd contains no hook for them."""
+
+import hashlib
+import os
+import resource
+import shutil
+import signal
+import struct
+
+import pytest
+
+from tpm_driver import (
+    CC_GET_CAPABILITY, CC_GET_RANDOM, CC_NV_READ, CC_SHUTDOWN, CC_STARTUP,
+    EXIT_NO_ENTROPY, EXIT_ORDERLY, EXIT_PORT, EXIT_STATE_AUTH, EXIT_STATE_IO, EXIT_STATE_REJECTED,
+    EXIT_STORE, EXIT_USAGE, Failed, RC_COMMAND_SIZE, RC_FAILURE, RC_INITIALIZE, SHA1, SHA256,
+    SHA384, SHA512, Vtpm, command)
+
+NV_INDEX = 0x01500016
+CAP_EVENT = b"HOLDFAST vTPM RESTARTED"
+HAS_STRACE = shutil.which("strace") is not None
+needs_strace = pytest.mark.skipif(not HAS_STRACE, reason="strace injects the failures")
+
+
+@pytest.fixture(name="store")
+def fixture_store(tmp_path):
+    return tmp_path
+
+
+def permall(store):
+    return store / "vtpm0.permall"
+
+
+def injecting(rule):
+    return ("strace", "-qq", "-f", "-o", "/dev/null", "-e", f"inject={rule}")
+
+
+def ends_with(store, *arguments, wrapper=()):
+    """Start, expect it to end before it is ready; (exit code, log)."""
+    vtpm = Vtpm(store, *arguments, wrapper=wrapper, wait_ready=False)
+    code = vtpm.stop()
+    assert "ready" not in vtpm.log
+    return code, vtpm.log
+
+
+def make_tpm(store):
+    """A TPM with a counted NV value; returns the bytes that are stored."""
+    with Vtpm(store) as vtpm:
+        vtpm.nv_define(NV_INDEX, 32)
+        vtpm.nv_write(NV_INDEX, b"first value".ljust(32, b"."))
+    return permall(store).read_bytes()
+
+
+# --- Starting, serving, ending ---
+
+def test_manufactures_once_and_serves(store):
+    with Vtpm(store) as vtpm:
+        assert vtpm.log == ["manufactured", "ready"]
+        first, second = vtpm.random(32), vtpm.random(32)
+        assert len(first) == 32 and first != second
+        assert vtpm.stop() == EXIT_ORDERLY
+    with Vtpm(store) as vtpm:
+        assert vtpm.log == ["ready"]
+
+
+def test_startup_has_been_done(store):
+    with Vtpm(store) as vtpm:
+        response = vtpm.exchange(command(CC_STARTUP, b"\0\0"))
+        assert struct.unpack(">I", response[6:])[0] == RC_INITIALIZE
+
+
+def test_malformed_commands_get_an_answer(store):
+    with Vtpm(store) as vtpm:
+        for data in (b"\x80", b"\x80\x01\0\0\0\x0a\0\0\x01",
+                     struct.pack(">HII", 0x8001, 12, CC_GET_RANDOM),
+                     struct.pack(">HII", 0x8001, 9, CC_GET_RANDOM),
+                     struct.pack(">HII", 0x8001, 0xFFFFFFFF, CC_GET_RANDOM)):
+            assert struct.unpack(">I", vtpm.exchange(data)[6:10])[0] == RC_COMMAND_SIZE
+        for tag in (0, 0x00C1, 0x8003):
+            response = vtpm.exchange(struct.pack(">HII", tag, 10, CC_GET_RANDOM))
+            assert struct.unpack(">I", response[6:10])[0] != 0
+        for code in (0, 0x11E, 0x1FF, 0xFFFFFFFF):
+            response = vtpm.exchange(command(code))
+            assert struct.unpack(">I", response[6:10])[0] != 0
+        assert len(vtpm.random(8)) == 8
+
+
+def test_sha256_and_sha384_banks_only(store):
+    for _ in range(2):
+        with Vtpm(store) as vtpm:
+            assert vtpm.pcr(0, SHA1) is None
+            assert vtpm.pcr(0, SHA512) is None
+            assert vtpm.pcr(0, SHA256) == bytes(32)
+            assert vtpm.pcr(0, SHA384) == bytes(48)
+
+
+def test_arguments(store):
+    assert ends_with(store, "--restart")[0] == EXIT_USAGE
+    assert ends_with(store, "--crash-on=")[0] == EXIT_USAGE
+    assert ends_with(store, "--crash-on=17bz")[0] == EXIT_USAGE
+    assert ends_with(store, "--store-dir=nowhere")[0] == EXIT_USAGE
+    assert ends_with(store, "extra")[0] == EXIT_USAGE
+    assert not permall(store).exists()
+
+
+def test_output_that_is_gone_ends_it(store):
+    vtpm = Vtpm(store)
+    vtpm.process.stdout.close()
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    vtpm.process.stdin.write(command(CC_GET_RANDOM, b"\0\x08"))
+    assert vtpm.process.wait(10) in (EXIT_PORT, -signal.SIGPIPE)
+
+
+# --- What survives ---
+
+def test_state_survives_restart_and_kill(store):
+    make_tpm(store)
+    with Vtpm(store) as vtpm:
+        _, key = vtpm.create_primary_ecc()
+        assert vtpm.nv_read(NV_INDEX, 32) == b"first value".ljust(32, b".")
+        vtpm.nv_write(NV_INDEX, b"second")
+        vtpm.kill()
+    with Vtpm(store) as vtpm:
+        assert vtpm.log == ["ready"]
+        assert vtpm.nv_read(NV_INDEX, 6) == b"second"
+        assert vtpm.create_primary_ecc()[1] == key
+
+
+def test_each_acknowledged_write_survives_a_kill(store):
+    make_tpm(store)
+    for turn in range(5):
+        value = bytes([turn]) * 32
+        with Vtpm(store) as vtpm:
+            vtpm.nv_write(NV_INDEX, value)
+            vtpm.kill()
+        with Vtpm(store) as vtpm:
+            assert vtpm.nv_read(NV_INDEX, 32) == value
+
+
+def test_two_tpms_differ(store):
+    keys = set()
+    for name in ("a", "b"):
+        (store / name).mkdir()
+        with Vtpm(store / name) as vtpm:
+            keys.add(vtpm.create_primary_ecc()[1])
+    assert len(keys) == 2
+
+
+def test_volatile_state_is_not_kept(store):
+    with Vtpm(store) as vtpm:
+        vtpm.pcr_event(3, b"measured")
+        handle, _ = vtpm.create_primary_ecc()
+        vtpm.run(CC_SHUTDOWN, b"\0\0")
+    with Vtpm(store) as vtpm:
+        assert vtpm.pcr(3, SHA256) == bytes(32)
+        with pytest.raises(Failed):
+            vtpm.read_public(handle)
+    assert [path.name for path in store.iterdir()] == ["vtpm0.permall"]
+
+
+def test_ephemeral_touches_no_file(store):
+    keys = set()
+    for _ in range(2):
+        with Vtpm(store, "--ephemeral") as vtpm:
+            assert vtpm.log == ["manufactured", "ready"]
+            vtpm.nv_define(NV_INDEX, 32)
+            vtpm.nv_write(NV_INDEX, b"x" * 32)
+            assert vtpm.nv_read(NV_INDEX, 32) == b"x" * 32
+            keys.add(vtpm.create_primary_ecc()[1])
+    assert not list(store.iterdir())
+    assert len(keys) == 2
+
+
+# --- Failing stores ---
+
+def test_a_store_that_fails_is_not_acknowledged(store):
+    before = make_tpm(store)
+    with Vtpm(store) as vtpm:
+        before = permall(store).read_bytes()
+        resource.prlimit(vtpm.process.pid, resource.RLIMIT_FSIZE, (0, 0))
+        with pytest.raises(Failed) as failed:
+            vtpm.nv_write(NV_INDEX, b"never acknowledged")
+        assert failed.value.code == RC_FAILURE
+        # Failure mode is for good; the process lives on and says so.
+        with pytest.raises(Failed) as failed:
+            vtpm.random()
+        assert failed.value.code == RC_FAILURE
+        assert vtpm.stop() == EXIT_ORDERLY
+        assert "store failed: write failed: errno 27" in vtpm.log
+    assert permall(store).read_bytes() == before
+    with Vtpm(store) as vtpm:
+        assert vtpm.nv_read(NV_INDEX, 11) == b"first value"
+
+
+@needs_strace
+@pytest.mark.parametrize("call", ["pwrite64", "ftruncate", "fsync"])
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EROFS"])
+def test_each_step_of_a_store_can_fail(store, call, error):
+    make_tpm(store)
+    # The first is TPM2_Startup's, the second the write's.
+    with Vtpm(store, wrapper=injecting(f"{call}:error={error}:when=2")) as vtpm:
+        with pytest.raises(Failed) as failed:
+            vtpm.nv_write(NV_INDEX, b"other value")
+        assert failed.value.code == RC_FAILURE
+        assert vtpm.stop() == EXIT_ORDERLY
+        assert [line for line in vtpm.log if line.startswith("store failed:")]
+
+
+@needs_strace
+def test_nothing_is_stored_after_a_failure(store):
+    """A failed store must not be repaired behind the client's back by a later one."""
+    make_tpm(store)
+    with Vtpm(store, wrapper=injecting("fsync:error=EIO:when=2")) as vtpm:
+        with pytest.raises(Failed):
+            vtpm.nv_write(NV_INDEX, b"other value")
+        stamp = os.stat(permall(store)).st_mtime_ns
+        with pytest.raises(Failed):
+            vtpm.nv_write(NV_INDEX, b"again")
+        vtpm.exchange(command(CC_SHUTDOWN, b"\0\0"))
+    assert os.stat(permall(store)).st_mtime_ns == stamp
+
+
+@needs_strace
+def test_failure_at_start(store):
+    before = make_tpm(store)
+    code, log = ends_with(store, wrapper=injecting("fsync:error=EIO:when=1"))
+    assert code == EXIT_STORE and f"ending with code {EXIT_STORE}" in log
+    for rule, expected in (("openat:error=EBADMSG", EXIT_STATE_AUTH),
+                           ("openat:error=EIO", EXIT_STATE_IO),
+                           ("openat:error=EACCES", EXIT_STATE_IO),
+                           ("openat:error=EINVAL", EXIT_STATE_IO),
+                           ("pread64:error=EBADMSG", EXIT_STATE_AUTH),
+                           ("pread64:error=EIO", EXIT_STATE_IO),
+                           ("pread64:retval=0", EXIT_STATE_IO),
+                           ("newfstatat:error=EIO", EXIT_STATE_IO),
+                           # Absent at the second look only: that is no absence.
+                           ("openat:error=ENOENT:when=2", EXIT_STATE_IO)):
+        assert ends_with(store, wrapper=injecting(rule))[0] == expected, rule
+    with Vtpm(store) as vtpm:
+        assert vtpm.log == ["ready"]
+        assert vtpm.nv_read(NV_INDEX, 11) == b"first value"
+    assert len(before) == len(permall(store).read_bytes())
+
+
+@needs_strace
+@pytest.mark.parametrize("rule", ["openat:error=EROFS:when=3", "pwrite64:error=ENOSPC",
+                                  "fsync:error=EIO"])
+def test_a_tpm_that_cannot_be_stored_is_not_made(store, rule):
+    code, log = ends_with(store, wrapper=injecting(rule))
+    assert code == EXIT_STORE
+    assert "manufactured" not in log
+
+
+@needs_strace
+def test_manufacture_is_one_transaction(store):
+    """Exactly one fsync before the TPM is complete: a crash before it leaves nothing."""
+    trace = store / "trace"
+    wrapper = ("strace", "-qq", "-o", str(trace), "-e", "trace=fsync,write,openat")
+    with Vtpm(store, wrapper=wrapper):
+        pass
+    lines = trace.read_text().splitlines()
+    made = next(i for i, line in enumerate(lines) if "manufactured" in line)
+    assert sum("fsync(" in line for line in lines[:made]) == 1
+
+
+# --- Refusals ---
+
+@pytest.mark.parametrize("damage", ["empty", "magic", "version", "short", "hash", "zeroes"])
+def test_damaged_state_is_refused_and_left_alone(store, damage):
+    data = bytearray(make_tpm(store))
+    if damage == "empty":
+        data = bytearray()
+    elif damage == "magic":
+        data[2] ^= 1
+    elif damage == "version":
+        data[0] = 0x7F
+        data[7] = 0x7F
+    elif damage == "short":
+        del data[len(data) // 2:]
+    elif damage == "hash":
+        data[-1] ^= 0xFF
+        data[-2] ^= 0xFF
+    else:
+        data = bytearray(len(data))
+    permall(store).write_bytes(data)
+    code, log = ends_with(store)
+    assert code in (EXIT_STATE_REJECTED, EXIT_STATE_AUTH), log
+    assert "manufactured" not in log
+    assert permall(store).read_bytes() == data
+
+
+def test_oversized_state_is_refused(store):
+    permall(store).write_bytes(bytes(256 * 1024 + 1))
+    assert ends_with(store)[0] == EXIT_STATE_IO
+
+
+def test_damage_never_leads_to_a_new_identity(store):
+    """permall has no integrity of its own: damage may go unnoticed here (under the kernel the
+    store authenticates it first), but it never makes vtpmd start afresh."""
+    good = make_tpm(store)
+    for at in range(0, len(good), max(1, len(good) // 48)):
+        data = bytearray(good)
+        data[at] ^= 1 << at % 8
+        permall(store).write_bytes(data)
+        vtpm = Vtpm(store, wait_ready=False)
+        code = vtpm.stop()
+        assert "manufactured" not in vtpm.log
+        if code == EXIT_STATE_REJECTED:
+            assert permall(store).read_bytes() == data
+
+
+# --- Restarts and crashes ---
+
+def test_restarted_caps_the_pcrs(store):
+    make_tpm(store)
+    with Vtpm(store, "--restarted") as vtpm:
+        assert vtpm.log == ["PCRs capped", "ready"]
+        for bank, digest in ((SHA256, hashlib.sha256), (SHA384, hashlib.sha384)):
+            event = digest(CAP_EVENT).digest()
+            capped = digest(bytes(len(event)) + event).digest()
+            for pcr in range(16):
+                assert vtpm.pcr(pcr, bank) == capped
+            assert vtpm.pcr(16, bank) == bytes(len(event))
+            assert vtpm.pcr(23, bank) == bytes(len(event))
+
+
+def test_crash_on_crashes(store):
+    make_tpm(store)
+    with Vtpm(store, f"--crash-on={CC_NV_READ:#x}") as vtpm:
+        assert len(vtpm.random()) == 16
+        with pytest.raises(EOFError):
+            vtpm.nv_read(NV_INDEX, 1)
+        assert vtpm.stop() == -signal.SIGSEGV
+    with Vtpm(store, "--restarted") as vtpm:
+        assert vtpm.nv_read(NV_INDEX, 11) == b"first value"
+
+
+# --- Entropy ---
+
+@needs_strace
+def test_no_entropy_at_start(store):
+    for rule in ("getrandom:error=EIO:when=2+", "getrandom:error=ENOSYS", "getrandom:retval=0:when=2+"):
+        code, log = ends_with(store, wrapper=injecting(rule))
+        assert code == EXIT_NO_ENTROPY, rule
+        assert "no entropy" in log
+    assert not permall(store).exists()
+
+
+@needs_strace
+def test_getrandom_that_writes_nothing(store):
+    """Reports success without a byte: caught by comparing two results."""
+    code, _ = ends_with(store, wrapper=injecting("getrandom:retval=32:when=2+"))
+    assert code == EXIT_NO_ENTROPY
+    assert not permall(store).exists()
+
+
+@needs_strace
+def test_entropy_that_fails_during_manufacture(store):
+    # 1: malloc; 2-4: the checks at start; 5: the seeds.
+    code, log = ends_with(store, wrapper=injecting("getrandom:error=EIO:when=5+"))
+    assert code == EXIT_NO_ENTROPY, log
+    assert not permall(store).exists()
+
+
+@needs_strace
+def test_entropy_that_fails_later_never_becomes_rand(store):
+    """libtpms would go on with rand(): the process has to end without an answer instead."""
+    make_tpm(store)
+    with Vtpm(store, wrapper=injecting("getrandom:error=EIO:when=7+")) as vtpm:
+        with pytest.raises(EOFError):
+            for _ in range(2000):
+                vtpm.flush(vtpm.create_primary_ecc()[0])
+        assert vtpm.stop() == EXIT_NO_ENTROPY
+
+
+# --- The log is the host's to read ---
+
+@needs_strace
+def test_no_command_byte_reaches_the_log(store):
+    """libtpms dumps the command that led to failure mode; it may hold an authorisation value."""
+    make_tpm(store)
+    with Vtpm(store, wrapper=injecting("fsync:error=EIO:when=2")) as vtpm:
+        with pytest.raises(Failed):
+            vtpm.nv_write(NV_INDEX, b"\xDE\xAD\xBE\xEFsecret")
+        vtpm.stop()
+        text = "\n".join(vtpm.log).lower()
+        assert "failure mode" in text
+        assert "de ad" not in text and "dead" not in text and "80 02" not in text
+
+
+def test_get_capability_names_the_library(store):
+    with Vtpm(store) as vtpm:
+        body = vtpm.run(CC_GET_CAPABILITY, struct.pack(">III", 6, 0x100, 1))
+        assert body[-4:] == b"2.0\0"
+
