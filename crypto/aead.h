@@ -15,19 +15,19 @@
 #include "base/compiler.h"
 #include "base/status.h"
 
-#define AEAD_KEY_BYTES	 32u
+#define AEAD_KEY_BYTES   32u
 #define AEAD_NONCE_BYTES 12u
-#define AEAD_TAG_BYTES	 16u
+#define AEAD_TAG_BYTES   16u
 /* Longest text of one call. */
 #define AEAD_TEXT_BYTES_MAX ((size_t)1 << 30)
 /* Room for an expanded key of any implementation. */
-#define AEAD_KEY_STORAGE_BYTES 2048u
+#define AEAD_KEY_STORAGE_BYTES 1024u
 
 /* What the CPU can run and the platform wants. */
 struct aead_platform {
 	bool has_aes_pclmul_sse41;
-	bool has_avx2;		  /* The CPU has it and XCR0 enables it. */
-	bool has_vaes_avx512;	  /* Likewise. */
+	bool has_avx2;            /* The CPU has it and XCR0 enables it. */
+	bool has_vaes_avx512;     /* Likewise. */
 	bool wide_vectors_wanted; /* False on an emulator that is slow or wrong there. */
 };
 
@@ -58,14 +58,16 @@ void aead_key_expand(const struct aead *aead, struct aead_key *key,
 		     const uint8_t raw[AEAD_KEY_BYTES]);
 void aead_key_erase(struct aead_key *key);
 
-/* STATUS_INVALID: key not ready or text too long. */
+/* STATUS_INVALID, and nothing written: key not ready, text or AAD too long, NULL where there are
+ * bytes. */
 MUST_CHECK
 enum status aead_seal(const struct aead_key *key, const uint8_t nonce[AEAD_NONCE_BYTES],
 		      const uint8_t *aad, size_t aad_size_bytes, const uint8_t *plain,
 		      uint8_t *cipher, size_t size_bytes, uint8_t tag[AEAD_TAG_BYTES]);
 
-/* STATUS_AUTH_FAILED: the tag does not match, and `plain` is all zero. The tag is compared in
- * constant time. */
+/* STATUS_AUTH_FAILED: the tag does not match, and `plain` is all zero (in place, the ciphertext is
+ * gone with it). The tag is compared in constant time. `plain` holds unauthenticated text while
+ * the call runs, so it must be a buffer that nobody else reads. */
 MUST_CHECK
 enum status aead_open(const struct aead_key *key, const uint8_t nonce[AEAD_NONCE_BYTES],
 		      const uint8_t *aad, size_t aad_size_bytes, const uint8_t *cipher,

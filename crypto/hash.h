@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* SHA-2, HMAC, HKDF (RFC 5869) and PBKDF2 (RFC 8018): thin faces over mbedtls. */
+/* SHA-2, HMAC, HKDF (RFC 5869) and PBKDF2 (RFC 8018): thin faces over mbedtls.
+ *
+ * SHA-2 allocates nothing and does not fail in practice. The others take two heap blocks of the
+ * library for the duration of the call; without them: STATUS_NO_MEMORY. */
 #pragma once
 
 #include <stddef.h>
@@ -26,7 +29,8 @@ enum status hash_hmac_sha256(const uint8_t *key, size_t key_size_bytes,
 			     const struct hash_input *inputs, size_t count,
 			     uint8_t out[SHA256_BYTES]);
 
-/* HKDF-Extract and HKDF-Expand with SHA-256. `out_size_bytes` is at most 255 * 32. */
+/* HKDF-Extract and HKDF-Expand with SHA-256. `out_size_bytes` is at most 255 * 32, else
+ * STATUS_INVALID. When hkdf_expand() fails, `out` is zeroed. */
 MUST_CHECK
 enum status hkdf_extract(const uint8_t *salt, size_t salt_size_bytes, const uint8_t *ikm,
 			 size_t ikm_size_bytes, uint8_t prk[SHA256_BYTES]);
@@ -34,7 +38,8 @@ MUST_CHECK
 enum status hkdf_expand(const uint8_t prk[SHA256_BYTES], const uint8_t *info,
 			size_t info_size_bytes, uint8_t *out, size_t out_size_bytes);
 
-/* PBKDF2-HMAC-SHA512. */
+/* PBKDF2-HMAC-SHA512. STATUS_INVALID, and `out` untouched: no iterations, no output, or more than
+ * 2^32 - 1 bytes of it. On any other failure `out` is zeroed. */
 MUST_CHECK
 enum status pbkdf2_sha512(const uint8_t *passphrase, size_t passphrase_size_bytes,
 			  const uint8_t *salt, size_t salt_size_bytes, uint32_t iterations,

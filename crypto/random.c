@@ -34,7 +34,7 @@ static mbedtls_hmac_drbg_context *drbg_of(struct random *random)
 static enum status read_healthy_word(struct random *random, uint64_t *word)
 {
 	uint64_t fresh = 0;
-	if (random->failed || !random->port.read_word(random->port.context, &fresh)) {
+	if (!random->port.read_word(random->port.context, &fresh)) {
 		return STATUS_NO_ENTROPY;
 	}
 	if (!random_health_accepts(random, fresh)) {
@@ -45,7 +45,7 @@ static enum status read_healthy_word(struct random *random, uint64_t *word)
 	return STATUS_OK;
 }
 
-/* The library's entropy callback. */
+/* The library's entropy callback. A failure ends the request that called it. */
 static int draw_entropy(void *context, unsigned char *out, size_t size_bytes)
 {
 	struct random *random = context;
@@ -76,7 +76,7 @@ static enum status start_up_test(struct random *random)
 	return status;
 }
 
-/* Free the library's context. It stays all zero. */
+/* End the library's context: erased, its heap blocks freed, all zero. */
 static void discard_drbg(struct random *random)
 {
 	if (random->ready) {
@@ -153,11 +153,12 @@ static enum status generate(struct random *random, uint8_t *out, size_t size_byt
 enum status random_fill(struct random *random, uint8_t *out, size_t size_bytes)
 {
 	enum status status = STATUS_NO_ENTROPY;
-	if (random->ready && !random->failed) {
+	if (random->ready) {
 		status = generate(random, out, size_bytes);
 	}
 	if (random->failed) {
-		/* Nothing that a broken source has touched may be used again. */
+		/* Nothing that a broken source has touched may be used again. From here on the
+		 * generator is not ready, and so the source is not asked again. */
 		discard_drbg(random);
 		status = STATUS_NO_ENTROPY;
 	}

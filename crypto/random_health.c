@@ -7,7 +7,7 @@
 void random_health_reset(struct random *random)
 {
 	random->last_word = 0;
-	random->repeat_count = 0; /* 0: no word has been seen. */
+	random->repeat_count = 0; /* Of a first word 0 there has been none so far, either. */
 	random->sample_word = 0;
 	random->sample_seen = 0;
 	random->sample_left = 0; /* 0: the next word opens a window. */
@@ -15,7 +15,7 @@ void random_health_reset(struct random *random)
 
 static bool repetition_accepts(struct random *random, uint64_t word)
 {
-	if (random->repeat_count > 0 && word == random->last_word) {
+	if (word == random->last_word) {
 		random->repeat_count++;
 	} else {
 		random->last_word = word;

@@ -13,8 +13,8 @@
  *
  * Repetition count: 1 + ceil(40 / 16). Adaptive proportion: 1 + CRITBINOM(512, 2^-16, 1 - 2^-40).
  */
-#define RANDOM_REPEAT_LIMIT	4u
-#define RANDOM_WINDOW_WORDS	512u
+#define RANDOM_REPEAT_LIMIT     4u
+#define RANDOM_WINDOW_WORDS     512u
 #define RANDOM_PROPORTION_LIMIT 5u
 /* SP 800-90B, section 4.3, requirement 4: at least 1,024 consecutive samples before first use. */
 #define RANDOM_START_UP_WORDS 1024u

@@ -16,6 +16,19 @@ static struct random fresh(void)
 	return random;
 }
 
+/* SP 800-90B, section 4.4, for 16 bits of min-entropy a word and one false alarm in 2^40; the
+ * binomial was evaluated with exact rational numbers. */
+static void test_random_health_limits_are_the_derived_ones(void **state)
+{
+	(void)state;
+	const uint32_t alarm_bits = 40;
+	const uint32_t entropy_bits = 16;
+	assert_int_equal(RANDOM_REPEAT_LIMIT, 1 + (alarm_bits + entropy_bits - 1) / entropy_bits);
+	assert_int_equal(RANDOM_WINDOW_WORDS, 512);
+	assert_int_equal(RANDOM_PROPORTION_LIMIT, 1 + 4);
+	assert_true(RANDOM_START_UP_WORDS >= 1024);
+}
+
 static void test_random_health_accepts_a_sound_source(void **state)
 {
 	(void)state;
@@ -101,6 +114,7 @@ static void test_random_health_finds_a_short_cycle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_random_health_limits_are_the_derived_ones),
 		cmocka_unit_test(test_random_health_accepts_a_sound_source),
 		cmocka_unit_test(test_random_health_counts_repetitions),
 		cmocka_unit_test(test_random_health_forgets_a_broken_repetition),
