@@ -22,14 +22,14 @@
 #define VOLUME_UUID_BYTES 16u
 #define VOLUME_KEY_BYTES  32u
 /* Smallest and largest volume of the state profile. */
-#define VOLUME_STATE_BLOCKS_MIN 2048u	/* 8 MiB */
+#define VOLUME_STATE_BLOCKS_MIN 2048u   /* 8 MiB */
 #define VOLUME_STATE_BLOCKS_MAX 262144u /* 1 GiB */
 /* Blocks that one transaction may change: an object of 256 KiB (64 blocks), its metadata and the
  * index, with room for a second small object. */
 #define VOLUME_TXN_BLOCKS_MAX 72u
 
 enum volume_key_type {
-	VOLUME_KEY_RAW = 1,	   /* 32 bytes from the platform. */
+	VOLUME_KEY_RAW = 1,        /* 32 bytes from the platform. */
 	VOLUME_KEY_PASSPHRASE = 2, /* PBKDF2. */
 	VOLUME_KEY_RECOVERY = 3,   /* 32 bytes that a person keeps. */
 };

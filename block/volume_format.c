@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+/* Superblock, session table and tree entries to and from bytes. Decoders check reserved bytes: a
+ * bit that this version does not know is either a newer format, which the clear header says, or
+ * damage. */
+#include "block/volume_format.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/reader.h"
+
+#define MAGIC_BYTES            8u
+#define CHECKSUM_BYTES         16u
+#define SUPERBLOCK_CHECKSUM_AT 80u
+#define SUPERBLOCK_TAG_AT      96u
+#define BODY_GROUPS_AT         320u
+#define ENTRY_PHYSICAL_BITS    40u
+
+STATIC_ASSERT(SUPERBLOCK_CHECKSUM_AT + CHECKSUM_BYTES == VOLUME_SUPERBLOCK_AAD_BYTES,
+	      "the checksum ends what the tag authenticates");
+STATIC_ASSERT(SUPERBLOCK_TAG_AT + AEAD_TAG_BYTES == VOLUME_SUPERBLOCK_BODY_OFFSET,
+	      "the tag is followed by the body");
+STATIC_ASSERT(BODY_GROUPS_AT + VOLUME_GROUPS_MAX * VOLUME_ENTRY_BYTES <=
+		      VOLUME_SUPERBLOCK_BODY_BYTES,
+	      "all group entries fit");
+STATIC_ASSERT(VOLUME_NODE_ENTRIES *VOLUME_ENTRY_BYTES == BLOCK_BYTES, "a node is one block");
+
+/* ---- Entries ------------------------------------------------------------------------------- */
+
+void volume_entry_encode(uint8_t to[VOLUME_ENTRY_BYTES], const struct volume_entry *entry)
+{
+	bytes_store_le64(to, entry->physical); /* flags and reserved: the zeroes above 40 bits. */
+	bytes_store_le32(to + 8, entry->session);
+	bytes_store_le32(to + 12, entry->counter);
+	memcpy(to + 16, entry->tag, AEAD_TAG_BYTES);
+}
+
+enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct volume_entry *entry)
+{
+	uint64_t first = bytes_load_le64(from);
+	if (first >> ENTRY_PHYSICAL_BITS != 0) {
+		return STATUS_AUTH_META;
+	}
+	if (first == 0 && !bytes_are_zero(from, VOLUME_ENTRY_BYTES)) {
+		return STATUS_AUTH_META;
+	}
+	entry->physical = first;
+	entry->session = bytes_load_le32(from + 8);
+	entry->counter = bytes_load_le32(from + 12);
+	memcpy(entry->tag, from + 16, AEAD_TAG_BYTES);
+	return STATUS_OK;
+}
+
+/* ---- Superblock ---------------------------------------------------------------------------- */
+
+/* Over everything between the magic and itself, so that a damaged magic is still recognised. */
+static enum status header_checksum(const uint8_t block[BLOCK_BYTES], uint8_t out[CHECKSUM_BYTES])
+{
+	const struct hash_input input = {
+		.bytes = block + MAGIC_BYTES,
+		.size_bytes = SUPERBLOCK_CHECKSUM_AT - MAGIC_BYTES,
+	};
+	uint8_t digest[SHA256_BYTES];
+	enum status status = hash_sha256(&input, 1, digest);
+	if (status == STATUS_OK) {
+		memcpy(out, digest, CHECKSUM_BYTES);
+	}
+	return status;
+}
+
+enum status volume_superblock_header_encode(uint8_t block[BLOCK_BYTES],
+					    const struct volume_superblock_header *header)
+{
+	memset(block, 0, BLOCK_BYTES);
+	memcpy(block, VOLUME_SUPERBLOCK_MAGIC, MAGIC_BYTES);
+	bytes_store_le32(block + 8, header->version);
+	memcpy(block + 16, header->uuid, VOLUME_UUID_BYTES);
+	bytes_store_le64(block + 32, header->size);
+	bytes_store_le32(block + 40, header->profile);
+	bytes_store_le32(block + 44, header->generation);
+	memcpy(block + 48, header->salt, VOLUME_SALT_BYTES);
+	memcpy(block + SUPERBLOCK_TAG_AT, header->tag, AEAD_TAG_BYTES);
+	return header_checksum(block, block + SUPERBLOCK_CHECKSUM_AT);
+}
+
+enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
+					    struct volume_superblock_header *header)
+{
+	uint8_t checksum[CHECKSUM_BYTES];
+	enum status status = header_checksum(block, checksum);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	bool has_magic = memcmp(block, VOLUME_SUPERBLOCK_MAGIC, MAGIC_BYTES) == 0;
+	bool is_intact = memcmp(block + SUPERBLOCK_CHECKSUM_AT, checksum, CHECKSUM_BYTES) == 0;
+	if (!has_magic || !is_intact) {
+		return has_magic || is_intact ? STATUS_AUTH_META : STATUS_NOT_A_VOLUME;
+	}
+	uint32_t version = bytes_load_le32(block + 8);
+	uint32_t features = bytes_load_le32(block + 12);
+	uint32_t profile = bytes_load_le32(block + 40);
+	if (version > VOLUME_FORMAT_VERSION || features != 0 || profile > VOLUME_PROFILE_STATE) {
+		return STATUS_NEWER_FORMAT;
+	}
+	if (version == 0 || profile == 0) {
+		return STATUS_AUTH_META;
+	}
+	*header = (struct volume_superblock_header){
+		.version = version,
+		.profile = profile,
+		.generation = bytes_load_le32(block + 44),
+		.size = bytes_load_le64(block + 32),
+	};
+	memcpy(header->uuid, block + 16, VOLUME_UUID_BYTES);
+	memcpy(header->salt, block + 48, VOLUME_SALT_BYTES);
+	memcpy(header->tag, block + SUPERBLOCK_TAG_AT, AEAD_TAG_BYTES);
+	return STATUS_OK;
+}
+
+static void entry_write(struct writer *writer, const struct volume_entry *entry)
+{
+	uint8_t bytes[VOLUME_ENTRY_BYTES];
+	volume_entry_encode(bytes, entry);
+	writer_copy(writer, bytes, sizeof(bytes));
+}
+
+void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
+				   const struct volume_superblock *superblock)
+{
+	memset(body, 0, VOLUME_SUPERBLOCK_BODY_BYTES);
+	struct writer writer;
+	writer_init(&writer, body, VOLUME_SUPERBLOCK_BODY_BYTES);
+	writer_le64(&writer, superblock->epoch);
+	writer_le64(&writer, superblock->geometry.ring_first);
+	writer_le32(&writer, (uint32_t)superblock->geometry.ring_blocks);
+	writer_le32(&writer, superblock->geometry.group_count);
+	writer_le64(&writer, superblock->geometry.group_first);
+	writer_le32(&writer, superblock->log_offset);
+	writer_le32(&writer, superblock->session);
+	writer_le64(&writer, superblock->log_sequence);
+	writer_copy(&writer, superblock->log_tag, AEAD_TAG_BYTES);
+	writer_copy(&writer, superblock->anchor, VOLUME_ANCHOR_BYTES);
+	entry_write(&writer, &superblock->tree);
+	entry_write(&writer, &superblock->table);
+	writer_copy(&writer, superblock->session_salt, VOLUME_SALT_BYTES);
+	writer_le32(&writer, superblock->session_generation);
+	writer_le32(&writer, superblock->next_session);
+	writer_le64(&writer, superblock->keyslot_epoch);
+	writer_copy(&writer, superblock->keyslot_digest, SHA256_BYTES);
+	writer_le64(&writer, superblock->witness_sequence);
+	writer_copy(&writer, superblock->witness_anchor, VOLUME_ANCHOR_BYTES);
+	writer_le32(&writer, superblock->witness_policy);
+	writer_le32(&writer, superblock->flags);
+	writer_le64(&writer, superblock->sweep_cursor);
+	writer_zero(&writer, BODY_GROUPS_AT - writer.at);
+	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
+		entry_write(&writer, &superblock->groups[i]);
+	}
+}
+
+static enum status entry_read(struct reader *reader, struct volume_entry *entry)
+{
+	uint8_t bytes[VOLUME_ENTRY_BYTES];
+	reader_copy(reader, bytes, sizeof(bytes));
+	return volume_entry_decode(bytes, entry);
+}
+
+/* Entries point where their kind may live: a bitmap into its own group's two slots, a node and the
+ * table at an allocatable block. */
+static bool superblock_places_are_sane(const struct volume_superblock *superblock)
+{
+	const struct volume_geometry *geometry = &superblock->geometry;
+	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
+		uint64_t at = superblock->groups[i].physical;
+		if (i >= geometry->group_count) {
+			if (at != 0) {
+				return false;
+			}
+			continue;
+		}
+		if (at != volume_bitmap_place(geometry, i, 0) &&
+		    at != volume_bitmap_place(geometry, i, 1)) {
+			return false;
+		}
+	}
+	return volume_is_allocatable(geometry, superblock->table.physical) &&
+	       (superblock->tree.physical == 0 ||
+		volume_is_allocatable(geometry, superblock->tree.physical));
+}
+
+static bool superblock_fields_are_sane(const struct volume_superblock *superblock)
+{
+	return superblock->epoch != 0 && superblock->log_offset < VOLUME_RING_BLOCKS &&
+	       superblock->session != 0 && superblock->next_session > superblock->session &&
+	       superblock->keyslot_epoch != 0 && superblock->flags == 0 &&
+	       superblock->witness_policy == 0 && superblock->sweep_cursor == 0;
+}
+
+static enum status superblock_entries_read(struct reader *reader,
+					   struct volume_superblock *superblock)
+{
+	enum status status = STATUS_OK;
+	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX && status == STATUS_OK; i++) {
+		status = entry_read(reader, &superblock->groups[i]);
+	}
+	return status;
+}
+
+static void superblock_tail_read(struct reader *reader, struct volume_superblock *superblock)
+{
+	reader_copy(reader, superblock->session_salt, VOLUME_SALT_BYTES);
+	superblock->session_generation = reader_le32(reader);
+	superblock->next_session = reader_le32(reader);
+	superblock->keyslot_epoch = reader_le64(reader);
+	reader_copy(reader, superblock->keyslot_digest, SHA256_BYTES);
+	superblock->witness_sequence = reader_le64(reader);
+	reader_copy(reader, superblock->witness_anchor, VOLUME_ANCHOR_BYTES);
+	superblock->witness_policy = reader_le32(reader);
+	superblock->flags = reader_le32(reader);
+	superblock->sweep_cursor = reader_le64(reader);
+}
+
+static bool rest_is_zero(struct reader *reader, size_t size_bytes)
+{
+	const uint8_t *rest = reader_bytes(reader, size_bytes);
+	return rest != NULL && bytes_are_zero(rest, size_bytes);
+}
+
+enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
+					  uint64_t size, struct volume_superblock *superblock)
+{
+	struct volume_superblock read;
+	struct reader reader;
+	if (volume_geometry_from_size(size, &read.geometry) != STATUS_OK) {
+		return STATUS_AUTH_META;
+	}
+	reader_init(&reader, body, VOLUME_SUPERBLOCK_BODY_BYTES);
+	read.epoch = reader_le64(&reader);
+	uint64_t ring_first = reader_le64(&reader);
+	uint32_t ring_blocks = reader_le32(&reader);
+	uint32_t group_count = reader_le32(&reader);
+	uint64_t group_first = reader_le64(&reader);
+	/* This profile has one geometry for each size; the fields are for later profiles. */
+	if (ring_first != read.geometry.ring_first || ring_blocks != read.geometry.ring_blocks ||
+	    group_count != read.geometry.group_count || group_first != read.geometry.group_first) {
+		return STATUS_AUTH_META;
+	}
+	read.log_offset = reader_le32(&reader);
+	read.session = reader_le32(&reader);
+	read.log_sequence = reader_le64(&reader);
+	reader_copy(&reader, read.log_tag, AEAD_TAG_BYTES);
+	reader_copy(&reader, read.anchor, VOLUME_ANCHOR_BYTES);
+	if (entry_read(&reader, &read.tree) != STATUS_OK ||
+	    entry_read(&reader, &read.table) != STATUS_OK) {
+		return STATUS_AUTH_META;
+	}
+	superblock_tail_read(&reader, &read);
+	if (!rest_is_zero(&reader, BODY_GROUPS_AT - reader.at) ||
+	    superblock_entries_read(&reader, &read) != STATUS_OK ||
+	    !rest_is_zero(&reader, reader_left(&reader)) || !reader_ok(&reader) ||
+	    !superblock_fields_are_sane(&read) || !superblock_places_are_sane(&read)) {
+		return STATUS_AUTH_META;
+	}
+	*superblock = read;
+	return STATUS_OK;
+}
+
+/* ---- Session table ------------------------------------------------------------------------- */
+
+void volume_table_encode(uint8_t block[BLOCK_BYTES], const struct volume_session_table *table)
+{
+	memset(block, 0, BLOCK_BYTES);
+	struct writer writer;
+	writer_init(&writer, block, BLOCK_BYTES);
+	writer_le32(&writer, table->count);
+	writer_zero(&writer, VOLUME_TABLE_HEADER_BYTES - 4);
+	for (uint32_t i = 0; i < table->count; i++) {
+		const struct volume_session_row *row = &table->rows[i];
+		writer_le32(&writer, row->id);
+		writer_le32(&writer, row->generation);
+		writer_le32(&writer, row->live_blocks);
+		writer_copy(&writer, row->salt, VOLUME_SALT_BYTES);
+	}
+}
+
+enum status volume_table_decode(const uint8_t block[BLOCK_BYTES],
+				struct volume_session_table *table)
+{
+	struct reader reader;
+	reader_init(&reader, block, BLOCK_BYTES);
+	uint32_t count = reader_le32(&reader);
+	if (count > VOLUME_SESSIONS_MAX || !rest_is_zero(&reader, VOLUME_TABLE_HEADER_BYTES - 4)) {
+		return STATUS_AUTH_META;
+	}
+	uint32_t last = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		struct volume_session_row *row = &table->rows[i];
+		row->id = reader_le32(&reader);
+		row->generation = reader_le32(&reader);
+		row->live_blocks = reader_le32(&reader);
+		reader_copy(&reader, row->salt, VOLUME_SALT_BYTES);
+		if (row->id <= last) { /* Rising, so that an id is there once. */
+			return STATUS_AUTH_META;
+		}
+		last = row->id;
+	}
+	if (!rest_is_zero(&reader, reader_left(&reader)) || !reader_ok(&reader)) {
+		return STATUS_AUTH_META;
+	}
+	table->count = count;
+	return STATUS_OK;
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/* What the bytes on a volume mean: layouts, encoders and decoders. docs/volume-format.md is the
+ * same in prose, with the reasons.
+ *
+ * Decoders are pure and total: any bytes give a status, and nothing is read outside the buffer
+ * that was given. They check everything that can be checked without a key or a device. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "base/units.h"
+#include "block/volume.h"
+#include "crypto/aead.h"
+#include "crypto/hash.h"
+
+#define VOLUME_FORMAT_VERSION 1u
+#define VOLUME_PROFILE_STATE  1u
+#define VOLUME_SALT_BYTES     32u
+#define VOLUME_ANCHOR_BYTES   SHA256_BYTES
+
+/* ---- Geometry ------------------------------------------------------------------------------ */
+
+#define VOLUME_RING_BLOCKS    256u   /* 1 MiB. */
+#define VOLUME_GROUP_BLOCKS   32768u /* One bitmap block's worth. */
+#define VOLUME_GROUP_RESERVED 2u     /* A group's first blocks: its bitmap, alternately. */
+#define VOLUME_GROUPS_MAX     16u
+#define VOLUME_TREE_LEVELS    3u
+#define VOLUME_NODE_ENTRIES   128u
+#define VOLUME_NODE_SHIFT     7u
+#define VOLUME_SLICE_BLOCKS   (1u << (2u * VOLUME_NODE_SHIFT))
+#define VOLUME_LOGICAL_BLOCKS (1u << (3u * VOLUME_NODE_SHIFT))
+#define VOLUME_NOT_A_BLOCK    UINT64_MAX
+#define VOLUME_COPIES         2u /* Of each superblock slot and each keyslot area. */
+
+/* Where everything is. Follows from the size alone. */
+struct volume_geometry {
+	uint64_t size;
+	uint64_t ring_first;
+	uint64_t ring_blocks;
+	uint64_t group_first; /* First block of group 0. */
+	uint64_t group_end;   /* One past the last block of the last group. */
+	uint32_t group_count;
+};
+
+/* STATUS_INVALID: not a size of the state profile. */
+MUST_CHECK
+enum status volume_geometry_from_size(uint64_t size, struct volume_geometry *geometry);
+/* Copy 0 is near the start of the device, copy 1 at the end of the volume. */
+uint64_t volume_superblock_place(uint64_t size, uint32_t slot, uint32_t copy);
+uint64_t volume_keyslots_place(uint64_t size, uint32_t area, uint32_t copy);
+/* True for a block that may hold data, a node or the session table. */
+bool volume_is_allocatable(const struct volume_geometry *geometry, uint64_t block);
+uint64_t volume_bitmap_place(const struct volume_geometry *geometry, uint32_t group, uint32_t slot);
+
+/* ---- Tree entries -------------------------------------------------------------------------- */
+
+#define VOLUME_ENTRY_BYTES 32u
+
+/* A sealed block: where it is, and what opens it. All zero: a hole. */
+struct volume_entry {
+	uint64_t physical; /* 40 bits on the disk; 0: hole. */
+	uint32_t session;
+	uint32_t counter;
+	uint8_t tag[AEAD_TAG_BYTES];
+};
+
+void volume_entry_encode(uint8_t to[VOLUME_ENTRY_BYTES], const struct volume_entry *entry);
+/* STATUS_AUTH_META: flags or reserved bits that this version does not know, or a hole that is not
+ * all zero. */
+MUST_CHECK
+enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct volume_entry *entry);
+
+/* ---- Superblock ---------------------------------------------------------------------------- */
+
+#define VOLUME_SUPERBLOCK_MAGIC       "HOLDFAST"
+#define VOLUME_SUPERBLOCK_AAD_BYTES   96u
+#define VOLUME_SUPERBLOCK_BODY_OFFSET 112u
+#define VOLUME_SUPERBLOCK_BODY_BYTES  1024u
+#define VOLUME_SUPERBLOCK_USED_BYTES  (VOLUME_SUPERBLOCK_BODY_OFFSET + VOLUME_SUPERBLOCK_BODY_BYTES)
+
+/* In clear, and so only a claim until the body has opened. */
+struct volume_superblock_header {
+	uint32_t version;
+	uint32_t profile;
+	uint32_t generation;
+	uint8_t uuid[VOLUME_UUID_BYTES];
+	uint64_t size;
+	uint8_t salt[VOLUME_SALT_BYTES];
+	uint8_t tag[AEAD_TAG_BYTES];
+};
+
+/* The sealed body. */
+struct volume_superblock {
+	uint64_t epoch;
+	struct volume_geometry geometry;
+	/* Log head: where the first record of this epoch goes, and what it has to continue. */
+	uint32_t log_offset;
+	uint64_t log_sequence;
+	uint8_t log_tag[AEAD_TAG_BYTES];
+	uint8_t anchor[VOLUME_ANCHOR_BYTES];
+	struct volume_entry tree;
+	struct volume_entry table;
+	struct volume_entry groups[VOLUME_GROUPS_MAX];
+	/* The session that wrote this superblock; it seals the session table. */
+	uint32_t session;
+	uint32_t session_generation;
+	uint8_t session_salt[VOLUME_SALT_BYTES];
+	uint32_t next_session;
+	uint64_t keyslot_epoch;
+	uint8_t keyslot_digest[SHA256_BYTES];
+	/* For the freshness witness; zero until there is one. */
+	uint64_t witness_sequence;
+	uint8_t witness_anchor[VOLUME_ANCHOR_BYTES];
+	uint32_t witness_policy;
+	uint32_t flags;
+	uint64_t sweep_cursor; /* Key rotation; zero until there is one. */
+};
+
+/* Fill the header part and zero the rest of the block. */
+MUST_CHECK
+enum status volume_superblock_header_encode(uint8_t block[BLOCK_BYTES],
+					    const struct volume_superblock_header *header);
+/* STATUS_NOT_A_VOLUME: neither the magic nor the checksum is ours. STATUS_AUTH_META: ours, but
+ * damaged. STATUS_NEWER_FORMAT: intact, of a later version. */
+MUST_CHECK
+enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
+					    struct volume_superblock_header *header);
+void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
+				   const struct volume_superblock *superblock);
+/* `size` as the header says. STATUS_AUTH_META: no writer of this format wrote that. */
+MUST_CHECK
+enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
+					  uint64_t size, struct volume_superblock *superblock);
+
+/* ---- Keyslots ------------------------------------------------------------------------------ */
+
+#define VOLUME_KEYSLOTS_MAGIC         "HOLDKEYS"
+#define VOLUME_KEYSLOTS_MAX           8u
+#define VOLUME_KEYSLOT_BYTES          256u
+#define VOLUME_KEYSLOT_BOUND_BYTES    48u /* type .. salt: what the commitment covers. */
+#define VOLUME_KEYSLOT_AAD_BYTES      80u /* The above and the commitment. */
+#define VOLUME_KEYSLOTS_DIGEST_OFFSET (BLOCK_BYTES - SHA256_BYTES)
+#define VOLUME_PBKDF2_ITERATIONS      210000u
+#define VOLUME_PBKDF2_ITERATIONS_MIN  10000u
+#define VOLUME_PBKDF2_ITERATIONS_MAX  10000000u /* A planted slot must not hang the boot. */
+
+struct volume_keyslot {
+	uint32_t type; /* enum volume_key_type; 0: free. */
+	uint32_t generation;
+	uint32_t iterations; /* PBKDF2; 0 for the other types. */
+	uint8_t salt[VOLUME_SALT_BYTES];
+	uint8_t commitment[SHA256_BYTES];
+	uint8_t wrapped[VOLUME_KEY_BYTES];
+	uint8_t tag[AEAD_TAG_BYTES];
+};
+
+struct volume_keyslots {
+	uint8_t uuid[VOLUME_UUID_BYTES];
+	uint64_t size; /* Of the volume, so that the copies at its end can be found. */
+	uint64_t epoch;
+	struct volume_keyslot slots[VOLUME_KEYSLOTS_MAX];
+};
+
+void volume_keyslot_encode(uint8_t to[VOLUME_KEYSLOT_BYTES], const struct volume_keyslot *slot);
+MUST_CHECK
+enum status volume_keyslots_encode(uint8_t block[BLOCK_BYTES],
+				   const struct volume_keyslots *keyslots,
+				   uint8_t digest[SHA256_BYTES]);
+/* Statuses as volume_superblock_header_decode. The digest is unkeyed: it tells accidents from a
+ * wrong key; the superblock's copy of it is what binds. */
+MUST_CHECK
+enum status volume_keyslots_decode(const uint8_t block[BLOCK_BYTES],
+				   struct volume_keyslots *keyslots, uint8_t digest[SHA256_BYTES]);
+
+/* ---- Session table ------------------------------------------------------------------------- */
+
+#define VOLUME_SESSION_BYTES      44u
+#define VOLUME_TABLE_HEADER_BYTES 16u
+#define VOLUME_SESSIONS_MAX       ((BLOCK_BYTES - VOLUME_TABLE_HEADER_BYTES) / VOLUME_SESSION_BYTES)
+
+struct volume_session_row {
+	uint32_t id;
+	uint32_t generation;
+	uint32_t live_blocks; /* Data, nodes and bitmaps on the disk that it sealed. */
+	uint8_t salt[VOLUME_SALT_BYTES];
+};
+
+struct volume_session_table {
+	uint32_t count;
+	struct volume_session_row rows[VOLUME_SESSIONS_MAX];
+};
+
+void volume_table_encode(uint8_t block[BLOCK_BYTES], const struct volume_session_table *table);
+MUST_CHECK
+enum status volume_table_decode(const uint8_t block[BLOCK_BYTES],
+				struct volume_session_table *table);

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+/* Keyslot areas to and from bytes. */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/reader.h"
+#include "block/volume_format.h"
+
+#define MAGIC_BYTES     8u
+#define SLOTS_AT        128u
+#define SLOT_USED_BYTES (VOLUME_KEYSLOT_AAD_BYTES + VOLUME_KEY_BYTES + AEAD_TAG_BYTES)
+
+STATIC_ASSERT(SLOTS_AT + VOLUME_KEYSLOTS_MAX * VOLUME_KEYSLOT_BYTES <=
+		      VOLUME_KEYSLOTS_DIGEST_OFFSET,
+	      "all slots fit before the digest");
+
+static enum status area_digest(const uint8_t block[BLOCK_BYTES], uint8_t digest[SHA256_BYTES])
+{
+	const struct hash_input input = {
+		.bytes = block + MAGIC_BYTES,
+		.size_bytes = VOLUME_KEYSLOTS_DIGEST_OFFSET - MAGIC_BYTES,
+	};
+	return hash_sha256(&input, 1, digest);
+}
+
+void volume_keyslot_encode(uint8_t to[VOLUME_KEYSLOT_BYTES], const struct volume_keyslot *slot)
+{
+	memset(to, 0, VOLUME_KEYSLOT_BYTES);
+	struct writer writer;
+	writer_init(&writer, to, VOLUME_KEYSLOT_BYTES);
+	writer_le32(&writer, slot->type);
+	writer_le32(&writer, slot->generation);
+	writer_le32(&writer, slot->iterations);
+	writer_le32(&writer, 0);
+	writer_copy(&writer, slot->salt, VOLUME_SALT_BYTES);
+	writer_copy(&writer, slot->commitment, SHA256_BYTES);
+	writer_copy(&writer, slot->wrapped, VOLUME_KEY_BYTES);
+	writer_copy(&writer, slot->tag, AEAD_TAG_BYTES);
+}
+
+enum status volume_keyslots_encode(uint8_t block[BLOCK_BYTES],
+				   const struct volume_keyslots *keyslots,
+				   uint8_t digest[SHA256_BYTES])
+{
+	memset(block, 0, BLOCK_BYTES);
+	memcpy(block, VOLUME_KEYSLOTS_MAGIC, MAGIC_BYTES);
+	bytes_store_le32(block + 8, VOLUME_FORMAT_VERSION);
+	bytes_store_le32(block + 12, VOLUME_KEYSLOTS_MAX);
+	memcpy(block + 16, keyslots->uuid, VOLUME_UUID_BYTES);
+	bytes_store_le64(block + 32, keyslots->size);
+	bytes_store_le64(block + 40, keyslots->epoch);
+	for (size_t i = 0; i < VOLUME_KEYSLOTS_MAX; i++) {
+		volume_keyslot_encode(block + SLOTS_AT + i * VOLUME_KEYSLOT_BYTES,
+				      &keyslots->slots[i]);
+	}
+	enum status status = area_digest(block, digest);
+	if (status == STATUS_OK) {
+		memcpy(block + VOLUME_KEYSLOTS_DIGEST_OFFSET, digest, SHA256_BYTES);
+	}
+	return status;
+}
+
+static bool slot_is_sane(const struct volume_keyslot *slot)
+{
+	switch (slot->type) {
+	case 0: return slot->iterations == 0;
+	case VOLUME_KEY_RAW:
+	case VOLUME_KEY_RECOVERY: return slot->iterations == 0;
+	case VOLUME_KEY_PASSPHRASE:
+		return slot->iterations >= VOLUME_PBKDF2_ITERATIONS_MIN &&
+		       slot->iterations <= VOLUME_PBKDF2_ITERATIONS_MAX;
+	default: return false; /* A number from the disk, not one of our enums. */
+	}
+}
+
+static bool slot_decode(const uint8_t from[VOLUME_KEYSLOT_BYTES], struct volume_keyslot *slot)
+{
+	struct reader reader;
+	reader_init(&reader, from, VOLUME_KEYSLOT_BYTES);
+	slot->type = reader_le32(&reader);
+	slot->generation = reader_le32(&reader);
+	slot->iterations = reader_le32(&reader);
+	bool is_known = reader_le32(&reader) == 0;
+	reader_copy(&reader, slot->salt, VOLUME_SALT_BYTES);
+	reader_copy(&reader, slot->commitment, SHA256_BYTES);
+	reader_copy(&reader, slot->wrapped, VOLUME_KEY_BYTES);
+	reader_copy(&reader, slot->tag, AEAD_TAG_BYTES);
+	return is_known && reader_ok(&reader) && slot_is_sane(slot) &&
+	       bytes_are_zero(from + SLOT_USED_BYTES, VOLUME_KEYSLOT_BYTES - SLOT_USED_BYTES) &&
+	       (slot->type != 0 || bytes_are_zero(from, VOLUME_KEYSLOT_BYTES));
+}
+
+static bool area_body_decode(const uint8_t block[BLOCK_BYTES], struct volume_keyslots *keyslots)
+{
+	const size_t slots_end = SLOTS_AT + VOLUME_KEYSLOTS_MAX * VOLUME_KEYSLOT_BYTES;
+	memcpy(keyslots->uuid, block + 16, VOLUME_UUID_BYTES);
+	keyslots->size = bytes_load_le64(block + 32);
+	keyslots->epoch = bytes_load_le64(block + 40);
+	bool is_sane = bytes_load_le32(block + 8) != 0 &&
+		       bytes_load_le32(block + 12) == VOLUME_KEYSLOTS_MAX && keyslots->epoch != 0 &&
+		       bytes_are_zero(block + 48, SLOTS_AT - 48) &&
+		       bytes_are_zero(block + slots_end, VOLUME_KEYSLOTS_DIGEST_OFFSET - slots_end);
+	for (size_t i = 0; i < VOLUME_KEYSLOTS_MAX && is_sane; i++) {
+		is_sane = slot_decode(block + SLOTS_AT + i * VOLUME_KEYSLOT_BYTES,
+				      &keyslots->slots[i]);
+	}
+	return is_sane;
+}
+
+enum status volume_keyslots_decode(const uint8_t block[BLOCK_BYTES],
+				   struct volume_keyslots *keyslots, uint8_t digest[SHA256_BYTES])
+{
+	uint8_t computed[SHA256_BYTES];
+	enum status status = area_digest(block, computed);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	bool has_magic = memcmp(block, VOLUME_KEYSLOTS_MAGIC, MAGIC_BYTES) == 0;
+	bool is_intact = memcmp(block + VOLUME_KEYSLOTS_DIGEST_OFFSET, computed, SHA256_BYTES) == 0;
+	if (!has_magic || !is_intact) {
+		return has_magic || is_intact ? STATUS_AUTH_META : STATUS_NOT_A_VOLUME;
+	}
+	if (bytes_load_le32(block + 8) > VOLUME_FORMAT_VERSION) {
+		return STATUS_NEWER_FORMAT;
+	}
+	struct volume_keyslots read;
+	if (!area_body_decode(block, &read)) {
+		return STATUS_AUTH_META;
+	}
+	*keyslots = read;
+	memcpy(digest, computed, SHA256_BYTES);
+	return STATUS_OK;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/* Adding and removing keys. The new area goes to the other place, then a superblock names it. A
+ * second superblock follows, so that both slots name it: otherwise damage to one slot could bring a
+ * removed key back. */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "block/volume_internal.h"
+
+static enum status keyslots_place_new(struct volume *volume, struct volume_keyslots *keyslots)
+{
+	uint32_t area = 1 - volume->keyslots_area;
+	uint8_t digest[SHA256_BYTES];
+	keyslots->epoch = volume->keyslots.epoch + 1;
+	enum status status = volume_pairs_heal(volume);
+	if (status == STATUS_OK) {
+		status = volume_keyslots_encode(volume->scratch, keyslots, digest);
+	}
+	if (status == STATUS_OK) {
+		status = volume_pair_write(volume, &volume->keyslots_pairs[area], volume->scratch);
+	}
+	if (status == STATUS_OK) {
+		volume->keyslots = *keyslots;
+		volume->keyslots_area = area;
+		memcpy(volume->keyslots_digest, digest, SHA256_BYTES);
+	}
+	return status;
+}
+
+static enum status keyslots_replace(struct volume *volume, struct volume_keyslots *keyslots)
+{
+	const struct volume_keyslots old = volume->keyslots;
+	const uint32_t old_area = volume->keyslots_area;
+	uint64_t epoch = volume->superblock.epoch;
+	enum status status = keyslots_place_new(volume, keyslots);
+	if (status == STATUS_OK) {
+		status = volume_checkpoint_run(volume, true);
+	}
+	if (status == STATUS_OK) {
+		status = volume_checkpoint_run(volume, true);
+	}
+	if (status != STATUS_OK && volume->superblock.epoch == epoch) {
+		/* No superblock names the new area. */
+		volume->keyslots = old;
+		volume->keyslots_area = old_area;
+		memcpy(volume->keyslots_digest, volume->superblock.keyslot_digest, SHA256_BYTES);
+	}
+	return status;
+}
+
+/* Find the slot that a key opens, without disturbing the master key. */
+static enum status slot_of_key(struct volume *volume, const struct volume_key *key, uint32_t *slot)
+{
+	uint8_t master_key[VOLUME_KEY_BYTES];
+	uint32_t generation = volume->generation;
+	memcpy(master_key, volume->master_key, VOLUME_KEY_BYTES);
+	enum status status = volume_keyslots_unlock(volume, &volume->keyslots, key, slot);
+	memcpy(volume->master_key, master_key, VOLUME_KEY_BYTES);
+	volume->generation = generation;
+	secure_zero(master_key, sizeof(master_key));
+	return status;
+}
+
+static enum status change_allowed(const struct volume *volume, const struct volume_key *key)
+{
+	if (volume->txn.open) {
+		return STATUS_BUSY;
+	}
+	if (!volume->writable) {
+		return STATUS_READ_ONLY;
+	}
+	return volume_key_check(key);
+}
+
+enum status volume_key_add(struct volume *volume, const struct volume_key *key)
+{
+	uint32_t slot = 0;
+	enum status status = change_allowed(volume, key);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = slot_of_key(volume, key, &slot);
+	if (status != STATUS_WRONG_KEY) {
+		return status == STATUS_OK ? STATUS_EXISTS : status;
+	}
+	struct volume_keyslots changed = volume->keyslots;
+	while (slot < VOLUME_KEYSLOTS_MAX && changed.slots[slot].type != 0) {
+		slot++;
+	}
+	if (slot == VOLUME_KEYSLOTS_MAX) {
+		return STATUS_LIMIT;
+	}
+	status = volume_keyslot_wrap(volume, key, &changed.slots[slot]);
+	return status == STATUS_OK ? keyslots_replace(volume, &changed) : status;
+}
+
+enum status volume_key_remove(struct volume *volume, const struct volume_key *key)
+{
+	uint32_t slot = 0;
+	uint32_t in_use = 0;
+	enum status status = change_allowed(volume, key);
+	if (status == STATUS_OK) {
+		status = slot_of_key(volume, key, &slot);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	struct volume_keyslots changed = volume->keyslots;
+	for (uint32_t i = 0; i < VOLUME_KEYSLOTS_MAX; i++) {
+		in_use += changed.slots[i].type != 0 ? 1u : 0u;
+	}
+	if (in_use <= 1) {
+		return STATUS_INVALID;
+	}
+	changed.slots[slot] = (struct volume_keyslot){.type = 0};
+	return keyslots_replace(volume, &changed);
+}

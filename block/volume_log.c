@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/* Writing the log. A record is contiguous; where it does not fit before the ring's end, it goes to
+ * the ring's start. */
+#include "block/volume_internal.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "crypto/hash.h"
+
+/* Blocks that are skipped at the ring's end for a record of this size. */
+static uint32_t blocks_skipped(const struct volume_log *log, uint32_t block_count)
+{
+	return log->offset + block_count > VOLUME_RING_BLOCKS ? VOLUME_RING_BLOCKS - log->offset
+							      : 0;
+}
+
+bool volume_log_has_room(const struct volume *volume, uint32_t block_count)
+{
+	const struct volume_log *log = &volume->log;
+	/* An empty log takes any record: the skipped blocks and the record fit the whole ring. */
+	return log->used == 0 ||
+	       log->used + blocks_skipped(log, block_count) + block_count <= VOLUME_RING_LIMIT;
+}
+
+/* A_n = HMAC(K, A_{n-1} || sequence || tag || epoch || keyslot digest). */
+static enum status anchor_extend(struct volume *volume, uint64_t sequence,
+				 const uint8_t tag[AEAD_TAG_BYTES])
+{
+	uint8_t numbers[16];
+	bytes_store_le64(numbers, sequence);
+	bytes_store_le64(numbers + 8, volume->superblock.epoch);
+	const struct hash_input inputs[] = {
+		{.bytes = volume->log.anchor, .size_bytes = VOLUME_ANCHOR_BYTES},
+		{.bytes = numbers, .size_bytes = 8},
+		{.bytes = tag, .size_bytes = AEAD_TAG_BYTES},
+		{.bytes = numbers + 8, .size_bytes = 8},
+		{.bytes = volume->superblock.keyslot_digest, .size_bytes = SHA256_BYTES},
+	};
+	uint8_t next[VOLUME_ANCHOR_BYTES];
+	enum status status = hash_hmac_sha256(volume->anchor_key, sizeof(volume->anchor_key),
+					      inputs, ARRAY_COUNT(inputs), next);
+	if (status == STATUS_OK) {
+		memcpy(volume->log.anchor, next, sizeof(next));
+	}
+	return status;
+}
+
+enum status volume_log_extend(struct volume *volume, uint32_t offset, uint32_t block_count,
+			      const uint8_t tag[AEAD_TAG_BYTES])
+{
+	struct volume_log *log = &volume->log;
+	enum status status = anchor_extend(volume, log->sequence + 1, tag);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (offset != log->offset) {
+		log->used += VOLUME_RING_BLOCKS - log->offset;
+	}
+	log->used += block_count;
+	log->offset = (offset + block_count) % VOLUME_RING_BLOCKS;
+	log->sequence++;
+	memcpy(log->tag, tag, AEAD_TAG_BYTES);
+	return STATUS_OK;
+}
+
+static void record_fill(struct volume *volume, uint32_t change_count)
+{
+	const struct volume_log *log = &volume->log;
+	struct volume_record record = {
+		.session = volume->session.id,
+		.flags = VOLUME_RECORD_COMMIT | VOLUME_RECORD_UNANCHORED,
+		.change_count = change_count,
+		.epoch = volume->superblock.epoch,
+		.sequence = log->sequence + 1,
+		.durable_sequence = log->durable_sequence,
+	};
+	memcpy(record.previous_tag, log->tag, AEAD_TAG_BYTES);
+	memcpy(record.anchor, log->anchor, VOLUME_CHAIN_ANCHOR_BYTES);
+	volume_record_body_encode(log->record + VOLUME_RECORD_HEADER_BYTES, &record);
+}
+
+enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t change_count)
+{
+	struct volume_log *log = &volume->log;
+	uint32_t block_count = (uint32_t)((size_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES);
+	uint32_t offset = blocks_skipped(log, block_count) != 0 ? 0 : log->offset;
+	uint64_t place = volume->geometry.ring_first + offset;
+	uint8_t tag[AEAD_TAG_BYTES];
+	memset(log->record + size_bytes, 0, (size_t)block_count * BLOCK_BYTES - size_bytes);
+	record_fill(volume, change_count);
+	enum status status = volume_record_seal(volume, log->record, block_count, tag);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = block_write(volume->device, (struct physical_block){place},
+			     (struct block_count){block_count}, log->record);
+	if (status == STATUS_OK) {
+		status = block_flush(volume->device);
+	}
+	if (status == STATUS_OK) {
+		volume->counters.log_writes++;
+		status = volume_log_extend(volume, offset, block_count, tag);
+	}
+	if (status == STATUS_OK) {
+		log->durable_sequence = log->sequence;
+	}
+	return volume_note_write(volume, status, place);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+/* Blocks that are kept twice, written one after the other with a flush behind each. A crash damages
+ * at most the copy that was being written, so:
+ *
+ * - one bad copy is survivable (and is repaired before the next write to the pair);
+ * - two bad copies are never honest: the mount fails instead of falling back to an older state,
+ *   which would hand the host a way to roll us back by damaging the newest superblock. */
+#include "base/log.h"
+#include "block/volume_internal.h"
+
+void volume_pairs_init(struct volume *volume)
+{
+	uint64_t size = volume->geometry.size;
+	for (uint32_t which = 0; which < 2; which++) {
+		for (uint32_t copy = 0; copy < VOLUME_COPIES; copy++) {
+			volume->superblock_pairs[which].places[copy] =
+				volume_superblock_place(size, which, copy);
+			volume->keyslots_pairs[which].places[copy] =
+				volume_keyslots_place(size, which, copy);
+		}
+	}
+}
+
+static enum status copy_write(struct volume *volume, uint64_t place, const uint8_t *block)
+{
+	enum status status = block_write(volume->device, (struct physical_block){place},
+					 (struct block_count){1}, block);
+	if (status == STATUS_OK) {
+		status = block_flush(volume->device);
+	}
+	return volume_note_write(volume, status, place);
+}
+
+enum status volume_pair_write(struct volume *volume, const struct volume_pair *pair,
+			      const uint8_t *block)
+{
+	enum status status = copy_write(volume, pair->places[0], block);
+	if (status == STATUS_OK) {
+		status = copy_write(volume, pair->places[1], block);
+	}
+	return status;
+}
+
+static enum status pair_heal(struct volume *volume, struct volume_pair *pair)
+{
+	if (!pair->needs_heal) {
+		return STATUS_OK;
+	}
+	uint64_t from = pair->places[pair->good];
+	uint64_t to = pair->places[VOLUME_COPIES - 1 - pair->good];
+	enum status status = block_read(volume->device, (struct physical_block){from},
+					(struct block_count){1}, volume->scratch);
+	if (status == STATUS_OK) {
+		status = copy_write(volume, to, volume->scratch);
+	}
+	if (status == STATUS_OK) {
+		log_write(LOG_NOTICE, "volume", "block %llu repaired from its copy",
+			  (unsigned long long)to);
+		pair->needs_heal = false;
+	}
+	return status;
+}
+
+enum status volume_pairs_heal(struct volume *volume)
+{
+	enum status status = STATUS_OK;
+	for (uint32_t which = 0; which < 2 && status == STATUS_OK; which++) {
+		status = pair_heal(volume, &volume->superblock_pairs[which]);
+		if (status == STATUS_OK) {
+			status = pair_heal(volume, &volume->keyslots_pairs[which]);
+		}
+	}
+	return status;
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/* Log records: one record is one transaction, one contiguous device write.
+ *
+ * A record says what changed as byte ranges, so that the smallest commit fits in one block. Every
+ * decoder here is pure and takes any bytes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/reader.h"
+#include "base/status.h"
+#include "base/units.h"
+#include "block/volume_format.h"
+
+#define VOLUME_RECORD_MAGIC        0x524c4648u /* "HFLR". */
+#define VOLUME_RECORD_AAD_BYTES    52u
+#define VOLUME_RECORD_HEADER_BYTES 68u /* In clear: the above and the tag. */
+#define VOLUME_RECORD_BODY_BYTES   64u /* Sealed, before the changes. */
+#define VOLUME_RECORD_OVERHEAD     (VOLUME_RECORD_HEADER_BYTES + VOLUME_RECORD_BODY_BYTES)
+#define VOLUME_CHANGE_HEADER_BYTES 8u
+/* One block never costs more than itself and one header: a gap of unchanged bytes splits a range
+ * only if that saves something. */
+#define VOLUME_CHANGE_BYTES_MAX (VOLUME_CHANGE_HEADER_BYTES + BLOCK_BYTES)
+#define VOLUME_RECORD_BYTES_MAX \
+	(VOLUME_RECORD_OVERHEAD + VOLUME_TXN_BLOCKS_MAX * VOLUME_CHANGE_BYTES_MAX)
+#define VOLUME_RECORD_BLOCKS_MAX  ((VOLUME_RECORD_BYTES_MAX + BLOCK_BYTES - 1) / BLOCK_BYTES)
+
+#define VOLUME_CHAIN_ANCHOR_BYTES 16u /* A record carries the first half of the anchor. */
+
+enum volume_record_flag {
+	VOLUME_RECORD_COMMIT = 1,     /* Ends a transaction. Always set in the state profile. */
+	VOLUME_RECORD_UNANCHORED = 2, /* No witness has seen the history up to here. */
+};
+
+/* In clear. */
+struct volume_record_header {
+	uint32_t block_count;
+	uint32_t generation;
+	uint64_t counter; /* The nonce's. */
+	uint8_t salt[VOLUME_SALT_BYTES];
+	uint8_t tag[AEAD_TAG_BYTES];
+};
+
+/* Sealed. */
+struct volume_record {
+	uint32_t session;
+	uint32_t flags;
+	uint32_t change_count;
+	uint64_t epoch;
+	uint64_t sequence;
+	uint64_t durable_sequence; /* Highest known to be flushed when this was written. */
+	uint8_t previous_tag[AEAD_TAG_BYTES];
+	uint8_t anchor[VOLUME_CHAIN_ANCHOR_BYTES]; /* Of the history before this record. */
+};
+
+/* Kinds of change; 3 is kept for out-of-line data (block profile). */
+enum volume_change_kind {
+	VOLUME_CHANGE_PATCH = 0, /* Bytes over the content so far. */
+	VOLUME_CHANGE_FRESH = 1, /* The block becomes zeroes, then bytes over it. */
+	VOLUME_CHANGE_HOLE = 2,  /* The block becomes a hole; no bytes. */
+};
+
+struct volume_change {
+	enum volume_change_kind kind;
+	uint32_t logical;
+	uint32_t offset;
+	uint32_t size_bytes;
+	const uint8_t *bytes; /* Borrowed from the record. */
+};
+
+void volume_record_header_encode(uint8_t *to, const struct volume_record_header *header);
+/* STATUS_NOT_FOUND: no record starts here. */
+MUST_CHECK
+enum status volume_record_header_decode(const uint8_t block[BLOCK_BYTES],
+					struct volume_record_header *header);
+void volume_record_body_encode(uint8_t to[VOLUME_RECORD_BODY_BYTES],
+			       const struct volume_record *record);
+/* `body` is all of the opened text. Checks every change and the padding as well. STATUS_AUTH_META:
+ * no writer of this format wrote that. */
+MUST_CHECK
+enum status volume_record_body_decode(const uint8_t *body, size_t size_bytes,
+				      struct volume_record *record);
+
+/* Walk the changes of a body: `reader` starts behind the fixed part (volume_changes_begin). */
+void volume_changes_begin(struct reader *reader, const uint8_t *body, size_t size_bytes);
+MUST_CHECK
+enum status volume_change_decode(struct reader *reader, struct volume_change *change);
+/* Apply one PATCH or FRESH to a block's content. */
+void volume_change_apply(const struct volume_change *change, uint8_t content[BLOCK_BYTES]);
+
+/* Append what turns `base` into `content`; `base` NULL: unknown or a hole. Writes at most
+ * VOLUME_CHANGE_BYTES_MAX bytes. Returns the number of changes; 0 if nothing differs. */
+uint32_t volume_changes_encode(struct writer *writer, uint32_t logical, const uint8_t *base,
+			       const uint8_t content[BLOCK_BYTES]);
+void volume_change_hole_encode(struct writer *writer, uint32_t logical);

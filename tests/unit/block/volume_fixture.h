@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+/* What the volume's tests share: a simulated disk with a volume on it, scripted entropy, the real
+ * AEAD, a model of the content, and the nonce ledger that watches every seal. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "block/volume.h"
+#include "crypto/aead.h"
+#include "crypto/random.h"
+#include "sim_disk.h"
+
+#define FIXTURE_BLOCKS   VOLUME_STATE_BLOCKS_MIN
+#define MODEL_BLOCKS_MAX 160u
+/* In every content that the model writes, to be searched for on the disk. */
+#define FIXTURE_CANARY "plaintext-canary"
+
+struct fixture {
+	struct sim_disk disk;
+	struct aead aead;
+	struct random random;
+	uint64_t entropy;      /* State of the scripted source. */
+	bool entropy_is_empty; /* The source gives nothing. */
+	uint8_t *arena;
+	struct volume_environment environment;
+	struct volume *volume; /* NULL: not mounted. */
+};
+
+/* The key that every fixture's volume is created with. */
+extern const struct volume_key fixture_key;
+
+/* A noisy disk and all that a volume needs. */
+void fixture_init(struct fixture *fixture, uint64_t blocks);
+/* The same with a volume, created and mounted. */
+void fixture_init_mounted(struct fixture *fixture, uint64_t blocks);
+void fixture_fini(struct fixture *fixture);
+enum status fixture_create(struct fixture *fixture);
+enum status fixture_mount(struct fixture *fixture);
+enum status fixture_mount_read_only(struct fixture *fixture);
+void fixture_unmount(struct fixture *fixture);
+
+/* The content of a block: a function of a seed; seed 0 is a hole. */
+struct model {
+	size_t count;
+	uint32_t logical[MODEL_BLOCKS_MAX];
+	uint64_t seed[MODEL_BLOCKS_MAX];
+};
+
+void model_content(uint64_t seed, uint8_t out[BLOCK_BYTES]);
+void model_set(struct model *model, uint32_t logical, uint64_t seed);
+uint64_t model_get(const struct model *model, uint32_t logical);
+/* Stage a block and set it in the model. */
+enum status model_put(struct model *model, struct volume *volume, uint32_t logical, uint64_t seed);
+/* True if the volume holds exactly the model's blocks. */
+bool model_equals(const struct model *model, struct volume *volume);
+/* One block, one transaction. */
+enum status model_commit(struct model *model, struct volume *volume, uint32_t logical,
+			 uint64_t seed);
+
+/* Nonces: each (key, nonce) is used for one seal only, over all branches of a test program. */
+uint64_t ledger_seals(void);
+uint64_t ledger_repeats(void);
+
+/* True if the text is somewhere on the disk. */
+bool fixture_disk_contains(const struct fixture *fixture, const char *text);
