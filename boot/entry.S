@@ -219,8 +219,8 @@ stage2_exception_stubs:
 	.set vector, 0
 	.rept STAGE2_EXCEPTIONS
 	.align 16
-	.if (vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
-	.else
+	/* Vectors for which the processor pushes an error code (AMD APM volume 2, table 8-1). */
+	.if ((1 << vector) & STAGE2_ERROR_CODES) == 0
 	pushq $0
 	.endif
 	pushq $vector

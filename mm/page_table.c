@@ -10,8 +10,8 @@
 #include "arch/pte.h"
 #include "base/check.h"
 
-#define ROOT_LEVEL	  (PTE_LEVELS - 1)
-#define LARGE_LEVEL	  1u
+#define ROOT_LEVEL        (PTE_LEVELS - 1)
+#define LARGE_LEVEL       1u
 #define FIRST_KERNEL_SLOT (PTE_ENTRIES / 2)
 
 /* Where a walk ended: the entry that maps the address, or the first absent one on the way. */

@@ -15,9 +15,9 @@
 #include "base/compiler.h"
 #include "base/status.h"
 
-#define PAGE_TABLE_USER_END	0x0000800000000000ull
+#define PAGE_TABLE_USER_END     0x0000800000000000ull
 #define PAGE_TABLE_KERNEL_BEGIN 0xffff800000000000ull
-#define LARGE_PAGE_BYTES	((size_t)2 * 1024 * 1024)
+#define LARGE_PAGE_BYTES        ((size_t)2 * 1024 * 1024)
 
 struct page_access {
 	bool writable;

@@ -20,8 +20,8 @@ static enum status check_page(const struct user_space *space, uint64_t at, bool 
 	return STATUS_OK;
 }
 
-static enum status check_range(const struct user_space *space, struct user_addr first,
-			       size_t size_bytes, bool for_writing)
+enum status user_range_check(const struct user_space *space, struct user_addr first,
+			     size_t size_bytes, bool for_writing)
 {
 	if (size_bytes == 0) {
 		return STATUS_OK; /* No byte of it can be wrong, wherever it points. */
@@ -60,7 +60,7 @@ static struct piece piece_at(const struct user_space *space, uint64_t at, size_t
 enum status user_copy_in(const struct user_space *space, void *to, struct user_addr from,
 			 size_t size_bytes)
 {
-	const enum status status = check_range(space, from, size_bytes, false);
+	const enum status status = user_range_check(space, from, size_bytes, false);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -76,7 +76,7 @@ enum status user_copy_in(const struct user_space *space, void *to, struct user_a
 enum status user_copy_out(const struct user_space *space, struct user_addr to, const void *from,
 			  size_t size_bytes)
 {
-	const enum status status = check_range(space, to, size_bytes, true);
+	const enum status status = user_range_check(space, to, size_bytes, true);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -91,7 +91,7 @@ enum status user_copy_out(const struct user_space *space, struct user_addr to, c
 
 enum status user_zero(const struct user_space *space, struct user_addr to, size_t size_bytes)
 {
-	const enum status status = check_range(space, to, size_bytes, true);
+	const enum status status = user_range_check(space, to, size_bytes, true);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -110,7 +110,7 @@ static enum status string_length(const struct user_space *space, struct user_add
 {
 	for (size_t done = 0; done < limit_bytes;) {
 		const struct user_addr at = {from.raw + done};
-		const enum status status = check_range(space, at, 1, false);
+		const enum status status = user_range_check(space, at, 1, false);
 		if (status != STATUS_OK) {
 			return status;
 		}

@@ -4,6 +4,7 @@
  * kernel's direct map: no fault can happen and SMAP stays on. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,12 @@ enum status user_copy_in(const struct user_space *space, void *to, struct user_a
 MUST_CHECK
 enum status user_copy_out(const struct user_space *space, struct user_addr to, const void *from,
 			  size_t size_bytes);
+/* STATUS_BAD_USER unless the whole range could be copied: for callers that copy in pieces and must
+ * do it wholly or not at all. Holds until the program runs again. */
+MUST_CHECK
+enum status user_range_check(const struct user_space *space, struct user_addr first,
+			     size_t size_bytes, bool for_writing);
+
 MUST_CHECK
 enum status user_zero(const struct user_space *space, struct user_addr to, size_t size_bytes);
 /* A terminated string of at most size - 1 characters; STATUS_TOO_LARGE if longer. */

@@ -11,12 +11,12 @@
 #include "mm/user_copy.h"
 
 /* Three pages at BASE: writable, writable, read-only. Then a hole, then one more page. */
-#define BASE	  0x0000000000700000ull
+#define BASE      0x0000000000700000ull
 #define READ_ONLY (BASE + 2 * PAGE_BYTES)
-#define HOLE	  (BASE + 3 * PAGE_BYTES)
-#define ISLAND	  (BASE + 4 * PAGE_BYTES)
+#define HOLE      (BASE + 3 * PAGE_BYTES)
+#define ISLAND    (BASE + 4 * PAGE_BYTES)
 #define LAST_PAGE (PAGE_TABLE_USER_END - PAGE_BYTES)
-#define KERNEL	  0xffffffff80000000ull
+#define KERNEL    0xffffffff80000000ull
 
 static struct fake_memory memory;
 static struct page_table table;
