@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MIT
 #include "failing_heap.h"
 
-#include <malloc.h>
-#include <stdint.h>
-
 void *__real_calloc(size_t count, size_t size);
 void __real_free(void *block);
 void *__wrap_calloc(size_t count, size_t size);
 void __wrap_free(void *block);
 
+/* mbedtls never holds more at once. */
+#define LIVE_COUNT_MAX 16u
+
 static struct {
 	size_t fail_at;
 	size_t calls;
-	size_t live_count;
 	size_t live_bytes;
 	size_t peak_bytes;
+	struct {
+		void *block; /* NULL: free entry. */
+		size_t size_bytes;
+	} live[LIVE_COUNT_MAX];
 } heap;
 
 void heap_fail_nth(size_t nth)
@@ -36,11 +39,27 @@ size_t heap_peak_bytes(void)
 
 size_t heap_live_count(void)
 {
-	return heap.live_count;
+	size_t count = 0;
+	for (size_t i = 0; i < LIVE_COUNT_MAX; i++) {
+		count += heap.live[i].block != NULL ? 1u : 0u;
+	}
+	return count;
 }
 
-/* The size is kept in front of the block. */
-#define HEADER_BYTES 16u
+static void remember(void *block, size_t size_bytes)
+{
+	for (size_t i = 0; i < LIVE_COUNT_MAX; i++) {
+		if (heap.live[i].block == NULL) {
+			heap.live[i].block = block;
+			heap.live[i].size_bytes = size_bytes;
+			heap.live_bytes += size_bytes;
+			break;
+		}
+	}
+	if (heap.live_bytes > heap.peak_bytes) {
+		heap.peak_bytes = heap.live_bytes;
+	}
+}
 
 void *__wrap_calloc(size_t count, size_t size)
 {
@@ -48,26 +67,21 @@ void *__wrap_calloc(size_t count, size_t size)
 	if (heap.calls == heap.fail_at) {
 		return NULL;
 	}
-	uint8_t *block = __real_calloc(1, count * size + HEADER_BYTES);
-	if (block == NULL) {
-		return NULL;
+	void *block = __real_calloc(count, size);
+	if (block != NULL) {
+		remember(block, count * size);
 	}
-	*(size_t *)(void *)block = count * size;
-	heap.live_count++;
-	heap.live_bytes += count * size;
-	if (heap.live_bytes > heap.peak_bytes) {
-		heap.peak_bytes = heap.live_bytes;
-	}
-	return block + HEADER_BYTES;
+	return block;
 }
 
+/* The wrap covers the whole program: a run-time library may free what malloc() gave it. */
 void __wrap_free(void *block)
 {
-	if (block == NULL) {
-		return;
+	for (size_t i = 0; block != NULL && i < LIVE_COUNT_MAX; i++) {
+		if (heap.live[i].block == block) {
+			heap.live[i].block = NULL;
+			heap.live_bytes -= heap.live[i].size_bytes;
+		}
 	}
-	uint8_t *start = (uint8_t *)block - HEADER_BYTES;
-	heap.live_count--;
-	heap.live_bytes -= *(size_t *)(void *)start;
-	__real_free(start);
+	__real_free(block);
 }
