@@ -13,6 +13,8 @@ const struct volume_key fixture_key = {
 	.size_bytes = VOLUME_KEY_BYTES,
 };
 
+static bool ledger_watches;
+
 /* splitmix64: passes the health tests, and a run can be repeated. */
 static bool entropy_read(void *context, uint64_t *word)
 {
@@ -34,7 +36,9 @@ void fixture_init(struct fixture *fixture, uint64_t blocks)
 	*fixture = (struct fixture){.entropy = ++fixtures << 32};
 	sim_disk_init(&fixture->disk, blocks);
 	const struct entropy_port port = {.read_word = entropy_read, .context = fixture};
+	ledger_watches = false; /* Known-answer tests repeat their nonces, of course. */
 	CHECK(aead_select(&fixture->aead, &platform, NULL, 0) == STATUS_OK);
+	ledger_watches = true;
 	CHECK(random_init(&fixture->random, &port, NULL, 0) == STATUS_OK);
 	size_t bytes = volume_arena_bytes(fixture->disk.device.capacity);
 	fixture->arena = aligned_alloc(64, (bytes + 63) / 64 * 64);
@@ -232,7 +236,9 @@ enum status __wrap_aead_seal(const struct aead_key *key, const uint8_t nonce[AEA
 			     const uint8_t *aad, size_t aad_size_bytes, const uint8_t *plain,
 			     uint8_t *cipher, size_t size_bytes, uint8_t tag[AEAD_TAG_BYTES])
 {
-	ledger_note(key, nonce);
+	if (ledger_watches) {
+		ledger_note(key, nonce);
+	}
 	return __real_aead_seal(key, nonce, aad, aad_size_bytes, plain, cipher, size_bytes, tag);
 }
 
