@@ -46,7 +46,7 @@ static struct status_text text_of(enum status status)
 		return (struct status_text){"TIMEOUT", "The device did not answer in time."};
 	case STATUS_NO_DEVICE:
 		return (struct status_text){"NO_DEVICE",
-					    "Attach the state disk, or ask for an ephemeral TPM."};
+					    "Attach the missing device; for state, the disk."};
 	case STATUS_NO_FLUSH:
 		return (struct status_text){
 			"NO_FLUSH", "The disk offers no FLUSH; nothing on it could be durable."};

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/clock.h"
+
+#include "arch/cpu.h"
+
+/* PIT (Intel 8254), channel 0: its gate is tied high, so it counts on machines without port 0x61,
+ * microvm among them. Mode 0 counts down once; no interrupt is taken (the PIC is masked). */
+#define PIT_CHANNEL0                 0x40u
+#define PIT_COMMAND                  0x43u
+
+#define PIT_COMMAND_MODE0_BOTH_BYTES 0x30u
+#define PIT_COMMAND_LATCH            0x00u
+
+#define PIT_HZ                       1193182u
+#define PIT_START                    0xffffu
+#define WINDOW_PIT_TICKS             11932u /* 10 ms. */
+#define SAMPLES                      8u
+#define WINDOW_READS_MAX             1000000u
+
+/* The counter and the TSC, read together. */
+struct sample {
+	uint64_t tsc;
+	uint64_t uncertainty;
+	uint16_t pit;
+};
+
+static uint16_t pit_read(void)
+{
+	cpu_out8(PIT_COMMAND, PIT_COMMAND_LATCH);
+	uint8_t low = cpu_in8(PIT_CHANNEL0);
+	uint8_t high = cpu_in8(PIT_CHANNEL0);
+	return (uint16_t)(low | high << 8);
+}
+
+/* The host may take the CPU away between any two instructions. Of several readings, the one with
+ * the shortest bracket is the one that was not disturbed: waiting for a window to end instead was
+ * seen to be off by 38 %. */
+static struct sample take_sample(void)
+{
+	struct sample best = {.uncertainty = UINT64_MAX};
+	for (unsigned i = 0; i < SAMPLES; i++) {
+		uint64_t before = cpu_tsc();
+		uint16_t pit = pit_read();
+		uint64_t after = cpu_tsc();
+		if (after - before < best.uncertainty) {
+			best = (struct sample){before + (after - before) / 2, after - before, pit};
+		}
+	}
+	return best;
+}
+
+enum status tsc_clock_calibrate(struct tsc_clock *clock, uint64_t epoch_tsc)
+{
+	cpu_out8(PIT_COMMAND, PIT_COMMAND_MODE0_BOTH_BYTES);
+	cpu_out8(PIT_CHANNEL0, PIT_START & 0xff);
+	cpu_out8(PIT_CHANNEL0, PIT_START >> 8);
+	struct sample first = take_sample();
+	for (uint32_t reads = 0; (uint16_t)(first.pit - pit_read()) < WINDOW_PIT_TICKS; reads++) {
+		if (reads == WINDOW_READS_MAX) {
+			return STATUS_TIMEOUT;
+		}
+		cpu_pause();
+	}
+	struct sample last = take_sample();
+	uint64_t pit_ticks = (uint16_t)(first.pit - last.pit);
+	uint64_t tsc_ticks = last.tsc - first.tsc;
+	*clock = (struct tsc_clock){
+		.epoch_tsc = epoch_tsc,
+		.ticks_per_ms = tsc_ticks * PIT_HZ / pit_ticks / 1000,
+	};
+	return clock->ticks_per_ms == 0 ? STATUS_TIMEOUT : STATUS_OK;
+}
+
+static uint64_t now_us(void *context)
+{
+	const struct tsc_clock *clock = context;
+	uint64_t ticks = cpu_tsc() - clock->epoch_tsc;
+	/* Split so that nothing overflows for centuries and nothing rounds away. */
+	uint64_t ms = ticks / clock->ticks_per_ms;
+	uint64_t rest = ticks % clock->ticks_per_ms;
+	return ms * 1000 + rest * 1000 / clock->ticks_per_ms;
+}
+
+static void relax(void *context)
+{
+	(void)context;
+	cpu_pause();
+}
+
+struct clock tsc_clock_port(struct tsc_clock *clock)
+{
+	return (struct clock){.now_us = now_us, .relax = relax, .context = clock};
+}

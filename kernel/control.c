@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/control.h"
+
+#include <string.h>
+
+#include "base/format.h"
+#include "base/log.h"
+#include "kernel/svsm.h"
+
+#define READ_BYTES        64u
+#define ANSWER_BYTES      1024u
+#define PORT_WAIT_US      0u
+#define ANSWER_TIMEOUT_US 1000000u
+
+void control_open(struct svsm *svsm)
+{
+	struct control *control = &svsm->control;
+	*control = (struct control){0};
+	enum status status = virtio_serial_port_open(&svsm->serial, CONTROL_PORT_NAME, PORT_WAIT_US,
+						     &control->port);
+	control->open = status == STATUS_OK;
+	if (!control->open) {
+		log_write(LOG_NOTICE, "control", "no port %s: %s", CONTROL_PORT_NAME,
+			  status_name(status));
+	}
+}
+
+/* An answer under construction; format_text() cuts what does not fit. */
+struct answer {
+	char text[ANSWER_BYTES];
+	size_t used;
+};
+
+static void add_counter(struct answer *answer, const char *name, uint64_t value)
+{
+	answer->used += format_text(answer->text + answer->used, ANSWER_BYTES - answer->used,
+				    "%s=%lu\n", name, value);
+}
+
+static void add_text(struct answer *answer, const char *name, const char *value)
+{
+	answer->used += format_text(answer->text + answer->used, ANSWER_BYTES - answer->used,
+				    "%s=%s\n", name, value);
+}
+
+static void send(struct svsm *svsm, struct answer *answer)
+{
+	answer->used += format_text(answer->text + answer->used, ANSWER_BYTES - answer->used, "\n");
+	enum status status =
+		virtio_serial_write(&svsm->serial, svsm->control.port, svsm->control.generation,
+				    (const uint8_t *)answer->text, answer->used, ANSWER_TIMEOUT_US);
+	if (status != STATUS_OK) {
+		log_write(LOG_DEBUG, "control", "answer not sent: %s", status_name(status));
+	}
+}
+
+static void add_counters(struct svsm *svsm, struct answer *answer)
+{
+	struct sharedmem_counters shared;
+	sharedmem_counters_get(&svsm->sharedmem, &shared);
+	if (svsm->state.chosen != NULL) {
+		struct block_device_counters block;
+		virtio_blk_counters_get(&svsm->state.chosen->blk, &block);
+		add_counter(answer, "block_reads", block.reads);
+		add_counter(answer, "block_writes", block.writes);
+		add_counter(answer, "block_flushes", block.flushes);
+		add_counter(answer, "blocks_read", block.blocks_read);
+		add_counter(answer, "blocks_written", block.blocks_written);
+	}
+	if (svsm->state.volume != NULL) {
+		struct volume_counters volume;
+		volume_counters_get(svsm->state.volume, &volume);
+		add_counter(answer, "volume_commits", volume.commits);
+		add_counter(answer, "volume_checkpoints", volume.checkpoints);
+	}
+	add_counter(answer, "shared_pages", shared.pages_shared);
+	add_counter(answer, "shared_pages_leaked", shared.pages_leaked);
+	add_counter(answer, "shared_transitions", shared.transitions);
+	add_counter(answer, "shared_bytes_copied",
+		    shared.bytes_copied_in + shared.bytes_copied_out);
+	add_counter(answer, "tpm_commands", svsm->vtpm.commands);
+	add_counter(answer, "tpm_restarts", svsm->vtpm.restarts);
+	add_counter(answer, "free_pages", page_alloc_free_pages(&svsm->memory.pages));
+	add_counter(answer, "uptime_us", svsm->clock.now_us(svsm->clock.context));
+}
+
+static void add_status(const struct svsm *svsm, struct answer *answer)
+{
+	bool ephemeral = svsm->options.state == STATE_EPHEMERAL;
+	add_text(answer, "state", status_name(svsm->state_status));
+	add_text(answer, "vtpm", status_name(svsm->vtpm.status));
+	add_text(answer, "mode", ephemeral ? "ephemeral" : "persistent");
+}
+
+/* True if the machine is to shut down. */
+static bool handle_line(struct svsm *svsm)
+{
+	const struct control *control = &svsm->control;
+	struct answer answer = {.used = 0};
+	bool shutdown = false;
+	if (control->overlong) {
+		add_text(&answer, "error", "line too long");
+	} else if (strcmp(control->line, "status") == 0) {
+		add_status(svsm, &answer);
+	} else if (strcmp(control->line, "counters") == 0) {
+		add_counters(svsm, &answer);
+	} else if (strcmp(control->line, "shutdown") == 0) {
+		add_text(&answer, "shutdown", "OK");
+		shutdown = true;
+	} else {
+		add_text(&answer, "error", "unknown request");
+	}
+	send(svsm, &answer);
+	return shutdown;
+}
+
+static bool take_byte(struct svsm *svsm, char c)
+{
+	struct control *control = &svsm->control;
+	if (c == '\n') {
+		control->line[control->used] = '\0';
+		bool shutdown = handle_line(svsm);
+		control->used = 0;
+		control->overlong = false;
+		return shutdown;
+	}
+	if (c == '\r') {
+		return false;
+	}
+	if (control->used == CONTROL_LINE_BYTES_MAX) {
+		control->overlong = true;
+		return false;
+	}
+	control->line[control->used++] = c;
+	return false;
+}
+
+bool control_step(struct svsm *svsm, bool *shutdown)
+{
+	struct control *control = &svsm->control;
+	struct virtio_serial_port_state state;
+	uint8_t bytes[READ_BYTES];
+	size_t count;
+	if (!control->open) {
+		return false;
+	}
+	virtio_serial_port_state(&svsm->serial, control->port, &state);
+	if (state.generation != control->generation) {
+		control->generation = state.generation;
+		control->used = 0;
+		control->overlong = false;
+	}
+	if (virtio_serial_read(&svsm->serial, control->port, bytes, sizeof(bytes), &count) !=
+	    STATUS_OK) {
+		return false;
+	}
+	for (size_t i = 0; i < count && !*shutdown; i++) {
+		*shutdown = take_byte(svsm, (char)bytes[i]);
+	}
+	return true;
+}

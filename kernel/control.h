@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/* The control port: one text line a request, an answer of lines that ends with an empty line.
+ *
+ *   status    state=<STATUS> vtpm=<STATUS> mode=<persistent|ephemeral>
+ *   counters  name=value for each counter
+ *   shutdown  TPM2_Shutdown(CLEAR), then power off
+ *
+ * Anything else, and a line above CONTROL_LINE_BYTES_MAX, gets error=... Bytes are the host's; on
+ * a confidential machine this port does not exist. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONTROL_PORT_NAME      "org.holdfast.control"
+#define CONTROL_LINE_BYTES_MAX 128u
+
+struct svsm;
+
+struct control {
+	uint32_t port;
+	bool open;
+	uint32_t generation;
+	char line[CONTROL_LINE_BYTES_MAX + 1];
+	size_t used;
+	bool overlong; /* Skip to the end of this line. */
+};
+
+/* Find the port; without one there is no control, which is no failure. */
+void control_open(struct svsm *svsm);
+
+/* One turn: true if it did something. `*shutdown` is set when that was asked for; the answer has
+ * been sent then. */
+bool control_step(struct svsm *svsm, bool *shutdown);

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+/* The composition root: boot from top to bottom, then the service loop. */
+#include <string.h>
+
+#include "arch/cpu.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "kernel/entropy.h"
+#include "kernel/exit.h"
+#include "kernel/fw_cfg.h"
+#include "kernel/modules.h"
+#include "kernel/panic.h"
+#include "kernel/svsm.h"
+
+#define CONSOLE_PORT     0x3f8u
+#define MAIN_STACK_PAGES 16u
+#define IST_STACK_PAGES  4u
+#define SHARED_POOL_PAGES \
+	(VIRTIO_SERIAL_SHARED_PAGES + STATE_DISKS_MAX * VIRTIO_BLK_SHARED_PAGES + 8u)
+#define AEAD_MEASURE_US    2000u
+#define IDLE_TICK_US       10000u
+#define HOST_ENTROPY_BYTES 64u
+#define HOST_ENTROPY_FILE  "opt/org.holdfast/entropy"
+
+/* Everything hangs from here. Not static: entry.S points %fs to its first member. */
+extern struct svsm the_svsm;
+struct svsm the_svsm;
+STATIC_ASSERT(offsetof(struct svsm, cpu) == 0, "entry.S relies on it");
+STATIC_ASSERT(offsetof(struct cpu, percpu) == 0, "entry.S relies on it");
+
+void stack_switch(uint64_t top, void (*next)(void *), void *argument);
+NORETURN void kernel_main(const struct boot_params *params);
+
+/* A boot step that cannot go on. The cause is configuration or platform, never our invariant. */
+NORETURN static void stop_boot(const char *what, enum status status)
+{
+	log_write(LOG_ERROR, "kernel", "%s: %s: %s", what, status_name(status),
+		  status_advice(status));
+	exit_machine(EXIT_CONFIG);
+}
+
+static void require(const char *what, enum status status)
+{
+	if (status != STATUS_OK) {
+		stop_boot(what, status);
+	}
+}
+
+static void take_symbols(struct svsm *svsm)
+{
+	struct panic_context context = {.memory = &svsm->memory};
+	const struct boot_module *module = modules_find(svsm, "symbols");
+	if (module != NULL) {
+		context.symbols =
+			(const char *)kernel_memory_pointer(&svsm->memory, module->bytes.first);
+		context.symbols_size = module->bytes.size_bytes;
+	}
+	panic_set_context(&context);
+}
+
+static void map_exception_stacks(struct svsm *svsm)
+{
+	uint64_t tops[IST_STACKS];
+	for (size_t i = 0; i < IST_STACKS; i++) {
+		require("exception stack",
+			kernel_memory_map_stack(&svsm->memory, IST_STACK_PAGES, &tops[i]));
+	}
+	cpu_use_stacks(&svsm->cpu, tops);
+}
+
+static uint64_t memory_bytes(const struct boot_params *params)
+{
+	uint64_t total = 0;
+	for (uint32_t i = 0; i < params->memory_range_count; i++) {
+		total += params->memory[i].size_bytes;
+	}
+	return total;
+}
+
+static void print_banner(const struct svsm *svsm)
+{
+	log_write(LOG_NOTICE, "kernel", "holdfast %s %s on native, %lu MiB", HOLDFAST_VERSION,
+		  HOLDFAST_PRODUCTION ? "production" : "dev",
+		  (memory_bytes(&svsm->params) + (1u << 20) - 1) >> 20);
+	log_write(LOG_DEBUG, "kernel", "slide 0x%lx, TSC %lu kHz, %lu free pages",
+		  svsm->params.kernel_slide, svsm->tsc.ticks_per_ms,
+		  page_alloc_free_pages(&svsm->memory.pages));
+}
+
+static void start_entropy(struct svsm *svsm)
+{
+	uint8_t host[HOST_ENTROPY_BYTES];
+	size_t host_size = 0;
+	if (fw_cfg_read(HOST_ENTROPY_FILE, host, sizeof(host), &host_size) != STATUS_OK) {
+		host_size = 0; /* The host's bytes only add; none is as good. */
+	}
+	struct entropy_port port = entropy_hardware_port();
+	require("entropy", random_init(&svsm->random, &port, host, host_size));
+}
+
+static void start_crypto(struct svsm *svsm)
+{
+	struct cpuid_result leaf1 = cpu_id(1, 0);
+	struct cpuid_result leaf7 = cpu_id(7, 0);
+	bool wide = (svsm->xcr0 & XCR0_AVX) != 0;
+	const struct aead_platform platform = {
+		.has_aes_pclmul_sse41 = (leaf1.ecx >> 25 & 1) != 0 && (leaf1.ecx >> 1 & 1) != 0 &&
+					(leaf1.ecx >> 19 & 1) != 0,
+		.has_avx2 = wide && (leaf7.ebx >> 5 & 1) != 0,
+		.has_vaes_avx512 = (svsm->xcr0 & XCR0_AVX512) == XCR0_AVX512 &&
+				   (leaf7.ebx >> 16 & 1) != 0 && (leaf7.ecx >> 9 & 1) != 0 &&
+				   (leaf7.ecx >> 10 & 1) != 0,
+		.wide_vectors_wanted = wide,
+	};
+	require("AES-GCM", aead_select(&svsm->aead, &platform, &svsm->clock, AEAD_MEASURE_US));
+	log_write(LOG_DEBUG, "kernel", "AES-256-GCM: %s", aead_name(&svsm->aead));
+}
+
+static void start_sharedmem(struct svsm *svsm)
+{
+	struct phys_addr first;
+	platform_native_init(&svsm->platform);
+	require("shared pool", kernel_memory_take(&svsm->memory, SHARED_POOL_PAGES, &first));
+	require("shared pool",
+		sharedmem_init(&svsm->sharedmem, &svsm->platform.page_state, first,
+			       kernel_memory_pointer(&svsm->memory, first), SHARED_POOL_PAGES));
+	log_write(LOG_NOTICE, "sharedmem", "pool 0x%lx+%lu", first.raw,
+		  SHARED_POOL_PAGES * PAGE_BYTES);
+}
+
+static enum status open_serial(struct svsm *svsm)
+{
+	struct device_slot *slot = devices_nth(&svsm->devices, VIRTIO_ID_CONSOLE, 0);
+	if (slot == NULL) {
+		return STATUS_NO_DEVICE;
+	}
+	const struct virtio_serial_environment environment = {
+		.transport = &slot->transport,
+		.memory = &svsm->sharedmem,
+		.clock = &svsm->clock,
+	};
+	enum status status = virtio_serial_open(&svsm->serial, &environment);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (apic_route(&svsm->apic, slot->irq) != STATUS_OK) {
+		log_write(LOG_NOTICE, "kernel",
+			  "no interrupt for the service channel: timed polls");
+	}
+	return vtpm_service_open_port(svsm);
+}
+
+static void open_state(struct svsm *svsm)
+{
+	if (svsm->options.state == STATE_EPHEMERAL) {
+		log_write(LOG_WARNING, "state", "ephemeral: nothing survives this boot, as asked");
+		svsm->state_status = STATUS_OK;
+		return;
+	}
+	const struct state_environment environment = {
+		.devices = &svsm->devices,
+		.memory = &svsm->memory,
+		.sharedmem = &svsm->sharedmem,
+		.clock = &svsm->clock,
+		.aead = &svsm->aead,
+		.random = &svsm->random,
+	};
+	svsm->state_status = state_open(&svsm->state, &environment);
+	if (svsm->state_status != STATUS_OK) {
+		log_write(LOG_ERROR, "state", "failed: %s: %s", status_name(svsm->state_status),
+			  status_advice(svsm->state_status));
+		if (svsm->options.on_failure == FAILURE_EXIT) {
+			exit_state_failure(svsm->state_status);
+		}
+		return;
+	}
+	struct volume_info info;
+	volume_info_get(svsm->state.volume, &info);
+	const uint8_t *u = info.open.uuid;
+	log_write(LOG_NOTICE, "state",
+		  "mounted volume "
+		  "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x"
+		  " epoch=%lu sequence=%lu",
+		  u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
+		  u[13], u[14], u[15], info.epoch, info.sequence);
+}
+
+/* Sleep until an interrupt or a short tick. Interrupts are off except within the wait itself. */
+static void idle(struct svsm *svsm)
+{
+	uint64_t wait_us = IDLE_TICK_US;
+	uint64_t at_us;
+	if (svsm->serial_status != STATUS_OK) {
+		apic_timer_set(&svsm->apic, wait_us);
+		cpu_wait_for_interrupt();
+		return;
+	}
+	if (vtpm_service_deadline(svsm, &at_us)) {
+		uint64_t now_us = svsm->clock.now_us(svsm->clock.context);
+		uint64_t left_us = at_us > now_us ? at_us - now_us : 0;
+		wait_us = left_us < wait_us ? left_us : wait_us;
+	}
+	virtio_serial_interrupts_want(&svsm->serial, true);
+	virtio_serial_interrupt_ack(&svsm->serial);
+	if (!virtio_serial_pending(&svsm->serial)) {
+		apic_timer_set(&svsm->apic, wait_us);
+		cpu_wait_for_interrupt();
+	}
+	virtio_serial_interrupts_want(&svsm->serial, false);
+}
+
+/* The loop ends by a request to shut down; the machine is then left in order. */
+static void serve(struct svsm *svsm)
+{
+	bool shutdown = false;
+	while (!shutdown) {
+		bool worked = false;
+		if (svsm->serial_status == STATUS_OK) {
+			enum status status = virtio_serial_poll(&svsm->serial);
+			if (status != STATUS_OK) {
+				log_write(LOG_ERROR, "kernel", "service channel lost: %s",
+					  status_name(status));
+				svsm->serial_status = status;
+				continue;
+			}
+			worked = vtpm_service_step(svsm);
+			worked = control_step(svsm, &shutdown) || worked;
+		}
+		if (!worked && !shutdown) {
+			idle(svsm);
+		}
+	}
+	vtpm_service_shutdown(svsm);
+	process_unload(&svsm->vtpm.process);
+	state_close(&svsm->state);
+	exit_machine(EXIT_ORDERLY);
+}
+
+/* On the guarded stack. */
+static void boot_devices(void *argument)
+{
+	struct svsm *svsm = argument;
+	require("interrupt controller", apic_init(&svsm->apic, &svsm->memory, &svsm->clock));
+	start_entropy(svsm);
+	start_crypto(svsm);
+	start_sharedmem(svsm);
+	require("devices", devices_find(&svsm->devices, &svsm->memory, svsm->params.cmdline));
+	svsm->serial_status = open_serial(svsm);
+	if (svsm->serial_status != STATUS_OK) {
+		log_write(LOG_ERROR, "kernel", "service channel: %s: %s",
+			  status_name(svsm->serial_status), status_advice(svsm->serial_status));
+	} else {
+		control_open(svsm);
+	}
+	open_state(svsm);
+	require("seal", kernel_memory_seal(&svsm->memory));
+#if !HOLDFAST_PRODUCTION
+	if (svsm->options.run_module[0] != '\0') {
+		modules_run_and_exit(svsm);
+	}
+#endif
+	vtpm_service_start(svsm, svsm->state_status);
+	serve(svsm);
+}
+
+/* Called by entry.S on stage2's stack. */
+void kernel_main(const struct boot_params *params)
+{
+	struct svsm *svsm = &the_svsm;
+	/* Never returns, so changing the canary under it is harmless; every later call sees the
+	 * new one. If RDRAND fails here, start_entropy() will say so. */
+	(void)cpu_rdrand(&svsm->cpu.percpu.canary);
+	console_init(&svsm->console, CONSOLE_PORT);
+	log_set_sink(console_log, &svsm->console, LOG_DEBUG);
+	cpu_init_early(&svsm->cpu, 0, svsm);
+	require("boot parameters", boot_params_validate(params));
+	memcpy(&svsm->params, params, sizeof(svsm->params));
+	enum status options =
+		options_parse(svsm->params.cmdline, HOLDFAST_PRODUCTION, &svsm->options);
+	log_set_sink(console_log, &svsm->console, svsm->options.log);
+	if (options != STATUS_OK) {
+		log_write(LOG_ERROR, "kernel", "command line: '%s' is not known or has a bad value",
+			  svsm->options.rejected);
+		stop_boot("command line", options);
+	}
+	require("CPU", cpu_enable_features(&svsm->xcr0));
+	require("memory", kernel_memory_init(&svsm->memory, &svsm->params));
+	take_symbols(svsm);
+	require("clock", tsc_clock_calibrate(&svsm->tsc, svsm->params.entered_at_tsc));
+	svsm->clock = tsc_clock_port(&svsm->tsc);
+	svsm->console.clock = &svsm->clock;
+	print_banner(svsm);
+	map_exception_stacks(svsm);
+	uint64_t top;
+	require("main stack", kernel_memory_map_stack(&svsm->memory, MAIN_STACK_PAGES, &top));
+	stack_switch(top, boot_devices, svsm);
+	cpu_stop();
+}

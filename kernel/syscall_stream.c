@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/* Descriptors 0 to 2: commands in, responses out, the log. */
+#include <asm-generic/errno-base.h>
+
+#include "base/log.h"
+#include "kernel/process.h"
+#include "kernel/syscall.h"
+
+#define FD_COMMAND          0u
+#define FD_RESPONSE         1u
+#define FD_LOG              2u
+
+#define LOG_WRITE_BYTES_MAX 4096u
+#define LOG_PART_BYTES      128u
+#define IOVEC_COUNT_MAX     16u
+
+struct user_iovec {
+	uint64_t base;
+	uint64_t size;
+};
+
+static void flush_log_line(struct process *process)
+{
+	if (process->log_line_used == 0) {
+		return;
+	}
+	process->log_line[process->log_line_used] = '\0';
+	log_write(LOG_NOTICE, process->name, "%s", process->log_line);
+	process->log_line_used = 0;
+}
+
+/* Lines of printable characters: a program cannot move the console's cursor. */
+static void log_byte(struct process *process, char c)
+{
+	if (c == '\n') {
+		flush_log_line(process);
+		return;
+	}
+	process->log_line[process->log_line_used++] = c >= ' ' && c <= '~' ? c : '?';
+	if (process->log_line_used == PROCESS_LOG_LINE_BYTES - 1) {
+		flush_log_line(process);
+	}
+}
+
+static int64_t write_log(struct process *process, uint64_t buffer, uint64_t size)
+{
+	char part[LOG_PART_BYTES];
+	if (size > LOG_WRITE_BYTES_MAX) {
+		size = LOG_WRITE_BYTES_MAX;
+	}
+	for (uint64_t done = 0; done < size;) {
+		uint64_t count = size - done < sizeof(part) ? size - done : sizeof(part);
+		if (user_copy_in(&process->space, part, (struct user_addr){buffer + done}, count) !=
+		    STATUS_OK) {
+			return done == 0 ? -EFAULT : (int64_t)done;
+		}
+		for (uint64_t i = 0; i < count; i++) {
+			log_byte(process, part[i]);
+		}
+		done += count;
+	}
+	return (int64_t)size;
+}
+
+/* One write is one response; a second one before the next command has no reader. */
+static int64_t write_response(struct process *process, uint64_t buffer, uint64_t size)
+{
+	struct process_channel *channel = &process->channel;
+	if (size == 0 || size > PROCESS_MESSAGE_BYTES) {
+		return -EINVAL;
+	}
+	if (channel->response_size_bytes != 0) {
+		return -EPIPE;
+	}
+	if (user_copy_in(&process->space, channel->response, (struct user_addr){buffer}, size) !=
+	    STATUS_OK) {
+		return -EFAULT;
+	}
+	channel->response_size_bytes = size;
+	return (int64_t)size;
+}
+
+/* One read is one command. A buffer that it does not fit into is the program's mistake; the command
+ * stays. */
+static int64_t read_command(struct process *process, uint64_t buffer, uint64_t size)
+{
+	struct process_channel *channel = &process->channel;
+	if (channel->command_size_bytes == 0) {
+		process->state = PROCESS_WAITING;
+		return 0;
+	}
+	if (size < channel->command_size_bytes) {
+		return -EINVAL;
+	}
+	if (user_copy_out(&process->space, (struct user_addr){buffer}, channel->command,
+			  channel->command_size_bytes) != STATUS_OK) {
+		return -EFAULT;
+	}
+	int64_t result = (int64_t)channel->command_size_bytes;
+	channel->command_size_bytes = 0;
+	return result;
+}
+
+int64_t syscall_read(struct process *process, const struct syscall_arguments *arguments)
+{
+	if (arguments->a == FD_COMMAND) {
+		return read_command(process, arguments->b, arguments->c);
+	}
+	if (arguments->a <= FD_LOG) {
+		return -EBADF;
+	}
+	return syscall_file_read(process, arguments->a, arguments->b, arguments->c);
+}
+
+static int64_t write_to(struct process *process, uint64_t fd, uint64_t buffer, uint64_t size)
+{
+	if (fd == FD_LOG) {
+		return write_log(process, buffer, size);
+	}
+	if (fd == FD_RESPONSE) {
+		return write_response(process, buffer, size);
+	}
+	if (fd == FD_COMMAND) {
+		return -EBADF;
+	}
+	return syscall_file_write(process, fd, buffer, size);
+}
+
+int64_t syscall_write(struct process *process, const struct syscall_arguments *arguments)
+{
+	return write_to(process, arguments->a, arguments->b, arguments->c);
+}
+
+int64_t syscall_writev(struct process *process, const struct syscall_arguments *arguments)
+{
+	int64_t total = 0;
+	if (arguments->c > IOVEC_COUNT_MAX) {
+		return -EINVAL;
+	}
+	for (uint64_t i = 0; i < arguments->c; i++) {
+		struct user_iovec vector;
+		struct user_addr at = {arguments->b + i * sizeof(vector)};
+		if (user_copy_in(&process->space, &vector, at, sizeof(vector)) != STATUS_OK) {
+			return total == 0 ? -EFAULT : total;
+		}
+		if (vector.size == 0) {
+			continue;
+		}
+		int64_t result = write_to(process, arguments->a, vector.base, vector.size);
+		if (result < 0) {
+			return total == 0 ? result : total;
+		}
+		total += result;
+	}
+	return total;
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+/* Traps that hit ring 0. Interrupts are only taken in `hlt`; they carry no information, so the
+ * handler acknowledges and returns. Anything else is the end. */
+#include "arch/descriptors.h"
+#include "arch/trap_frame.h"
+#include "base/log.h"
+#include "kernel/apic.h"
+#include "kernel/panic.h"
+#include "kernel/svsm.h"
+
+void trap_from_kernel(struct trap_frame *frame, struct percpu *percpu)
+{
+	struct svsm *svsm = percpu->svsm;
+	if (frame->vector == VECTOR_NMI) {
+		log_write(LOG_WARNING, "kernel", "NMI ignored");
+		return;
+	}
+	if (frame->vector < VECTOR_FIRST_IRQ) {
+		panic_trap(frame);
+	}
+	if (frame->vector != VECTOR_SPURIOUS) {
+		apic_end_of_interrupt(&svsm->apic);
+	}
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/vtpm_service.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "kernel/modules.h"
+#include "kernel/svsm.h"
+#include "vtpm/service_exit.h"
+
+/* RSA key generation takes tens of seconds under emulation. */
+#define COMMAND_TIMEOUT_US  (120u * 1000000u)
+#define START_TIMEOUT_US    (60u * 1000000u)
+#define RESPONSE_TIMEOUT_US (2u * 1000000u)
+#define PORT_WAIT_US        200000u
+
+enum status vtpm_service_open_port(struct svsm *svsm)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	enum status status = virtio_serial_port_open(&svsm->serial, VTPM_PORT_NAME, PORT_WAIT_US,
+						     &service->port);
+	if (status == STATUS_OK) {
+		struct virtio_serial_port_state state;
+		virtio_serial_port_state(&svsm->serial, service->port, &state);
+		frame_init(&service->frame, state.generation);
+		service->port_open = true;
+	}
+	return status;
+}
+
+static enum status load_program(struct svsm *svsm, bool restarted)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	const char *arguments[PROCESS_ARGUMENTS_MAX];
+	size_t count = 0;
+	arguments[count++] = VTPM_MODULE_NAME;
+	if (restarted) {
+		arguments[count++] = "--restarted";
+	}
+	bool ephemeral = svsm->options.state == STATE_EPHEMERAL;
+	if (ephemeral) {
+		arguments[count++] = "--ephemeral";
+	}
+#if !HOLDFAST_PRODUCTION
+	char crash_on[PROCESS_ARGUMENT_BYTES];
+	if (svsm->options.vtpmd_crash_on != 0) {
+		(void)format_text(crash_on, sizeof(crash_on), "--crash-on=0x%x",
+				  svsm->options.vtpmd_crash_on);
+		arguments[count++] = crash_on;
+	}
+#endif
+	struct process_environment environment =
+		modules_process_environment(svsm, ephemeral ? NULL : &svsm->state.store);
+	return modules_load(svsm, &service->process, &environment, VTPM_MODULE_NAME, arguments,
+			    count);
+}
+
+/* Why the program is gone, in the terms of enum status. */
+static enum status death_cause(const struct process *process)
+{
+	if (process->death.status != STATUS_OK) {
+		return process->death.status;
+	}
+	return service_exit_status(process->death.exit_code);
+}
+
+static bool may_restart(const struct process *process)
+{
+	return process->death.status != STATUS_OK ||
+	       service_exit_may_restart(process->death.exit_code);
+}
+
+static void become_unavailable(struct vtpm_service *service, enum status cause)
+{
+	service->status = cause;
+	log_write(LOG_ERROR, "vtpm", "unavailable: %s", status_name(cause));
+}
+
+static void service_is_ready(struct vtpm_service *service)
+{
+	enum status status = restart_policy_ready(&service->policy);
+	CHECK(status == STATUS_OK);
+}
+
+/* Load the program and let it run until it asks for its first command. */
+static enum status launch(struct svsm *svsm, bool restarted)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	enum status status = load_program(svsm, restarted);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	process_run(&service->process, START_TIMEOUT_US);
+	if (service->process.state == PROCESS_WAITING) {
+		return STATUS_OK;
+	}
+	return death_cause(&service->process);
+}
+
+/* Bounded by the policy: each turn uses up one restart. */
+static void restart(struct svsm *svsm)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	for (;;) {
+		enum status cause = death_cause(&service->process);
+		bool allowed = may_restart(&service->process);
+		process_unload(&service->process);
+		enum status verdict = restart_policy_died(&service->policy, cause, allowed);
+		if (verdict != STATUS_OK) {
+			become_unavailable(service, cause);
+			return;
+		}
+		service->restarts++;
+		enum status status = launch(svsm, true);
+		if (status == STATUS_OK) {
+			service_is_ready(service);
+			log_write(LOG_WARNING, "vtpm", "restarted after %s", status_name(cause));
+			return;
+		}
+		if (service->process.state != PROCESS_DEAD) {
+			become_unavailable(service, status);
+			return;
+		}
+	}
+}
+
+void vtpm_service_start(struct svsm *svsm, enum status cause)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	bool ephemeral = svsm->options.state == STATE_EPHEMERAL;
+	restart_policy_init(&service->policy);
+	service->status = STATUS_OK;
+	if (cause != STATUS_OK) {
+		become_unavailable(service, cause);
+		return;
+	}
+	enum status status = launch(svsm, false);
+	if (status != STATUS_OK && service->process.state == PROCESS_DEAD) {
+		restart(svsm);
+	} else if (status != STATUS_OK) {
+		become_unavailable(service, status);
+	} else {
+		service_is_ready(service);
+	}
+	if (service->status == STATUS_OK) {
+		log_write(LOG_NOTICE, "vtpm", "serving %s (%s)", VTPM_PORT_NAME,
+			  ephemeral ? "ephemeral" : "persistent");
+	}
+}
+
+/* Run one command. The response is in the process's channel, or was written to `failure`. */
+static const uint8_t *execute(struct svsm *svsm, const uint8_t *command, size_t size_bytes,
+			      uint8_t failure[TPM_HEADER_BYTES], size_t *response_size_bytes)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	struct process_channel *channel = &service->process.channel;
+	service->commands++;
+	if (service->status == STATUS_OK) {
+		memcpy(channel->command, command, size_bytes);
+		channel->command_size_bytes = size_bytes;
+		channel->response_size_bytes = 0;
+		process_run(&service->process, COMMAND_TIMEOUT_US);
+		if (service->process.state == PROCESS_WAITING &&
+		    response_check(channel->response, channel->response_size_bytes) == STATUS_OK) {
+			*response_size_bytes = channel->response_size_bytes;
+			return channel->response;
+		}
+		if (service->process.state == PROCESS_WAITING) {
+			log_write(LOG_WARNING, "vtpm", "malformed response from the service");
+			process_kill(&service->process,
+				     &(struct process_death){.status = STATUS_BAD_USER});
+		}
+		restart(svsm);
+	}
+	*response_size_bytes = response_error(failure, TPM_RC_FAILURE);
+	return failure;
+}
+
+static void send_response(struct svsm *svsm, const uint8_t *bytes, size_t size_bytes)
+{
+	enum status status =
+		virtio_serial_write(&svsm->serial, svsm->vtpm.port, svsm->vtpm.frame.generation,
+				    bytes, size_bytes, RESPONSE_TIMEOUT_US);
+	if (status != STATUS_OK) {
+		log_write(LOG_NOTICE, "vtpm", "response not delivered: %s", status_name(status));
+	}
+}
+
+/* True if the client is still the one that the frame belongs to. */
+static bool same_client(struct svsm *svsm)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	struct virtio_serial_port_state state;
+	if (virtio_serial_poll(&svsm->serial) != STATUS_OK) {
+		return false;
+	}
+	virtio_serial_port_state(&svsm->serial, service->port, &state);
+	if (!frame_set_generation(&service->frame, state.generation)) {
+		return true;
+	}
+	service->pending_size = 0;
+	service->pending_at = 0;
+	return false;
+}
+
+static void serve_command(struct svsm *svsm)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	uint32_t size_bytes;
+	uint8_t failure[TPM_HEADER_BYTES];
+	size_t response_size_bytes;
+	const uint8_t *command = frame_command(&service->frame, &size_bytes);
+	const uint8_t *response = execute(svsm, command, size_bytes, failure, &response_size_bytes);
+	frame_release(&service->frame);
+	if (same_client(svsm)) {
+		send_response(svsm, response, response_size_bytes);
+	} else {
+		log_write(LOG_NOTICE, "vtpm", "the client left before its answer");
+	}
+	secure_zero(service->process.channel.response, sizeof(service->process.channel.response));
+}
+
+static bool refill(struct svsm *svsm)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	if (service->pending_at < service->pending_size) {
+		return true;
+	}
+	service->pending_at = 0;
+	service->pending_size = 0;
+	return virtio_serial_read(&svsm->serial, service->port, service->pending,
+				  sizeof(service->pending), &service->pending_size) == STATUS_OK;
+}
+
+bool vtpm_service_step(struct svsm *svsm)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	uint64_t now_us = svsm->clock.now_us(svsm->clock.context);
+	enum frame_event event;
+	if (!service->port_open) {
+		return false;
+	}
+	(void)same_client(svsm);
+	bool received = refill(svsm);
+	if (received) {
+		size_t taken;
+		event = frame_feed(&service->frame, service->pending + service->pending_at,
+				   service->pending_size - service->pending_at, now_us, &taken);
+		service->pending_at += taken;
+	} else {
+		service->pending_size = 0;
+		event = frame_poll(&service->frame, now_us);
+	}
+	if (event == FRAME_COMMAND) {
+		serve_command(svsm);
+		return true;
+	}
+	if (event == FRAME_MALFORMED) {
+		uint8_t answer[TPM_HEADER_BYTES];
+		size_t size_bytes = response_error(answer, TPM_RC_COMMAND_SIZE);
+		log_write(LOG_NOTICE, "vtpm", "malformed command size: COMMAND_SIZE");
+		send_response(svsm, answer, size_bytes);
+		return true;
+	}
+	return received;
+}
+
+bool vtpm_service_deadline(const struct svsm *svsm, uint64_t *at_us)
+{
+	return frame_deadline(&svsm->vtpm.frame, at_us);
+}
+
+void vtpm_service_shutdown(struct svsm *svsm)
+{
+	uint8_t failure[TPM_HEADER_BYTES];
+	size_t size_bytes;
+	if (svsm->vtpm.status != STATUS_OK) {
+		return;
+	}
+	const uint8_t *response =
+		execute(svsm, tpm_shutdown_clear, sizeof(tpm_shutdown_clear), failure, &size_bytes);
+	log_write(LOG_NOTICE, "vtpm", "shut down: response code 0x%x", response_code(response));
+}

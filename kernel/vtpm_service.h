@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/* The vTPM service: the serial port on one side, the ring-3 program on the other.
+ *
+ * A command is answered only after the program has returned from it, and the program returns only
+ * after the store has committed: durable before acknowledged. A program that crashes is restarted a
+ * few times, with its PCRs capped; when there is no service at all, every command is answered with
+ * TPM_RC_FAILURE. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "kernel/process.h"
+#include "vtpm/frame.h"
+#include "vtpm/response.h"
+#include "vtpm/restart_policy.h"
+
+#define VTPM_PORT_NAME     "org.holdfast.tpm"
+#define VTPM_MODULE_NAME   "vtpmd"
+
+#define VTPM_PENDING_BYTES 512u
+
+struct svsm;
+
+struct vtpm_service {
+	enum status status; /* OK: serving. Else why not. */
+	struct process process;
+	struct restart_policy policy;
+	struct frame frame;
+	uint32_t port;
+	bool port_open;
+	/* Received behind the end of a command. */
+	uint8_t pending[VTPM_PENDING_BYTES];
+	size_t pending_at;
+	size_t pending_size;
+	uint64_t commands;
+	uint64_t restarts;
+};
+
+/* Open the port. Without it nobody can be served: the cause is returned. */
+MUST_CHECK enum status vtpm_service_open_port(struct svsm *svsm);
+
+/* Start the program; `cause` other than OK means that there is no state for it, and that every
+ * command is to be refused. */
+void vtpm_service_start(struct svsm *svsm, enum status cause);
+
+/* One turn: true if it did something. */
+bool vtpm_service_step(struct svsm *svsm);
+
+/* When nothing arrives, the latest time at which vtpm_service_step() wants to be called. */
+bool vtpm_service_deadline(const struct svsm *svsm, uint64_t *at_us);
+
+/* TPM2_Shutdown(CLEAR), so that the next start is not taken for a crash. */
+void vtpm_service_shutdown(struct svsm *svsm);
