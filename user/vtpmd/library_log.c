@@ -3,10 +3,11 @@
  *
  * When it enters failure mode it prints the whole command that led there, byte for byte, to fd 2.
  * A command can carry an authorisation value in clear, and the log goes to the host's console. So
- * --wrap=TPMLIB_LogPrintfA brings everything here, and only the first line of what starts with the
- * library's name passes. The bytes come after a newline or in calls of their own. */
+ * the linker brings both of the library's ways to print an error here (--wrap): byte arrays are
+ * dropped, and of a text only the first line passes, if it starts with the library's name. */
 #include <limits.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/format.h"
@@ -16,6 +17,7 @@
 #define INDENT_ERROR UINT_MAX
 
 void __wrap_TPMLIB_LogPrintfA(unsigned int indent, const char *format, ...);
+void __wrap_TPMLIB_LogArray(unsigned int indent, const unsigned char *bytes, size_t size);
 
 void __wrap_TPMLIB_LogPrintfA(unsigned int indent, const char *format, ...)
 {
@@ -30,4 +32,11 @@ void __wrap_TPMLIB_LogPrintfA(unsigned int indent, const char *format, ...)
 	va_end(arguments);
 	text[strcspn(text, "\n")] = '\0';
 	log_line("%s", text);
+}
+
+void __wrap_TPMLIB_LogArray(unsigned int indent, const unsigned char *bytes, size_t size)
+{
+	(void)indent;
+	(void)bytes;
+	(void)size;
 }
