@@ -24,6 +24,13 @@ static const volatile uint8_t *source_at(const struct shared_bytes *bytes, size_
 	return (const volatile uint8_t *)bytes + offset_bytes;
 }
 
+/* Bytes to move one by one before `at` is word-aligned: at most `size_bytes`. */
+static size_t lead_bytes(const volatile uint8_t *at, size_t size_bytes)
+{
+	const size_t lead = (WORD_BYTES - (uintptr_t)at % WORD_BYTES) % WORD_BYTES;
+	return lead < size_bytes ? lead : size_bytes;
+}
+
 static volatile uint8_t *target_at(struct shared_bytes *bytes, size_t offset_bytes)
 {
 	return (volatile uint8_t *)bytes + offset_bytes;
@@ -68,7 +75,11 @@ void shared_access_copy_in(uint8_t *to, const struct shared_bytes *from, size_t 
 			   size_t size_bytes)
 {
 	const volatile uint8_t *at = source_at(from, offset_bytes);
+	const size_t lead = lead_bytes(at, size_bytes);
 	size_t done = 0;
+	for (; done < lead; done++) {
+		to[done] = at[done];
+	}
 	for (; size_bytes - done >= WORD_BYTES; done += WORD_BYTES) {
 		const uint64_t word = *(const volatile uint64_t *)(at + done);
 		memcpy(to + done, &word, sizeof(word));
@@ -83,7 +94,11 @@ void shared_access_copy_out(struct shared_bytes *to, size_t offset_bytes, const 
 			    size_t size_bytes)
 {
 	volatile uint8_t *at = target_at(to, offset_bytes);
+	const size_t lead = lead_bytes(at, size_bytes);
 	size_t done = 0;
+	for (; done < lead; done++) {
+		at[done] = from[done];
+	}
 	for (; size_bytes - done >= WORD_BYTES; done += WORD_BYTES) {
 		uint64_t word;
 		memcpy(&word, from + done, sizeof(word));
@@ -100,7 +115,11 @@ void shared_access_fill(struct shared_bytes *to, size_t offset_bytes, uint8_t va
 {
 	volatile uint8_t *at = target_at(to, offset_bytes);
 	const uint64_t word = value * UINT64_C(0x0101010101010101);
+	const size_t lead = lead_bytes(at, size_bytes);
 	size_t done = 0;
+	for (; done < lead; done++) {
+		at[done] = value;
+	}
 	for (; size_bytes - done >= WORD_BYTES; done += WORD_BYTES) {
 		*(volatile uint64_t *)(at + done) = word;
 	}

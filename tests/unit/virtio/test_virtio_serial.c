@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: MIT
+/* Streams between clients on the host and the kernel: handshake, data both ways, back-pressure,
+ * clients that come and go. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "tests/unit/virtio/serial_fixture.h"
+
+#define BULK_BYTES 300000u
+
+static uint8_t bulk[BULK_BYTES];
+static uint8_t back[BULK_BYTES];
+
+static void bulk_fill(void)
+{
+	for (size_t i = 0; i < BULK_BYTES; i++) {
+		bulk[i] = (uint8_t)(i * 31 + i / 4096);
+	}
+}
+
+static void test_serial_finds_ports_by_name(void **state)
+{
+	(void)state;
+	uint32_t port = 99;
+	assert_int_equal(virtio_serial_port_open(&serial, CTRL_NAME, 1000000, &port), STATUS_OK);
+	assert_int_equal(port, CTRL_NUMBER);
+	assert_int_equal(virtio_serial_port_open(&serial, TPM_NAME, 1000000, &port), STATUS_OK);
+	assert_int_equal(port, TPM_NUMBER);
+	serial_turns(2);
+	assert_int_equal(fake.device_ready_count, 1);
+	assert_true(fake.ports[TPM_NUMBER].guest_open);
+	assert_false(serial_state(port).host_open);
+	assert_true(serial_state(port).present);
+	assert_int_equal(serial_state(port).generation, 0);
+	assert_int_equal(virtio_serial_port_open(&serial, TPM_NAME, 1000000, &port), STATUS_EXISTS);
+}
+
+static void test_serial_says_when_there_is_no_such_port(void **state)
+{
+	(void)state;
+	uint32_t port = 99;
+	const uint64_t before_us = fake.device.now_us;
+	assert_int_equal(virtio_serial_port_open(&serial, "org.holdfast.tp", 200000, &port),
+			 STATUS_NOT_FOUND);
+	assert_in_range(fake.device.now_us - before_us, 200000, 210000);
+	assert_int_equal(virtio_serial_port_open(&serial, "", 1000, &port), STATUS_NOT_FOUND);
+	char longest[VIRTIO_SERIAL_NAME_BYTES_MAX + 3];
+	memset(longest, 'a', sizeof(longest));
+	longest[sizeof(longest) - 1] = '\0';
+	assert_int_equal(virtio_serial_port_open(&serial, longest, 1000, &port), STATUS_NOT_FOUND);
+	assert_int_equal(port, 99);
+}
+
+static void test_serial_carries_bytes_both_ways(void **state)
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	bulk_fill();
+	fake_serial_client_send(&fake, TPM_NUMBER, bulk, BULK_BYTES);
+	serial_read_all(port, back, BULK_BYTES);
+	assert_memory_equal(back, bulk, BULK_BYTES);
+	assert_int_equal(virtio_serial_write(&serial, port, serial_state(port).generation, back,
+					     BULK_BYTES, 1000000),
+			 STATUS_OK);
+	serial_turns(3); /* The last pages are on the way. */
+	assert_int_equal(fake.ports[TPM_NUMBER].from_guest_bytes, BULK_BYTES);
+	assert_memory_equal(fake.ports[TPM_NUMBER].from_guest, bulk, BULK_BYTES);
+	assert_int_equal(serial_pool().transitions, 1);
+}
+
+static void test_serial_reads_in_pieces_of_any_size(void **state)
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	bulk_fill();
+	fake_serial_client_send(&fake, TPM_NUMBER, bulk, 10000);
+	size_t done = 0;
+	for (size_t piece = 1; done < 10000; piece = piece * 5 % 1009 + 1) {
+		const size_t left = 10000 - done;
+		serial_read_all(port, back + done, piece < left ? piece : left);
+		done += piece < left ? piece : left;
+	}
+	assert_memory_equal(back, bulk, 10000);
+	size_t count = 77;
+	assert_int_equal(virtio_serial_read(&serial, port, back, 1, &count), STATUS_AGAIN);
+	assert_int_equal(count, 77);
+}
+
+static void test_serial_holds_the_client_back(void **state) /* 39 */
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	struct fake_serial_port *client = &fake.ports[TPM_NUMBER];
+	bulk_fill();
+	fake_serial_client_send(&fake, TPM_NUMBER, bulk, BULK_BYTES);
+	serial_turns(50);
+	const size_t lent = VIRTIO_SERIAL_RECEIVE_PAGES * PAGE_BYTES;
+	assert_int_equal(client->to_guest_taken, lent);
+	/* All but the last byte of a page: it stays ours. */
+	serial_read_all(port, back, PAGE_BYTES - 1);
+	serial_turns(5);
+	assert_int_equal(client->to_guest_taken, lent);
+	serial_read_all(port, back + PAGE_BYTES - 1, 1);
+	serial_turns(5);
+	assert_int_equal(client->to_guest_taken, lent + PAGE_BYTES);
+	assert_memory_equal(back, bulk, PAGE_BYTES);
+}
+
+static void test_serial_write_waits_for_a_client_that_does_not_read(void **state) /* 38, 39 */
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	struct fake_serial_port *client = &fake.ports[TPM_NUMBER];
+	const uint32_t generation = serial_state(port).generation;
+	client->client_stalled = true;
+	const uint64_t before_us = fake.device.now_us;
+	assert_int_equal(virtio_serial_write(&serial, port, generation, bulk, BULK_BYTES, 300000),
+			 STATUS_TIMEOUT);
+	assert_in_range(fake.device.now_us - before_us, 300000, 310000);
+	assert_int_equal(client->from_guest_bytes, 0);
+	/* That was the client's doing: the device and the other port go on. */
+	uint32_t other = 0;
+	assert_int_equal(virtio_serial_port_open(&serial, CTRL_NAME, 100000, &other), STATUS_OK);
+	/* It reads after all: what was on the way arrives, and writes work again. */
+	client->client_stalled = false;
+	serial_turns(3);
+	assert_int_equal(client->from_guest_bytes, VIRTIO_SERIAL_TRANSMIT_PAGES * PAGE_BYTES);
+	assert_int_equal(virtio_serial_write(&serial, port, generation, bulk, 100, 300000),
+			 STATUS_OK);
+}
+
+/* A client that hangs up in the middle of a write; connects again at once if `replaced`. */
+static bool replaced;
+
+static void leave_after_a_while(struct fake_device *device)
+{
+	(void)device;
+	if (fake.ports[TPM_NUMBER].from_guest_bytes > 40000 && fake.ports[TPM_NUMBER].host_open) {
+		fake.device.tick = NULL;
+		fake_serial_client_leave(&fake, TPM_NUMBER);
+		if (replaced) {
+			fake.ports[TPM_NUMBER].from_guest_bytes = 0;
+			fake.ports[TPM_NUMBER].client_stalled = true;
+			fake_serial_client_connect(&fake, TPM_NUMBER);
+		}
+	}
+}
+
+static void test_serial_write_ends_when_the_client_leaves(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(serial_setup(state), 0);
+		const uint32_t port = serial_open_tpm();
+		replaced = i == 1;
+		fake.device.tick = leave_after_a_while;
+		assert_int_equal(virtio_serial_write(&serial, port, serial_state(port).generation,
+						     bulk, BULK_BYTES, 1000000),
+				 STATUS_NO_DEVICE);
+		assert_int_equal(serial_state(port).host_open, replaced);
+		assert_int_equal(serial_teardown(state), 0);
+	}
+}
+
+static void test_serial_never_answers_another_client(void **state)
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	const uint32_t generation = serial_state(port).generation;
+	fake_serial_client_leave(&fake, TPM_NUMBER);
+	fake_serial_client_connect(&fake, TPM_NUMBER);
+	fake_device_step(&fake.device); /* The driver has not looked yet. */
+	assert_int_equal(virtio_serial_write(&serial, port, generation, bulk, 100, 100000),
+			 STATUS_NO_DEVICE);
+	fake_device_step(&fake.device);
+	assert_int_equal(fake.ports[TPM_NUMBER].from_guest_bytes, 0);
+	assert_int_equal(virtio_serial_write(&serial, port, serial_state(port).generation, bulk,
+					     100, 100000),
+			 STATUS_OK);
+}
+
+static void test_serial_write_to_nobody_is_refused(void **state)
+{
+	(void)state;
+	uint32_t port = 0;
+	assert_int_equal(virtio_serial_port_open(&serial, TPM_NAME, 1000000, &port), STATUS_OK);
+	assert_int_equal(virtio_serial_write(&serial, port, 0, bulk, 100, 100000),
+			 STATUS_NO_DEVICE);
+	assert_int_equal(fake.ports[TPM_NUMBER].discarded_bytes, 0);
+}
+
+static void test_serial_generation_tells_clients_apart(void **state)
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	assert_int_equal(serial_state(port).generation, 1);
+	fake_serial_client_leave(&fake, TPM_NUMBER);
+	serial_turns(2);
+	assert_false(serial_state(port).host_open);
+	assert_int_equal(serial_state(port).generation, 2);
+	fake_serial_client_connect(&fake, TPM_NUMBER);
+	serial_turns(2);
+	assert_int_equal(serial_state(port).generation, 3);
+	/* A device that forgets to report the close. */
+	fake_serial_client_connect(&fake, TPM_NUMBER);
+	serial_turns(2);
+	assert_int_equal(serial_state(port).generation, 4);
+}
+
+static void test_serial_drops_what_a_client_left_behind(void **state)
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	size_t count;
+	bulk_fill();
+	fake_serial_client_send(&fake, TPM_NUMBER, bulk, 5000);
+	serial_turns(3);
+	serial_read_all(port, back, 100);
+	fake_device_step(&fake.device);
+	fake_serial_client_leave(&fake, TPM_NUMBER);
+	serial_turns(2);
+	assert_int_equal(virtio_serial_read(&serial, port, back, 10, &count), STATUS_AGAIN);
+	/* The next one starts afresh, with all buffers. */
+	fake_serial_client_connect(&fake, TPM_NUMBER);
+	serial_turns(2);
+	fake_serial_client_send(&fake, TPM_NUMBER, "hello", 5);
+	serial_read_all(port, back, 5);
+	assert_memory_equal(back, "hello", 5);
+	fake_serial_client_send(&fake, TPM_NUMBER, bulk, BULK_BYTES);
+	serial_turns(10);
+	assert_int_equal(fake.ports[TPM_NUMBER].to_guest_taken - 5005,
+			 VIRTIO_SERIAL_RECEIVE_PAGES * PAGE_BYTES);
+}
+
+static void test_serial_keeps_what_the_next_client_sent_at_once(void **state)
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	fake_serial_client_leave(&fake, TPM_NUMBER);
+	fake_serial_client_connect(&fake, TPM_NUMBER);
+	fake_serial_client_send(&fake, TPM_NUMBER, "hello", 5);
+	serial_read_all(port, back, 5);
+	assert_memory_equal(back, "hello", 5);
+	assert_int_equal(serial_state(port).generation, 3);
+}
+
+static void test_serial_discard_drops_what_has_arrived(void **state)
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	size_t count;
+	fake_serial_client_send(&fake, TPM_NUMBER, bulk, 9000);
+	serial_turns(3);
+	serial_read_all(port, back, 1);
+	assert_int_equal(virtio_serial_discard(&serial, port), STATUS_OK);
+	assert_int_equal(virtio_serial_read(&serial, port, back, 10, &count), STATUS_AGAIN);
+	fake_serial_client_send(&fake, TPM_NUMBER, "hello", 5);
+	serial_read_all(port, back, 5);
+	assert_memory_equal(back, "hello", 5);
+}
+
+static void test_serial_tells_when_it_may_sleep(void **state) /* 28 */
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	const struct virtq *receive = &serial.ports[port].receive;
+	const struct virtq *control = &serial.control_receive;
+	virtio_serial_interrupts_want(&serial, true);
+	assert_int_equal(shared_load_u16(&receive->ring, receive->available_offset), 0);
+	assert_int_equal(shared_load_u16(&control->ring, control->available_offset), 0);
+	assert_false(virtio_serial_pending(&serial));
+	fake_serial_client_send(&fake, TPM_NUMBER, "hi", 2);
+	fake_device_step(&fake.device);
+	assert_true(virtio_serial_pending(&serial));
+	assert_int_equal(fake.device.interrupts, VIRTIO_INTERRUPT_QUEUE);
+	virtio_serial_interrupt_ack(&serial);
+	assert_int_equal(fake.device.interrupts, 0);
+	serial_read_all(port, back, 1);
+	assert_true(virtio_serial_pending(&serial)); /* A byte is left. */
+	serial_read_all(port, back, 1);
+	assert_false(virtio_serial_pending(&serial));
+	fake_serial_client_leave(&fake, TPM_NUMBER);
+	fake_device_step(&fake.device);
+	assert_true(virtio_serial_pending(&serial));
+	serial_turns(1);
+	assert_false(virtio_serial_pending(&serial));
+	virtio_serial_interrupts_want(&serial, false);
+	assert_int_equal(shared_load_u16(&receive->ring, receive->available_offset), 1);
+}
+
+static void test_serial_port_opened_later_has_interrupts_too(void **state)
+{
+	(void)state;
+	uint32_t port = 0;
+	virtio_serial_interrupts_want(&serial, true);
+	assert_int_equal(virtio_serial_port_open(&serial, CTRL_NAME, 1000000, &port), STATUS_OK);
+	const struct virtq *receive = &serial.ports[port].receive;
+	assert_int_equal(shared_load_u16(&receive->ring, receive->available_offset), 0);
+}
+
+static void test_serial_survives_removal_and_return_of_a_port(void **state)
+{
+	(void)state;
+	uint32_t port = serial_open_tpm();
+	size_t count;
+	fake_serial_client_send(&fake, TPM_NUMBER, "old", 3);
+	serial_turns(2);
+	fake_serial_message(&fake, TPM_NUMBER, 2, 0);
+	serial_turns(2);
+	assert_false(serial_state(port).present);
+	assert_int_equal(virtio_serial_read(&serial, port, back, 1, &count), STATUS_NO_DEVICE);
+	assert_int_equal(virtio_serial_write(&serial, port, 1, back, 1, 1000), STATUS_NO_DEVICE);
+	assert_int_equal(virtio_serial_port_open(&serial, TPM_NAME, 1000, &port), STATUS_NOT_FOUND);
+	const uint64_t lent = serial_pool().pages_lent;
+	fake_serial_message(&fake, TPM_NUMBER, 1, 0);
+	assert_int_equal(virtio_serial_port_open(&serial, TPM_NAME, 100000, &port), STATUS_OK);
+	assert_int_equal(serial_pool().pages_lent, lent); /* The buffers of before. */
+	serial_turns(2);
+	fake_serial_client_send(&fake, TPM_NUMBER, "new", 3);
+	serial_read_all(port, back, 3);
+	assert_memory_equal(back, "new", 3);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, serial_setup, serial_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_serial_finds_ports_by_name),
+		TEST(test_serial_says_when_there_is_no_such_port),
+		TEST(test_serial_carries_bytes_both_ways),
+		TEST(test_serial_reads_in_pieces_of_any_size),
+		TEST(test_serial_holds_the_client_back),
+		TEST(test_serial_write_waits_for_a_client_that_does_not_read),
+		cmocka_unit_test(test_serial_write_ends_when_the_client_leaves),
+		TEST(test_serial_never_answers_another_client),
+		TEST(test_serial_write_to_nobody_is_refused),
+		TEST(test_serial_generation_tells_clients_apart),
+		TEST(test_serial_drops_what_a_client_left_behind),
+		TEST(test_serial_keeps_what_the_next_client_sent_at_once),
+		TEST(test_serial_discard_drops_what_has_arrived),
+		TEST(test_serial_tells_when_it_may_sleep),
+		TEST(test_serial_port_opened_later_has_interrupts_too),
+		TEST(test_serial_survives_removal_and_return_of_a_port),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
