@@ -130,6 +130,5 @@ enum status stage2_enter_kernel(struct stage2 *stage2)
 	void (*const go)(const struct stage2_jump *) =
 		(void (*)(const struct stage2_jump *))(uintptr_t)alias;
 	go(&jump);
-	CHECK(!"the jump does not return");
-	return STATUS_INVALID;
+	check_failed("the jump does not return", __FILE__, __LINE__);
 }

@@ -61,16 +61,17 @@ enum status page_alloc_init(struct page_alloc *alloc, struct phys_range span, ui
 	return STATUS_OK;
 }
 
-/* Pages as indices into the bitmap. False if any lies outside the span. */
+/* Pages as indices into the bitmap. False if any lies outside the span; an index of a page before
+ * it wraps and is far too large. */
 static bool span_index(const struct page_alloc *alloc, struct phys_addr first, uint64_t count,
 		       uint64_t *index)
 {
-	const uint64_t first_page = first.raw / PAGE_BYTES;
-	if (!addr_is_page_aligned(first.raw) || count == 0 || first_page < alloc->first_page ||
-	    !addr_within(first_page - alloc->first_page, count, alloc->page_count)) {
+	const uint64_t first_index = first.raw / PAGE_BYTES - alloc->first_page;
+	if (!addr_is_page_aligned(first.raw) || count == 0 ||
+	    !addr_within(first_index, count, alloc->page_count)) {
 		return false;
 	}
-	*index = first_page - alloc->first_page;
+	*index = first_index;
 	return true;
 }
 

@@ -119,6 +119,18 @@ static void test_bundle_refuses_each_wrong_field(void **state)
 	}
 }
 
+/* A size that wraps the running end backwards, so that all places agree again. */
+static void test_bundle_refuses_sizes_that_cancel_out(void **state)
+{
+	(void)state;
+	uint8_t manifest[BUNDLE_MANIFEST_BYTES];
+	(void)build(manifest);
+	bytes_store_le64(manifest + AT_ENTRY(1) + OFFSET_OF_SIZE, 0ull - 4096);
+	bytes_store_le64(manifest + AT_ENTRY(2) + OFFSET_OF_PLACE, 2 * 4096);
+	bytes_store_le64(manifest + 16, 3 * 4096);
+	expect_refused(manifest, 3 * 4096);
+}
+
 static void test_bundle_refuses_versions_and_counts(void **state)
 {
 	(void)state;
@@ -221,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_bundle_round_trip),
 		cmocka_unit_test(test_bundle_refuses_truncation_and_extension),
 		cmocka_unit_test(test_bundle_refuses_each_wrong_field),
+		cmocka_unit_test(test_bundle_refuses_sizes_that_cancel_out),
 		cmocka_unit_test(test_bundle_refuses_versions_and_counts),
 		cmocka_unit_test(test_bundle_refuses_bad_names),
 		cmocka_unit_test(test_bundle_encode_refuses),

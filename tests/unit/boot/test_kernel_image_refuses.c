@@ -114,6 +114,30 @@ static void test_kernel_image_refuses_segments(void **state)
 	}
 }
 
+static void test_kernel_image_segments_are_bounded(void **state)
+{
+	(void)state;
+	uint8_t file[FAKE_ELF_BYTES];
+	struct kernel_image image;
+	const char *problem = "";
+	fake_elf_build(file);
+	/* Eight is the limit: three, then five more behind them, then one too many. */
+	for (unsigned i = 0; i <= KERNEL_SEGMENTS_MAX - 3; i++) {
+		uint8_t *program = file + FAKE_ELF_PROGRAM(FAKE_PROGRAMS + i);
+		memcpy(program, file + FAKE_ELF_PROGRAM(FAKE_READ_ONLY), 56);
+		bytes_store_le64(program + P_VADDR, 0x5000 + i * 0x1000);
+		bytes_store_le16(file + 56, (uint16_t)(FAKE_PROGRAMS + i + 1));
+		const enum status status =
+			kernel_image_decode(file, sizeof(file), &image, &problem);
+		if (i < KERNEL_SEGMENTS_MAX - 3) {
+			assert_int_equal(status, STATUS_OK);
+		} else {
+			assert_int_equal(status, STATUS_UNSUPPORTED);
+			assert_non_null(strstr(problem, "too many segments"));
+		}
+	}
+}
+
 static void test_kernel_image_refuses_dynamics(void **state)
 {
 	(void)state;
@@ -249,6 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kernel_image_refuses_headers),
 		cmocka_unit_test(test_kernel_image_refuses_segments),
+		cmocka_unit_test(test_kernel_image_segments_are_bounded),
 		cmocka_unit_test(test_kernel_image_refuses_dynamics),
 		cmocka_unit_test(test_kernel_image_dynamic_section_is_bounded),
 		cmocka_unit_test(test_kernel_image_refuses_relocations),

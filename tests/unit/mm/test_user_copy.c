@@ -7,6 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "arch/pte.h"
 #include "fake_memory.h"
 #include "mm/user_copy.h"
 
@@ -138,6 +139,22 @@ static void test_user_copy_refuses_bad_ranges(void **state)
 	assert_int_equal(*user_byte(KERNEL), 'u');
 }
 
+/* mm/page_table makes no such entry; should one appear all the same, it is not ring 3's. */
+static void test_user_copy_refuses_supervisor_pages_in_the_user_half(void **state)
+{
+	(void)state;
+	struct phys_addr page = table.root;
+	uint64_t *entry = NULL;
+	for (unsigned level = PTE_LEVELS; level > 0; level--) {
+		entry = &memory.port.entries(&memory, page)[pte_index(BASE, level - 1)];
+		page = pte_address(*entry, 0);
+	}
+	*entry &= ~PTE_USER;
+	assert_int_equal(user_copy_in(&space, kernel_buffer, at(BASE), 1), STATUS_BAD_USER);
+	assert_int_equal(user_copy_out(&space, at(BASE), kernel_buffer, 1), STATUS_BAD_USER);
+	assert_int_equal(user_copy_in(&space, kernel_buffer, at(BASE + PAGE_BYTES), 1), STATUS_OK);
+}
+
 static void test_user_copy_reaches_the_last_byte(void **state)
 {
 	(void)state;
@@ -209,6 +226,8 @@ int main(void)
 		cmocka_unit_test_setup(test_user_copy_reads_read_only_pages_but_never_writes_them,
 				       setup),
 		cmocka_unit_test_setup(test_user_copy_refuses_bad_ranges, setup),
+		cmocka_unit_test_setup(test_user_copy_refuses_supervisor_pages_in_the_user_half,
+				       setup),
 		cmocka_unit_test_setup(test_user_copy_reaches_the_last_byte, setup),
 		cmocka_unit_test_setup(test_user_copy_of_nothing_is_fine_anywhere, setup),
 		cmocka_unit_test_setup(test_user_zero_crosses_pages, setup),
