@@ -22,9 +22,9 @@ struct store {
 	uint64_t slice_blocks;
 	uint32_t slot_count; /* Objects that the volume has slices for. */
 	bool in_transaction;
-	bool index_loaded;	    /* `index` is what the volume, or the transaction, holds. */
+	bool index_loaded;          /* `index` is what the volume, or the transaction, holds. */
 	enum status txn_failure;    /* The first change of the transaction that failed part-way. */
-	uint64_t txn_touched;	    /* Bit i: slot i already has its new version. */
+	uint64_t txn_touched;       /* Bit i: slot i already has its new version. */
 	struct store_index index;   /* A copy in private memory, so that a look-up costs no read. */
 	uint8_t block[BLOCK_BYTES]; /* Scratch for one block. */
 };

@@ -7,11 +7,11 @@
 #include "base/bytes.h"
 #include "base/reader.h"
 
-#define MAGIC_BYTES	      8u
+#define MAGIC_BYTES           8u
 #define INDEX_HEADER_RESERVED 40u
 #define INDEX_ENTRY_RESERVED  7u
-#define INDEX_END	      (STORE_INDEX_ENTRIES_AT + STORE_OBJECTS_MAX * STORE_INDEX_ENTRY_BYTES)
-#define OBJECT_END	      (STORE_OBJECT_SIZE_AT + 16u)
+#define INDEX_END             (STORE_INDEX_ENTRIES_AT + STORE_OBJECTS_MAX * STORE_INDEX_ENTRY_BYTES)
+#define OBJECT_END            (STORE_OBJECT_SIZE_AT + 16u)
 
 static const uint8_t index_magic[MAGIC_BYTES] = {'H', 'F', 'I', 'N', 'D', 'E', 'X', 0};
 static const uint8_t object_magic[MAGIC_BYTES] = {'H', 'F', 'O', 'B', 'J', 'E', 'C', 'T'};

@@ -26,7 +26,7 @@
  *   64 + 56 * i: entry i = { name size:8 | reserved[7] | name[48], zero-padded }
  *   3648 reserved to the end.
  * Entry i belongs to slice i + 1, so no two names can share a slice. A free entry is all zero. */
-#define STORE_INDEX_ENTRIES_AT	64u
+#define STORE_INDEX_ENTRIES_AT  64u
 #define STORE_INDEX_ENTRY_BYTES 56u
 
 /* Object block, little-endian:

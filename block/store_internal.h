@@ -7,7 +7,7 @@
 /* A part of one data block: what a byte range is cut into. */
 struct extent {
 	uint64_t block_index; /* Within the object's data. */
-	size_t at;	      /* First byte within the block. */
+	size_t at;            /* First byte within the block. */
 	size_t size_bytes;    /* At least 1. */
 };
 

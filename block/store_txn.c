@@ -16,6 +16,9 @@
 
 STATIC_ASSERT(STORE_OBJECTS_MAX <= 64, "txn_touched has one bit for each slot");
 
+/* A transaction that removes an object changes its metadata block and the index besides. */
+#define DISCARD_UNREAD_MAX (VOLUME_TXN_BLOCKS_MAX - 2u)
+
 static uint64_t data_blocks(uint64_t size_bytes)
 {
 	return size_bytes / BLOCK_BYTES + (size_bytes % BLOCK_BYTES != 0 ? 1u : 0u);
@@ -179,6 +182,31 @@ enum status store_txn_write(struct store *store, const char *name, uint64_t offs
 	return txn_note(store, status);
 }
 
+/* Make data blocks [first, end) holes. Nothing is read, so that a damaged block does not keep its
+ * object from being removed; unless there are more blocks than a transaction takes: then reading
+ * finds out which are holes already. A sparse object can so be removed whatever its size. */
+static enum status discard_range(struct store *store, uint32_t slot, uint64_t first, uint64_t end)
+{
+	bool skips_holes = end > first && end - first > DISCARD_UNREAD_MAX;
+	for (uint64_t at = first; at < end; at++) {
+		struct logical_block block = store_data_block(store, slot, at);
+		if (skips_holes) {
+			enum status status = store_block_load(store, block);
+			if (status != STATUS_OK && status != STATUS_AUTH_DATA) {
+				return status;
+			}
+			if (status == STATUS_OK && bytes_are_zero(store->block, BLOCK_BYTES)) {
+				continue;
+			}
+		}
+		enum status status = volume_txn_discard(store->volume, block);
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	return STATUS_OK;
+}
+
 /* Make everything of the object behind `size_bytes` zero, up to its old end. */
 static enum status apply_truncation(struct store *store, uint32_t slot, uint64_t size_bytes,
 				    uint64_t old_size_bytes)
@@ -194,11 +222,9 @@ static enum status apply_truncation(struct store *store, uint32_t slot, uint64_t
 			status = block_stage(store, last);
 		}
 	}
-	uint64_t end = data_blocks(old_size_bytes);
-	for (uint64_t at = data_blocks(size_bytes); at < end && status == STATUS_OK; at++) {
-		status = volume_txn_discard(store->volume, store_data_block(store, slot, at));
-	}
-	return status;
+	return status == STATUS_OK ? discard_range(store, slot, data_blocks(size_bytes),
+						   data_blocks(old_size_bytes))
+				   : status;
 }
 
 enum status store_txn_resize(struct store *store, const char *name, uint64_t size_bytes)

@@ -12,7 +12,7 @@
 #include "base/units.h"
 #include "block/volume.h"
 
-#define FAKE_SLICES	  70u
+#define FAKE_SLICES       70u
 #define FAKE_SLICE_BLOCKS 128u
 
 /* What the last successful commit changed, compared byte by byte. */
