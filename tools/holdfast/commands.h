@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+/* The commands: rows of command_table run these. */
+#pragma once
+
+#include "base/status.h"
+#include "tools/holdfast/options.h"
+#include "tools/holdfast/report.h"
+
+enum status image_create(const struct options *options, struct report *report);
+enum status image_info(const struct options *options, struct report *report);
+enum status image_ls(const struct options *options, struct report *report);
+enum status image_cat(const struct options *options, struct report *report);
+enum status image_put(const struct options *options, struct report *report);
+enum status image_rm(const struct options *options, struct report *report);
+enum status image_verify(const struct options *options, struct report *report);

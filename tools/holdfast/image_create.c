@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+
+#include "tools/holdfast/commands.h"
+#include "tools/holdfast/progress.h"
+#include "tools/holdfast/session.h"
+#include "tools/holdfast/size.h"
+#include "tools/holdfast/uuid.h"
+
+/* The file is open and empty; fill it and make it durable. */
+static enum status create_volume(struct session *session, const struct key_material *material,
+				 const struct options *options, struct report *report)
+{
+	struct block_count size = {options->size_bytes / BLOCK_BYTES};
+	struct volume_key key = key_material_key(material);
+	struct progress progress;
+	enum status status = session_prepare(session, size);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	progress_init(&progress, "create");
+	status = volume_create(&session->environment, size, &key, progress_update, &progress);
+	progress_end(&progress);
+	status = session_explain(session, status, report);
+	return status == STATUS_OK ? file_device_finish(&session->file, report) : status;
+}
+
+static enum status print_created(struct session *session, const struct options *options)
+{
+	struct volume_public_info info;
+	char uuid[UUID_TEXT_BYTES];
+	char size[SIZE_TEXT_BYTES];
+	enum status status = volume_public_info_read(&session->file.device, &info);
+	if (status == STATUS_OK) {
+		uuid_format(info.uuid, uuid);
+		size_format(info.size.n * BLOCK_BYTES, size);
+		(void)printf("%s: created, volume %s, %s\n", options->positional[0], uuid, size);
+	}
+	return status;
+}
+
+enum status image_create(const struct options *options, struct report *report)
+{
+	struct session session;
+	struct key_material key;
+	session_init(&session);
+	enum status status = session_key_read(&key, options, report);
+	if (status == STATUS_OK) {
+		status = file_device_create(&session.file, options->positional[0],
+					    options->size_bytes, options->force, report);
+	}
+	if (status == STATUS_OK) {
+		status = create_volume(&session, &key, options, report);
+		if (status == STATUS_OK) {
+			status = print_created(&session, options);
+		} else {
+			/* Half a volume must not be taken for one later. */
+			file_device_discard(&session.file);
+		}
+	}
+	key_material_erase(&key);
+	session_close(&session);
+	return status;
+}

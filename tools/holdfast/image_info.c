@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "tools/holdfast/commands.h"
+#include "tools/holdfast/json.h"
+#include "tools/holdfast/session.h"
+#include "tools/holdfast/size.h"
+#include "tools/holdfast/uuid.h"
+
+static void print_bytes(const char *name, struct block_count count)
+{
+	char text[SIZE_TEXT_BYTES];
+	size_format(count.n * BLOCK_BYTES, text);
+	(void)printf("%-15s %s\n", name, text);
+}
+
+static void print_text(const struct volume_info *info, bool authenticated)
+{
+	char uuid[UUID_TEXT_BYTES];
+	uuid_format(info->open.uuid, uuid);
+	(void)printf("%-15s %s\n", "volume", uuid);
+	(void)printf("%-15s %" PRIu32 "\n", "format", info->open.format_version);
+	print_bytes("size", info->open.size);
+	if (!authenticated) {
+		return;
+	}
+	(void)printf("%-15s %" PRIu64 "\n", "epoch", info->epoch);
+	(void)printf("%-15s %" PRIu64 "\n", "sequence", info->sequence);
+	(void)printf("%-15s %" PRIu32 "\n", "key generation", info->key_generation);
+	(void)printf("%-15s %" PRIu32 "\n", "keyslots", info->keyslots_in_use);
+	print_bytes("used", info->blocks_used);
+	print_bytes("free", info->blocks_free);
+}
+
+static void print_json(const char *path, const struct volume_info *info, bool authenticated)
+{
+	char uuid[UUID_TEXT_BYTES];
+	struct json json;
+	uuid_format(info->open.uuid, uuid);
+	json_init(&json, stdout);
+	json_open(&json, NULL, '{');
+	json_string(&json, "status", status_name(STATUS_OK));
+	json_string(&json, "path", path);
+	json_bool(&json, "authenticated", authenticated);
+	json_string(&json, "uuid", uuid);
+	json_number(&json, "format_version", info->open.format_version);
+	json_number(&json, "size_bytes", info->open.size.n * BLOCK_BYTES);
+	if (authenticated) {
+		json_number(&json, "epoch", info->epoch);
+		json_number(&json, "sequence", info->sequence);
+		json_number(&json, "key_generation", info->key_generation);
+		json_number(&json, "keyslots_in_use", info->keyslots_in_use);
+		json_number(&json, "used_bytes", info->blocks_used.n * BLOCK_BYTES);
+		json_number(&json, "free_bytes", info->blocks_free.n * BLOCK_BYTES);
+	}
+	json_close(&json, '}');
+	(void)fputc('\n', stdout);
+}
+
+/* Without a key no lock is taken: what is public never changes, and asking about the disk of a
+ * running VM is harmless. */
+static enum status read_public(struct session *session, const struct options *options,
+			       struct volume_info *info, struct report *report)
+{
+	enum status status = file_device_open(&session->file, options->positional[0],
+					      FILE_ACCESS_PUBLIC, report);
+	if (status == STATUS_OK) {
+		status = session_explain(
+			session, volume_public_info_read(&session->file.device, &info->open),
+			report);
+	}
+	return status;
+}
+
+enum status image_info(const struct options *options, struct report *report)
+{
+	bool has_key = options->key_file != NULL || options->passphrase_file != NULL;
+	struct volume_info info = {.epoch = 0};
+	struct session session;
+	session_init(&session);
+	enum status status = has_key ? session_open(&session, options, FILE_ACCESS_READ, report)
+				     : read_public(&session, options, &info, report);
+	if (status == STATUS_OK && has_key) {
+		volume_info_get(session.volume, &info);
+	}
+	session_close(&session);
+	if (status == STATUS_OK && options->json) {
+		print_json(options->positional[0], &info, has_key);
+	} else if (status == STATUS_OK) {
+		print_text(&info, has_key);
+	}
+	return status;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+/* Keys from files. The bytes live in the caller's struct key_material and end in
+ * key_material_erase(). */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "block/volume.h"
+#include "tools/holdfast/report.h"
+
+#define KEY_PASSPHRASE_BYTES_MAX 1024u
+
+struct key_material {
+	enum volume_key_type type;
+	size_t size_bytes;
+	/* One more than the longest passphrase, so that one that is too long is noticed. */
+	uint8_t bytes[KEY_PASSPHRASE_BYTES_MAX + 1];
+};
+
+/* Exactly 32 bytes, else STATUS_NO_KEY. Pipes are fine. */
+MUST_CHECK
+enum status key_material_read_raw(struct key_material *key, const char *path,
+				  struct report *report);
+
+/* The first line, without its newline: 1 to 1024 bytes, else STATUS_NO_KEY. */
+MUST_CHECK
+enum status key_material_read_passphrase(struct key_material *key, const char *path,
+					 struct report *report);
+
+struct volume_key key_material_key(const struct key_material *key);
+void key_material_erase(struct key_material *key);
+
+/* A new key of 32 random bytes in a new file, mode 0600, durable. STATUS_EXISTS: something is at
+ * `path` already; it is left alone. */
+MUST_CHECK
+enum status key_file_generate(const char *path, struct report *report);

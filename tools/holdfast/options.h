@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+/* The command line, parsed: one struct for all commands, filled by what a command's row in
+ * command_table allows. Usage errors end the program with EXIT_USAGE, as argp does. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tools/holdfast/report.h"
+
+#define EXIT_FAILED            1
+#define EXIT_USAGE             2
+
+#define OPTIONS_POSITIONAL_MAX 3u
+
+struct options {
+	const char *positional[OPTIONS_POSITIONAL_MAX];
+	const char *key_file; /* At most one of these two is set. */
+	const char *passphrase_file;
+	uint64_t size_bytes;
+	bool force;
+	bool json;
+	bool long_listing;
+};
+
+/* Groups of options that a command accepts, as bits. */
+#define OPTIONS_KEY          1u
+#define OPTIONS_KEY_REQUIRED 2u /* With OPTIONS_KEY. */
+#define OPTIONS_JSON         4u
+#define OPTIONS_CREATE       8u
+#define OPTIONS_LONG         16u
+
+struct command {
+	const char *group;
+	const char *name;
+	const char *arguments; /* "PATH NAME", as help shows it; one word an argument. */
+	const char *summary;
+	const char *text; /* More help; may be empty. */
+	uint32_t option_groups;
+	uint32_t positional_count;
+	/* The report's subject is the first argument. Prints its result to stdout itself. */
+	enum status (*run)(const struct options *options, struct report *report);
+};
+
+/* Ends with a row whose name is NULL. */
+extern const struct command command_table[];
+
+/* Find the command and parse what belongs to it. Does not return on a usage error or --help. */
+const struct command *options_parse(int argc, char **argv, struct options *options);

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+#include "tools/holdfast/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "tools/holdfast/host_crypto.h"
+
+#define ARENA_ALIGNMENT 64u
+
+void session_init(struct session *session)
+{
+	memset(session, 0, sizeof(*session));
+	session->file.fd = -1;
+}
+
+enum status session_key_read(struct key_material *key, const struct options *options,
+			     struct report *report)
+{
+	memset(key, 0, sizeof(*key));
+	return options->passphrase_file != NULL
+		       ? key_material_read_passphrase(key, options->passphrase_file, report)
+		       : key_material_read_raw(key, options->key_file, report);
+}
+
+enum status session_prepare(struct session *session, struct block_count size)
+{
+	struct aead_platform platform = host_aead_platform();
+	/* No clock: a command is too short to win back what measuring costs. */
+	enum status status = aead_select(&session->aead, &platform, NULL, 0);
+	if (status == STATUS_OK) {
+		status = random_init(&session->random, &host_entropy, NULL, 0);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	size_t bytes = volume_arena_bytes(size);
+	bytes += (ARENA_ALIGNMENT - bytes % ARENA_ALIGNMENT) % ARENA_ALIGNMENT;
+	uint8_t *arena = aligned_alloc(ARENA_ALIGNMENT, bytes);
+	if (arena == NULL) {
+		return STATUS_NO_MEMORY;
+	}
+	session->environment = (struct volume_environment){
+		.device = &session->file.device,
+		.aead = &session->aead,
+		.random = &session->random,
+		.arena = arena,
+		.arena_size_bytes = bytes,
+	};
+	return STATUS_OK;
+}
+
+static enum status mount(struct session *session, const struct key_material *material,
+			 bool read_only, struct report *report)
+{
+	struct volume_key key = key_material_key(material);
+	struct volume_failure failure = {.status = STATUS_OK};
+	enum status status =
+		volume_mount(&session->environment, &key, read_only, &session->volume, &failure);
+	if (status != STATUS_OK) {
+		session->volume = NULL;
+		report_place(report, &failure);
+		return status;
+	}
+	return store_open(&session->store, session->volume);
+}
+
+enum status session_open(struct session *session, const struct options *options,
+			 enum file_access access, struct report *report)
+{
+	struct key_material key;
+	enum status status = session_key_read(&key, options, report);
+	if (status == STATUS_OK) {
+		status = file_device_open(&session->file, options->positional[0], access, report);
+	}
+	/* So that something else in the image's place is named as such, and not after the size of
+	 * the arena that it would need. */
+	if (status == STATUS_OK) {
+		struct volume_public_info info;
+		status = volume_public_info_read(&session->file.device, &info);
+	}
+	if (status == STATUS_OK) {
+		status = session_prepare(session, session->file.device.capacity);
+	}
+	if (status == STATUS_OK) {
+		status = mount(session, &key, access != FILE_ACCESS_WRITE, report);
+	}
+	key_material_erase(&key);
+	return session_explain(session, status, report);
+}
+
+enum status session_explain(struct session *session, enum status status, struct report *report)
+{
+	if (status == STATUS_OK) {
+		return status;
+	}
+	if (session->volume != NULL) {
+		struct volume_failure failure = {.status = STATUS_OK};
+		volume_failure_get(session->volume, &failure);
+		report_place(report, &failure);
+	}
+	const char *error = file_device_error(&session->file);
+	if (status == STATUS_IO && error != NULL) {
+		return report_note(report, status, session->file.path, "%s.", error);
+	}
+	return status;
+}
+
+void session_close(struct session *session)
+{
+	if (session->volume != NULL) {
+		if (session->store.volume != NULL) {
+			store_close(&session->store);
+		}
+		volume_unmount(session->volume);
+	}
+	if (session->environment.arena != NULL) {
+		secure_zero(session->environment.arena, session->environment.arena_size_bytes);
+		free(session->environment.arena);
+		random_erase(&session->random);
+	}
+	file_device_close(&session->file);
+	session_init(session);
+}
