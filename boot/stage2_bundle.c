@@ -9,8 +9,6 @@
 #include "boot/stage2_internal.h"
 #include "base/format.h"
 
-#define FIXED_SLIDE_OPTION "holdfast.slide=fixed"
-
 static enum status refuse(struct stage2 *stage2, enum status status, const char *problem)
 {
 	stage2->problem = problem;
@@ -86,15 +84,18 @@ enum status stage2_check_bundle(struct stage2 *stage2)
 	return STATUS_OK;
 }
 
+/* A production build does not know the option: it slides always, and the kernel then refuses the
+ * word like any other that it does not know. */
+static bool wants_fixed_slide(const struct stage2 *stage2)
+{
+	return !HOLDFAST_PRODUCTION && cmdline_has(stage2->cmdline, "holdfast.slide=fixed");
+}
+
 /* Where the kernel runs has to be unpredictable, or be asked for in a development build. */
 static enum status choose_slide(struct stage2 *stage2)
 {
 	uint64_t random = 0;
-	if (cmdline_has(stage2->cmdline, FIXED_SLIDE_OPTION)) {
-		if (HOLDFAST_PRODUCTION) {
-			return refuse(stage2, STATUS_BAD_CONFIG,
-				      FIXED_SLIDE_OPTION " is for development builds");
-		}
+	if (wants_fixed_slide(stage2)) {
 		stage2->kernel_slide = 0;
 		return STATUS_OK;
 	}
