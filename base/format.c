@@ -15,7 +15,7 @@ struct directive {
 	bool zero_pad;
 	size_t width;
 	size_t precision; /* SIZE_MAX: none. */
-	char size;	  /* 0: int, 'l': long, 'L': long long, 'z': size_t. */
+	char size;        /* 0: int, 'l': long, 'L': long long, 'z': size_t. */
 	char letter;
 };
 
@@ -72,8 +72,19 @@ static size_t parse_number(const char **format)
 	return value;
 }
 
+/* A number, or '*': then an int argument; a negative one stands for no precision. */
+static size_t parse_precision(const char **format, va_list *arguments)
+{
+	if (**format != '*') {
+		return parse_number(format);
+	}
+	(*format)++;
+	int value = va_arg(*arguments, int);
+	return value < 0 ? SIZE_MAX : (size_t)value;
+}
+
 /* `format` points behind the '%'; on return, behind the directive (at the terminator if cut). */
-static struct directive parse_directive(const char **format)
+static struct directive parse_directive(const char **format, va_list *arguments)
 {
 	struct directive directive = {.precision = SIZE_MAX};
 	if (**format == '0') {
@@ -83,7 +94,7 @@ static struct directive parse_directive(const char **format)
 	directive.width = parse_number(format);
 	if (**format == '.') {
 		(*format)++;
-		directive.precision = parse_number(format);
+		directive.precision = parse_precision(format, arguments);
 	}
 	while (**format == 'l' || **format == 'z' || **format == 'h') {
 		if (**format == 'l') {
@@ -177,7 +188,7 @@ size_t format_list(char *out, size_t size, const char *format, va_list arguments
 			continue;
 		}
 		const char *start = format++;
-		struct directive directive = parse_directive(&format);
+		struct directive directive = parse_directive(&format, &copy);
 		put_directive(&output, &directive, start, format, &copy);
 	}
 	va_end(copy);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The subset of printf that a kernel needs: %s %c %d %i %u %x %p %%, length modifiers l, ll, z, h
- * and hh, zero padding, a minimum width, and a precision for %s. No floating point, no %n. */
+ * and hh, zero padding, a minimum width, and a precision (a number or '*') for %s. No floating
+ * point, no %n. */
 #pragma once
 
 #include <stdarg.h>

@@ -10,6 +10,7 @@
 #include "kernel/fw_cfg.h"
 #include "kernel/modules.h"
 #include "kernel/panic.h"
+#include "kernel/panic_drill.h"
 #include "kernel/svsm.h"
 
 #define CONSOLE_PORT     0x3f8u
@@ -255,6 +256,10 @@ static void boot_devices(void *argument)
 	open_state(svsm);
 	require("seal", kernel_memory_seal(&svsm->memory));
 #if !HOLDFAST_PRODUCTION
+	if (svsm->options.panic[0] != '\0') {
+		require("panic drill", panic_drill(svsm->options.panic));
+		stop_boot("panic drill did not fault", STATUS_INVALID);
+	}
 	if (svsm->options.run_module[0] != '\0') {
 		modules_run_and_exit(svsm);
 	}

@@ -144,6 +144,9 @@ static bool parse_development(struct word word, struct kernel_options *options)
 	if (word_has_key(word, "holdfast.run=", &value)) {
 		return parse_run(value, options);
 	}
+	if (word_has_key(word, "holdfast.panic=", &value)) {
+		return copy_word(value, options->panic, sizeof(options->panic));
+	}
 	if (word_has_key(word, "holdfast.vtpmd.crash_on=", &value)) {
 		return parse_hex32(value, &options->vtpmd_crash_on);
 	}

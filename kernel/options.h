@@ -29,6 +29,7 @@ struct kernel_options {
 	enum log_level log;
 	char run_module[OPTIONS_MODULE_BYTES];   /* Development: "" or a ring-3 test module. */
 	char run_argument[OPTIONS_MODULE_BYTES]; /* What follows its ':'. */
+	char panic[OPTIONS_MODULE_BYTES];        /* Development: "" or how to die. */
 	uint32_t vtpmd_crash_on;                 /* Development: 0 or a TPM command code. */
 	char rejected[OPTIONS_WORD_BYTES];       /* The word that was refused. */
 };

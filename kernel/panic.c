@@ -12,7 +12,7 @@
 #define BACK_TRACE_FRAMES_MAX 24u
 
 /* A listed exception to "no globals": check_failed() has no argument that could carry it. */
-static struct panic_context the_context;
+static FIXED_AFTER_BOOT struct panic_context the_context;
 
 void panic_set_context(const struct panic_context *context)
 {

@@ -7,6 +7,7 @@
 #include "arch/cpu.h"
 #include "arch/selectors.h"
 #include "base/log.h"
+#include "kernel/image.h"
 
 #define EARLY_STACK_BYTES 8192u
 /* Above the hardware's frame on each IST stack: the percpu pointer, and padding that keeps the
@@ -14,6 +15,9 @@
 #define IST_HEADER_BYTES 16u
 
 static _Alignas(16) uint8_t early_stack[EARLY_STACK_BYTES];
+
+/* The same for every CPU. */
+static FIXED_AFTER_BOOT struct idt_gate the_idt[INTERRUPT_VECTORS];
 
 static unsigned ist_of_vector(unsigned vector)
 {
@@ -27,12 +31,12 @@ static unsigned ist_of_vector(unsigned vector)
 	return vector < VECTOR_FIRST_IRQ ? IST_EXCEPTION : IST_IRQ;
 }
 
-static void fill_idt(struct cpu *cpu)
+static void fill_idt(void)
 {
 	for (unsigned vector = 0; vector < INTERRUPT_VECTORS; vector++) {
 		uint64_t stub =
 			(uint64_t)(uintptr_t)trap_stubs + (uint64_t)vector * TRAP_STUB_BYTES;
-		cpu->idt[vector] = descriptors_idt_gate(stub, ist_of_vector(vector));
+		the_idt[vector] = descriptors_idt_gate(stub, ist_of_vector(vector));
 	}
 }
 
@@ -47,7 +51,7 @@ static uint64_t prepare_stack(struct cpu *cpu, uint64_t top)
 static void load_tables(struct cpu *cpu)
 {
 	struct table_register gdtr = {sizeof(cpu->gdt) - 1, (uint64_t)(uintptr_t)cpu->gdt};
-	struct table_register idtr = {sizeof(cpu->idt) - 1, (uint64_t)(uintptr_t)cpu->idt};
+	struct table_register idtr = {sizeof(the_idt) - 1, (uint64_t)(uintptr_t)the_idt};
 	__asm__ volatile("lgdt %0\n\t"
 			 "pushq %[code]\n\t"
 			 "leaq 1f(%%rip), %%rax\n\t"
@@ -79,7 +83,7 @@ void cpu_init_early(struct cpu *cpu, uint32_t index, struct svsm *svsm)
 	}
 	cpu->task_state.io_map_base = sizeof(struct task_state);
 	descriptors_gdt_fill(cpu->gdt, (uint64_t)(uintptr_t)&cpu->task_state);
-	fill_idt(cpu);
+	fill_idt();
 	load_tables(cpu);
 	/* Loading %gs cleared its base; %fs was not touched and still points to the canary. */
 	cpu_msr_write(MSR_GS_BASE, 0);

@@ -25,7 +25,6 @@ struct cpu {
 	struct percpu percpu; /* %fs points here in ring 0. */
 	struct task_state task_state;
 	uint64_t gdt[GDT_ENTRIES];
-	struct idt_gate idt[INTERRUPT_VECTORS];
 };
 
 /* Load the tables with one small stack for all vectors, so that a fault during early boot is

@@ -37,12 +37,13 @@ static void test_development_words(void **state)
 	(void)state;
 	struct kernel_options options;
 	assert_int_equal(options_parse("holdfast.run=test-faults:read-kernel holdfast.slide=fixed "
-				       "holdfast.vtpmd.crash_on=0x17b",
+				       "holdfast.vtpmd.crash_on=0x17b holdfast.panic=check",
 				       false, &options),
 			 STATUS_OK);
 	assert_string_equal(options.run_module, "test-faults");
 	assert_string_equal(options.run_argument, "read-kernel");
 	assert_int_equal(options.vtpmd_crash_on, 0x17b);
+	assert_string_equal(options.panic, "check");
 }
 
 static void test_bad_words_are_refused_by_name(void **state)
@@ -60,6 +61,7 @@ static void test_bad_words_are_refused_by_name(void **state)
 		"holdfast.run=module:",
 		"holdfast.run=a-module-name-that-is-longer-than-any-may-be",
 		"holdfast.vtpmd.crash_on=xyz",
+		"holdfast.panic=",
 		"holdfast.vtpmd.crash_on=123456789",
 		"holdfast.",
 	};
@@ -77,6 +79,7 @@ static void test_production_refuses_development_words(void **state)
 		"holdfast.run=test-syscalls",
 		"holdfast.slide=fixed",
 		"holdfast.vtpmd.crash_on=1",
+		"holdfast.panic=check",
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(development); i++) {
 		struct kernel_options options;
