@@ -342,7 +342,8 @@ def test_crash_on_crashes(store):
 
 @needs_strace
 def test_no_entropy_at_start(store):
-    for rule in ("getrandom:error=EIO:when=2+", "getrandom:error=ENOSYS", "getrandom:retval=0:when=2+"):
+    for rule in ("getrandom:error=EIO:when=2+", "getrandom:error=ENOSYS",
+                 "getrandom:retval=0:when=2+"):
         code, log = ends_with(store, wrapper=injecting(rule))
         assert code == EXIT_NO_ENTROPY, rule
         assert "no entropy" in log

@@ -73,6 +73,7 @@ static void test_bounds(void)
 		  -LINUX_EFAULT);
 	rt_expect("pread into the kernel", CALL4(NR_PREAD64, fd, 0xFFFF800000000000, 16, 0),
 		  -LINUX_EFAULT);
+	rt_expect("read to NULL", CALL3(NR_READ, fd, 0, 16), -LINUX_EFAULT);
 	rt_check("pwrite beyond the limit",
 		 CALL4(NR_PWRITE64, fd, buffer, 1, SIZE_MAX_OF) == -LINUX_EFBIG);
 	rt_check("pwrite across the limit",

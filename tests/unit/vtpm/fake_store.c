@@ -78,7 +78,7 @@ static struct object *find_or_make(struct object *set, const char *name)
 			object = &set[i];
 			memset(object, 0, sizeof(*object));
 			object->used = true;
-			strcpy(object->name, name);
+			memcpy(object->name, name, strlen(name) + 1);
 		}
 	}
 	CHECK(object != NULL);
@@ -119,7 +119,7 @@ enum status store_stat(struct store *store, const char *name, struct store_objec
 	if (object == NULL) {
 		return STATUS_NOT_FOUND;
 	}
-	strcpy(info->name, name);
+	memcpy(info->name, name, strlen(name) + 1);
 	info->size_bytes = object->size;
 	info->version = 1;
 	return STATUS_OK;
