@@ -75,9 +75,7 @@ enum status store_txn_begin(struct store *store)
 	}
 	enum status status = volume_txn_begin(store->volume);
 	if (status == STATUS_OK) {
-		store->in_transaction = true;
-		store->txn_failure = STATUS_OK;
-		store->txn_touched = 0;
+		store->in_transaction = true; /* txn_end() left the rest clean. */
 	}
 	return status;
 }

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/check.h"
 
 struct staged_block {
 	uint64_t block;
-	uint8_t content[BLOCK_BYTES]; /* A hole is all zero. */
+	bool is_hole;
+	uint8_t content[BLOCK_BYTES]; /* A hole's is all zero. */
 };
 
 struct volume {
@@ -170,31 +170,39 @@ enum status volume_txn_begin(struct volume *volume)
 	return status;
 }
 
-enum status volume_txn_put(struct volume *volume, struct logical_block block,
-			   const uint8_t content[BLOCK_BYTES])
+static enum status stage(struct volume *volume, uint64_t block, const uint8_t *content,
+			 bool is_hole)
 {
 	CHECK(volume->in_transaction);
-	CHECK(block.n < volume->block_count);
+	CHECK(block < volume->block_count);
 	enum status status = injected(volume);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	struct staged_block *staged = find_staged(volume, block.n);
+	struct staged_block *staged = find_staged(volume, block);
 	if (staged == NULL && volume->staged_count == VOLUME_TXN_BLOCKS_MAX) {
 		return STATUS_TOO_LARGE;
 	}
 	if (staged == NULL) {
 		staged = &volume->staged[volume->staged_count++];
 	}
-	staged->block = block.n;
+	staged->block = block;
+	staged->is_hole = is_hole;
 	memcpy(staged->content, content, BLOCK_BYTES);
 	return STATUS_OK;
+}
+
+/* A block of zeroes stays a block: nothing in volume.h promises a hole. */
+enum status volume_txn_put(struct volume *volume, struct logical_block block,
+			   const uint8_t content[BLOCK_BYTES])
+{
+	return stage(volume, block.n, content, false);
 }
 
 enum status volume_txn_discard(struct volume *volume, struct logical_block block)
 {
 	static const uint8_t hole[BLOCK_BYTES];
-	return volume_txn_put(volume, block, hole);
+	return stage(volume, block.n, hole, true);
 }
 
 /* Note in last_commit where the block differs. */
@@ -231,7 +239,7 @@ enum status volume_txn_commit(struct volume *volume)
 	for (uint32_t i = 0; i < volume->staged_count; i++) {
 		const struct staged_block *staged = &volume->staged[i];
 		note_change(volume, staged);
-		if (bytes_are_zero(staged->content, BLOCK_BYTES)) {
+		if (staged->is_hole) {
 			free(volume->blocks[staged->block]);
 			volume->blocks[staged->block] = NULL;
 		} else {

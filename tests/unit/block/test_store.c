@@ -237,7 +237,7 @@ static void test_store_remove_reads_no_data(void **state)
 {
 	struct fixture *f = *state;
 	commit_write(f, "a", 0, f->bytes, 9000);
-	fake_volume_fail_block(f->volume, FAKE_SLICE_BLOCKS + 2, STATUS_AUTH_DATA);
+	fake_volume_fail_block(f->volume, FAKE_SLICE_BLOCKS + 2, STATUS_IO);
 	commit_remove(f, "a");
 	assert_int_equal(fake_volume_blocks_in_use(f->volume), 1);
 }
