@@ -69,7 +69,7 @@ enum status volume_txn_begin(struct volume *volume)
 void volume_txn_abort(struct volume *volume)
 {
 	/* Staged plaintext is not kept longer than needed. */
-	secure_zero(volume->txn.content, (size_t)volume->txn.count * BLOCK_BYTES);
+	memset(volume->txn.content, 0, (size_t)volume->txn.count * BLOCK_BYTES);
 	volume->txn.open = false;
 	volume->txn.count = 0;
 }

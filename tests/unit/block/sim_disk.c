@@ -95,6 +95,9 @@ static enum status sim_flush(void *context)
 	if (operation_fails(disk)) {
 		return disk->fail_status;
 	}
+	if (disk->before_flush != NULL) {
+		disk->before_flush(disk->before_flush_context);
+	}
 	sim_disk_crash(disk, all_survive, NULL);
 	return STATUS_OK;
 }

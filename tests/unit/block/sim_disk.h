@@ -52,7 +52,12 @@ struct sim_disk {
 	enum sim_failure failure;
 	enum status fail_status;
 	bool failed_writes_land; /* A write that reports failure reaches the disk all the same. */
-	uint64_t bad_block;      /* Reads of it fail; UINT64_MAX: none. */
+	/* Called when a flush is asked for, before it takes place: the moment at which everything
+	 * unflushed may still be lost.
+	 * The callee guards against its own flushes. */
+	void (*before_flush)(void *context);
+	void *before_flush_context;
+	uint64_t bad_block; /* Reads of it fail; UINT64_MAX: none. */
 };
 
 void sim_disk_init(struct sim_disk *disk, uint64_t blocks);
