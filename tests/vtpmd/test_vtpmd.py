@@ -140,6 +140,21 @@ def test_each_acknowledged_write_survives_a_kill(store):
             assert vtpm.nv_read(NV_INDEX, 32) == value
 
 
+def test_full_nv_can_be_loaded_again(store):
+    """More than 128 KiB, which is where libtpms' own allocator ends."""
+    with Vtpm(store) as vtpm:
+        with pytest.raises(Failed):
+            for count in range(1000):
+                vtpm.nv_define(NV_INDEX + count, 2048)
+                vtpm.nv_write(NV_INDEX + count, bytes([count]) * 1024, 1024)
+        assert len(vtpm.random()) == 16
+    assert permall(store).stat().st_size > 128 * 1024
+    with Vtpm(store) as vtpm:
+        assert vtpm.log == ["ready"]
+        for index in range(count):
+            assert vtpm.nv_read(NV_INDEX + index, 4, 2044) == bytes([index]) * 4
+
+
 def test_two_tpms_differ(store):
     keys = set()
     for name in ("a", "b"):

@@ -11,7 +11,6 @@
 
 #include <libtpms/tpm_error.h>
 #include <libtpms/tpm_library.h>
-#include <libtpms/tpm_memory.h>
 #include <libtpms/tpm_nvfilename.h>
 
 #include "base/format.h"
@@ -76,7 +75,9 @@ static bool read_all(int fd, unsigned char *out, size_t size)
 	return true;
 }
 
-/* Reads all of `fd`. The library frees what it gets. */
+/* Reads all of `fd`. The library frees what it gets, with free(3). malloc(3) and not TPM_Malloc(),
+ * which refuses more than 128 KiB: a permall with full NV is larger, and could never be loaded
+ * again. */
 static bool read_object(int fd, unsigned char **data, uint32_t *length)
 {
 	struct stat info;
@@ -90,7 +91,8 @@ static bool read_object(int fd, unsigned char **data, uint32_t *length)
 		errno = info.st_size <= 0 ? EBADMSG : EFBIG;
 		return false;
 	}
-	if (TPM_Malloc(&bytes, (uint32_t)info.st_size) != TPM_SUCCESS) {
+	bytes = malloc((size_t)info.st_size);
+	if (bytes == NULL) {
 		errno = ENOMEM;
 		return false;
 	}
@@ -151,7 +153,8 @@ static TPM_RESULT load_from_memory(unsigned char **data, uint32_t *length)
 		nv.outcome = NV_ABSENT;
 		return TPM_RETRY;
 	}
-	if (TPM_Malloc(data, nv.memory_bytes) != TPM_SUCCESS) {
+	*data = malloc(nv.memory_bytes);
+	if (*data == NULL) {
 		errno = ENOMEM;
 		return load_failed("load");
 	}
