@@ -55,7 +55,7 @@ static enum status slot_find(struct store *store, const char *name, uint32_t *sl
 		return status;
 	}
 	for (uint32_t at = 0; at < store->slot_count; at++) {
-		if (strcmp(store->index.names[at], name) == 0) {
+		if (store_name_compare(store->index.names[at], name) == 0) {
 			*slot = at;
 			return STATUS_OK;
 		}
@@ -75,7 +75,7 @@ static enum status object_load(struct store *store, uint32_t slot, struct store_
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (strcmp(found.name, store->index.names[slot]) != 0) {
+	if (store_name_compare(found.name, store->index.names[slot]) != 0) {
 		return STATUS_AUTH_META;
 	}
 	*object = found;
@@ -128,7 +128,8 @@ static bool slot_next(const struct store *store, const char *after, uint32_t *sl
 	for (uint32_t at = 0; at < store->slot_count; at++) {
 		const char *name = store->index.names[at];
 		/* A free slot's empty name is behind nothing. */
-		if (strcmp(name, after) > 0 && (best == NULL || strcmp(name, best) < 0)) {
+		if (store_name_compare(name, after) > 0 &&
+		    (best == NULL || store_name_compare(name, best) < 0)) {
 			best = name;
 			*slot = at;
 		}

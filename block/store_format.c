@@ -41,6 +41,15 @@ bool store_name_valid(const char *name)
 	return size >= 1 && size <= STORE_NAME_BYTES_MAX;
 }
 
+int store_name_compare(const char *a, const char *b)
+{
+	size_t at = 0;
+	while (at < STORE_NAME_BYTES_MAX && a[at] == b[at] && a[at] != '\0') {
+		at++;
+	}
+	return (int)(uint8_t)a[at] - (int)(uint8_t)b[at];
+}
+
 /* Read magic and format. A later format may have changed everything behind it, so nothing else is
  * looked at before this has said OK. */
 static enum status decode_head(struct reader *reader, const uint8_t magic[MAGIC_BYTES])
@@ -83,7 +92,7 @@ static enum status decode_reserved(struct reader *reader, size_t size)
 static bool name_is_duplicate(const struct store_index *index, uint32_t slot)
 {
 	for (uint32_t earlier = 0; earlier < slot; earlier++) {
-		if (strcmp(index->names[earlier], index->names[slot]) == 0) {
+		if (store_name_compare(index->names[earlier], index->names[slot]) == 0) {
 			return true;
 		}
 	}

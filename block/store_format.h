@@ -51,6 +51,9 @@ struct store_object_info {
  * STORE_NAME_BYTES_MAX + 1 bytes. */
 bool store_name_valid(const char *name);
 
+/* Byte order: negative, 0 or positive. Looks at no more than STORE_NAME_BYTES_MAX + 1 bytes. */
+int store_name_compare(const char *a, const char *b);
+
 /* `slot_count`: slots that the volume has slices for; a name in a later one is malformed. A block
  * of zeroes is the index of a volume on which nothing was ever stored.
  * STATUS_NEWER_FORMAT, STATUS_AUTH_META (malformed); `index` is then empty. */

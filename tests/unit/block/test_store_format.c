@@ -57,6 +57,27 @@ static void test_format_names(void **state)
 	}
 }
 
+static void test_format_name_order(void **state)
+{
+	(void)state;
+	static const char *const sorted[] = {"",  "-",  "0",  "A",  "Z", "_",
+					     "a", "a-", "aa", "ab", "b"};
+	for (size_t i = 0; i < ARRAY_COUNT(sorted); i++) {
+		for (size_t j = 0; j < ARRAY_COUNT(sorted); j++) {
+			int order = store_name_compare(sorted[i], sorted[j]);
+			assert_int_equal(order < 0, i < j);
+			assert_int_equal(order == 0, i == j);
+		}
+	}
+	char a[STORE_NAME_BYTES_MAX + 1] = {0};
+	char b[STORE_NAME_BYTES_MAX + 1] = {0};
+	memset(a, 'x', STORE_NAME_BYTES_MAX);
+	memset(b, 'x', STORE_NAME_BYTES_MAX);
+	assert_int_equal(store_name_compare(a, b), 0);
+	b[STORE_NAME_BYTES_MAX - 1] = 'y';
+	assert_true(store_name_compare(a, b) < 0);
+}
+
 static void test_format_index_round_trip(void **state)
 {
 	(void)state;
@@ -267,6 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_format_names),
+		cmocka_unit_test(test_format_name_order),
 		cmocka_unit_test(test_format_index_round_trip),
 		cmocka_unit_test(test_format_never_written_index_is_empty),
 		cmocka_unit_test(test_format_emptied_index_is_not_all_zero),
