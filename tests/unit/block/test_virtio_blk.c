@@ -234,6 +234,9 @@ static void test_blk_ignores_a_later_change_of_capacity(void **state) /* 8 */
 {
 	(void)state;
 	fake_blk_capacity_set(&fake, 8);
+	fake.device.interrupts = VIRTIO_INTERRUPT_QUEUE;
+	virtio_blk_interrupt_ack(&blk);
+	assert_false(blk.config_change_logged);
 	fake.device.interrupts = VIRTIO_INTERRUPT_CONFIG;
 	virtio_blk_interrupt_ack(&blk);
 	assert_true(blk.config_change_logged);
@@ -291,6 +294,7 @@ static void test_blk_keeps_within_the_devices_limits(void **state) /* 11 */
 		{4096, 5, 128, STATUS_OK, 4096, 5},
 		{5000, 4, 128, STATUS_OK, 4608, 4},
 		{512, 32, 128, STATUS_OK, 512, 4},
+		{512, 126, 128, STATUS_OK, 512, 4},  /* Our own limit of 32 pieces. */
 		{512, 32, 8, STATUS_BAD_HOST, 0, 0}, /* 6 pieces do not make a block. */
 		{65536, 1, 128, STATUS_OK, 65536, 16},
 		{511, 32, 128, STATUS_BAD_HOST, 0, 0},
@@ -310,6 +314,7 @@ static void test_blk_keeps_within_the_devices_limits(void **state) /* 11 */
 			assert_int_equal(port_read(0, 40, back), STATUS_OK);
 			assert_memory_equal(back, bytes, 40 * BLOCK_BYTES);
 			assert_true(fake.largest_segment <= cases[i].segment_bytes);
+			assert_int_equal(blk.segment_bytes_max, cases[i].segment_bytes);
 			assert_int_equal(blk.transfer_blocks_max, cases[i].transfer_blocks);
 		}
 		assert_int_equal(teardown(state), 0);

@@ -290,6 +290,10 @@ static void test_sharedmem_checks_a_second_release(void **state)
 	sharedmem_region_release(&region);
 	ASSERT_CHECKS(sharedmem_region_release(&copy));
 	ASSERT_CHECKS(sharedmem_leak(&copy));
+	assert_int_equal(sharedmem_region_acquire(&f->memory, 1, &region), STATUS_OK);
+	copy = region;
+	sharedmem_region_release(&region);
+	ASSERT_CHECKS(sharedmem_region_release(&copy));
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)

@@ -216,6 +216,7 @@ size_t fake_chain_room(const struct fake_chain *chain, bool device_writes)
 static void device_reset(struct fake_device *device)
 {
 	device->resets++;
+	device->lies.needs_reset = false; /* Cured. */
 	device->status = device->lies.reset_unconfirmed ? VIRTIO_STATUS_FAILED : 0;
 	device->accepted = 0;
 	device->pending_count = 0;

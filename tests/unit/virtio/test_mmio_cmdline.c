@@ -79,6 +79,7 @@ static void test_mmio_cmdline_refuses_nonsense_by_name(void **state)
 		{"=0xffffffffffffffff@0x1000", "the window is too large"},
 		{"=0xffffffffffffffffK@0x1000", "the window is too large"},
 		{"=2048K@0x1000", "the window is too large"},
+		{"=0x40000000000001K@0x1000", "the window is too large"}, /* 1 KiB, wrapped. */
 		{"=512@0x1001:1", "the window is not aligned"},
 		{"=512@0xfffffffffffffe00:1", "the window lies outside the address space"},
 		{"=512@0x10000000000000:1", "the window lies outside the address space"},

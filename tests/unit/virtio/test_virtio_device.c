@@ -144,6 +144,8 @@ static void test_device_open_does_not_wait_for_a_reset_for_ever(void **state) /*
 	assert_in_range(fake.now_us, VIRTIO_RESET_TIMEOUT_US, 2 * VIRTIO_RESET_TIMEOUT_US);
 	fake.lies = (struct fake_lies){.all_ones = true};
 	assert_int_equal(open_device(), STATUS_TIMEOUT);
+	assert_int_equal(open_device(), STATUS_TIMEOUT);
+	assert_int_equal(open_device(), STATUS_LIMIT); /* Not one second at each attempt. */
 }
 
 static void test_device_is_given_up_after_three_failures(void **state) /* 41 */

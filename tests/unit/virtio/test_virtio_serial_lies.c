@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "tests/unit/sharedmem/shared_access_host.h"
 #include "tests/unit/virtio/serial_fixture.h"
 
 #define NAME_LIMIT VIRTIO_SERIAL_NAME_BYTES_MAX
@@ -87,7 +88,8 @@ static void test_serial_declines_ports_beyond_its_own(void **state)
 	fake.device.config[1] = 31;
 	assert_int_equal(serial_open_driver(), STATUS_OK);
 	fake_serial_message(&fake, 30, 1, 0);
-	fake_serial_message(&fake, 30, 6, 1); /* An event of the declined port is ignored. */
+	fake_serial_message(&fake, 30, 6, 1); /* Events of declined ports are ignored. */
+	fake_serial_message(&fake, 8, 6, 1);
 	serial_turns(3);
 	fake_device_step(&fake.device);
 	assert_int_equal(fake.declined_port, 30);
@@ -160,6 +162,7 @@ static void test_serial_refuses_unusable_names(void **state) /* 43 */
 		fake.ports[TPM_NUMBER].name_bytes = cases[i].size;
 		assert_int_equal(serial_open_driver(), STATUS_OK);
 		assert_int_equal(open_port(cases[i].looked_up), cases[i].status);
+		assert_true(cases[i].status == STATUS_OK || serial.ports[TPM_NUMBER].name[0] == 0);
 		assert_int_equal(serial_teardown(state), 0);
 	}
 }
@@ -195,6 +198,83 @@ static void test_serial_a_storm_of_messages_is_worked_off_in_bounded_pieces(void
 	fake_serial_client_send(&fake, TPM_NUMBER, "hello", 5);
 	serial_read_all(port, back, 5);
 	assert_memory_equal(back, "hello", 5);
+}
+
+/* A device that works on while we look, and always has one message more. */
+static uint64_t work_on(void *context, const void *at, unsigned int width, uint64_t actual)
+{
+	(void)context;
+	(void)at;
+	(void)width;
+	fake_device_step(&fake.device);
+	return actual;
+}
+
+static void test_serial_a_busy_device_does_not_keep_a_poll_for_ever(void **state) /* 28 */
+{
+	(void)state;
+	const struct shared_access_hook hook = {work_on, NULL};
+	(void)serial_open_tpm();
+	fake.storm = true;
+	shared_access_hook_set(&hook);
+	for (int i = 0; i < 10; i++) {
+		const size_t before = fake.message_delivered;
+		assert_int_equal(virtio_serial_poll(&serial), STATUS_OK);
+		assert_true(fake.message_delivered - before <=
+			    2 * VIRTIO_SERIAL_CONTROL_QUEUE_SIZE);
+	}
+}
+
+static void test_serial_ignores_events_of_ports_that_are_not_there(void **state)
+{
+	(void)state;
+	serial_turns(3);
+	fake_serial_message(&fake, 3, 6, 1);
+	fake_serial_raw(&fake, "\3\0\0\0\7\0\1\0early", 13);
+	serial_turns(2);
+	assert_int_equal(open_port("early"), STATUS_NOT_FOUND);
+	fake_serial_port_add(&fake, 3, "late");
+	fake_serial_message(&fake, 3, 1, 0);
+	serial_turns(2);
+	uint32_t port = 0;
+	assert_int_equal(virtio_serial_port_open(&serial, "late", 20000, &port), STATUS_OK);
+	assert_false(serial_state(port).host_open);
+	assert_int_equal(serial_state(port).generation, 0);
+}
+
+static void test_serial_write_knocks_at_a_device_that_sleeps(void **state) /* 27 */
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	const uint32_t generation = serial_state(port).generation;
+	fake.device.lies.no_notify_stuck = true;
+	fake.device.lies.notify_needed = fake.device.queues[5].notify_count + 1;
+	fake_device_step(&fake.device);
+	const uint64_t before_us = fake.device.now_us;
+	assert_int_equal(
+		virtio_serial_write(&serial, port, generation, back, sizeof(back), 1000000),
+		STATUS_OK);
+	assert_int_equal(
+		virtio_serial_write(&serial, port, generation, back, sizeof(back), 1000000),
+		STATUS_OK);
+	assert_true(fake.device.now_us - before_us < 5 * VIRTIO_REKICK_US);
+}
+
+static void test_serial_write_notices_a_device_that_is_gone(void **state) /* 41 */
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	const uint32_t generation = serial_state(port).generation;
+	fake.ports[TPM_NUMBER].client_stalled = true;
+	fake.device.lies.needs_reset = true;
+	assert_int_equal(
+		virtio_serial_write(&serial, port, generation, back, sizeof(back), 1000000),
+		STATUS_OK); /* Fits into the buffers. */
+	assert_int_equal(
+		virtio_serial_write(&serial, port, generation, back, sizeof(back), 1000000),
+		STATUS_BAD_HOST);
+	assert_true(fake.device.now_us < 200000);
+	serial_assert_dead(port);
 }
 
 static void test_serial_empty_completions_do_not_hang_a_read(void **state)
@@ -384,6 +464,10 @@ int main(void)
 		CLOSED(test_serial_refuses_two_ports_of_one_name),
 		TEST(test_serial_keeps_the_first_name),
 		TEST(test_serial_a_storm_of_messages_is_worked_off_in_bounded_pieces),
+		TEST(test_serial_a_busy_device_does_not_keep_a_poll_for_ever),
+		TEST(test_serial_ignores_events_of_ports_that_are_not_there),
+		TEST(test_serial_write_knocks_at_a_device_that_sleeps),
+		TEST(test_serial_write_notices_a_device_that_is_gone),
 		TEST(test_serial_empty_completions_do_not_hang_a_read),
 		OWN(test_serial_ring_lies_on_a_port_end_the_device),
 		TEST(test_serial_ring_lies_on_transmit_end_the_device),

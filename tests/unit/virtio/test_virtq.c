@@ -128,6 +128,9 @@ static void test_virtq_carries_a_chain_and_back(void **state)
 	shared_copy_in(out, &buffer, 16, 16);
 	assert_memory_equal(out, "sixteen bytes...", 16);
 	assert_int_equal(poll(&done, &written), STATUS_AGAIN);
+	/* The same head again: another serial. */
+	assert_int_equal(submit(1, 1, &token), STATUS_OK);
+	assert_int_not_equal(token.serial, done.serial);
 }
 
 /* 23, and the wrap of both indices: more chains than 2^16. */
@@ -217,6 +220,20 @@ static void test_virtq_rejects_used_index_far_ahead(void **state) /* 16 */
 	submit_two();
 	fake.lies.used_index_offset = 0x7fff;
 	assert_poisoned(VIRTQ_LIE_USED_INDEX);
+}
+
+/* A device that was caught once is not believed again, even if it then tells the truth. */
+static void test_virtq_stays_poisoned(void **state)
+{
+	(void)state;
+	struct virtq_token token;
+	uint32_t written;
+	submit_two();
+	fake.lies.used_index_offset = 1;
+	assert_int_equal(poll(&token, &written), STATUS_BAD_HOST);
+	shared_store_u16(&queue.ring, queue.used_offset + 2, 2);
+	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_BAD_HOST);
+	assert_int_equal(virtq_used_pending(&queue), 0);
 }
 
 static void test_virtq_rejects_used_index_backwards(void **state) /* 17 */
@@ -498,6 +515,7 @@ int main(void)
 		TEST(test_virtq_refuses_malformed_chains),
 		TEST(test_virtq_rejects_used_index_ahead),
 		TEST(test_virtq_rejects_used_index_far_ahead),
+		TEST(test_virtq_stays_poisoned),
 		TEST(test_virtq_rejects_used_index_backwards),
 		TEST(test_virtq_rejects_used_index_without_work),
 		TEST(test_virtq_rejects_used_ids_out_of_range),
