@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pty
 import resource
 import shutil
 import stat
@@ -107,6 +108,28 @@ def test_create(key, tmp_path):
     assert info.st_blocks * 512 < 4 << 20, "not sparse"
     assert ok("image", "ls", "-k", key, image) == b""
     ok("image", "verify", "-k", key, image)
+
+
+def on_a_terminal(*arguments):
+    """Run with standard error on a terminal; what appeared there."""
+    ours, theirs = pty.openpty()
+    done = subprocess.run([PROGRAM, *map(str, arguments)], stdout=subprocess.DEVNULL,
+                          stderr=theirs, timeout=TIMEOUT_S, check=False)
+    os.close(theirs)
+    assert done.returncode == 0
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed.
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    return shown
+
+
+def test_progress_is_for_terminals(image, key, tmp_path):
+    for command in (["create", "-k", key, tmp_path / "new"], ["verify", "-k", key, image]):
+        shown = on_a_terminal("image", *command)
+        assert b"100 %" in shown and shown.endswith(b"\r\x1b[K")
+    assert run("image", "verify", "-k", key, image).stderr == b""
 
 
 def test_create_destroys_nothing_unasked(key, image, contents, tmp_path):
