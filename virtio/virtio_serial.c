@@ -162,77 +162,6 @@ void virtio_serial_close(struct virtio_serial *serial)
 	}
 }
 
-static enum status receive_page_post(struct virtio_serial_port *port, uint16_t page_index)
-{
-	const size_t at = page_index * PAGE_BYTES;
-	const struct virtq_segment segment = {
-		.at = shared_region_addr(&port->receive_pages, at, PAGE_BYTES),
-		.len_bytes = (uint32_t)PAGE_BYTES,
-		.device_writes = true,
-	};
-	struct virtq_token token;
-	shared_zero(&port->receive_pages, at, PAGE_BYTES);
-	const enum status status = virtq_chain_submit(&port->receive, &segment, 1, &token);
-	if (status == STATUS_OK) {
-		port->receive_page_of[token.head] = (uint8_t)page_index;
-	}
-	return status;
-}
-
-/* The page that is being read is used up: the device may fill it again. */
-static enum status current_recycle(struct virtio_serial_port *port)
-{
-	const uint16_t page_index = port->current.page_index;
-	port->current = (struct virtio_serial_received){0};
-	const enum status status = receive_page_post(port, page_index);
-	if (status == STATUS_OK) {
-		virtq_kick(&port->receive);
-	}
-	return status;
-}
-
-/* Make the next filled page the current one. STATUS_AGAIN: none. Pages that come back empty are
- * posted again; there are at most RECEIVE_PAGES before we return. */
-static enum status current_take(struct virtio_serial_port *port)
-{
-	for (unsigned int i = 0; i < VIRTIO_SERIAL_RECEIVE_PAGES; i++) {
-		struct virtq_token token;
-		uint32_t size_bytes = 0; /* At most a page: the queue checked it. */
-		enum status status = virtq_used_poll(&port->receive, &token, &size_bytes);
-		if (status != STATUS_OK) {
-			return status;
-		}
-		port->current = (struct virtio_serial_received){
-			.page_index = port->receive_page_of[token.head],
-			.size_bytes = size_bytes,
-		};
-		if (size_bytes > 0) {
-			return STATUS_OK;
-		}
-		status = current_recycle(port);
-		if (status != STATUS_OK) {
-			return status;
-		}
-	}
-	return STATUS_AGAIN;
-}
-
-/* Drop the current page and up to `completions` further ones. */
-static enum status received_drop(struct virtio_serial_port *port, uint16_t completions)
-{
-	enum status status = STATUS_OK;
-	if (port->current.size_bytes > 0) {
-		status = current_recycle(port);
-	}
-	for (uint16_t i = 0; i < completions && status == STATUS_OK; i++) {
-		status = current_take(port);
-		if (status == STATUS_OK) {
-			status = current_recycle(port);
-		}
-	}
-	return status == STATUS_AGAIN ? STATUS_OK : status;
-}
-
 /* Data and control are two queues without an order between them. What was in the data queue before
  * we looked at the control queue, and found the port closed and not opened again, came from the
  * client that left: it is dropped. If a new client is there already, nothing can be told apart and
@@ -250,10 +179,12 @@ enum status serial_events_poll(struct virtio_serial *serial)
 	enum status status = serial_control_poll(serial, &drained);
 	for (uint32_t i = 0; i < serial->port_count && status == STATUS_OK; i++) {
 		struct virtio_serial_port *port = &serial->ports[i];
+		port->readable = arrived[i];
 		if (port->opened && drained && port->closed_now && !port->host_open) {
-			status = received_drop(port, arrived[i] < VIRTIO_SERIAL_RECEIVE_PAGES
-							     ? arrived[i]
-							     : VIRTIO_SERIAL_RECEIVE_PAGES);
+			status = serial_received_drop(port, arrived[i] < VIRTIO_SERIAL_RECEIVE_PAGES
+								    ? arrived[i]
+								    : VIRTIO_SERIAL_RECEIVE_PAGES);
+			port->readable = 0;
 		}
 	}
 	return status;
@@ -336,7 +267,7 @@ static enum status port_pages_acquire(struct virtio_serial *serial, struct virti
 {
 	struct sharedmem *memory = serial->device.memory;
 	if (port->receive_pages.owner != NULL) {
-		return received_drop(port, VIRTIO_SERIAL_RECEIVE_PAGES);
+		return serial_received_drop(port, VIRTIO_SERIAL_RECEIVE_PAGES);
 	}
 	enum status status = sharedmem_region_acquire(memory, VIRTIO_SERIAL_TRANSMIT_PAGES,
 						      &port->transmit_pages);
@@ -350,7 +281,7 @@ static enum status port_pages_acquire(struct virtio_serial *serial, struct virti
 		return status;
 	}
 	for (uint16_t i = 0; i < VIRTIO_SERIAL_RECEIVE_PAGES && i < port->receive.size; i++) {
-		status = receive_page_post(port, i);
+		status = serial_receive_page_post(port, i);
 		if (status != STATUS_OK) {
 			return status;
 		}
@@ -406,50 +337,6 @@ enum status serial_port_usable(const struct virtio_serial *serial, uint32_t port
 		return STATUS_BAD_HOST;
 	}
 	return serial->ports[port_number].opened ? STATUS_OK : STATUS_NO_DEVICE;
-}
-
-enum status virtio_serial_read(struct virtio_serial *serial, uint32_t port_number, uint8_t *out,
-			       size_t size_bytes, size_t *read_bytes)
-{
-	CHECK(size_bytes > 0);
-	enum status status = serial_port_usable(serial, port_number);
-	if (status != STATUS_OK) {
-		return status;
-	}
-	struct virtio_serial_port *port = &serial->ports[port_number];
-	if (port->current.size_bytes == 0) {
-		status = current_take(port);
-		if (status == STATUS_AGAIN) {
-			return status;
-		}
-		if (status != STATUS_OK) {
-			return serial_fail(serial, status);
-		}
-	}
-	struct virtio_serial_received *current = &port->current;
-	const size_t left = current->size_bytes - current->taken_bytes;
-	const size_t count = size_bytes < left ? size_bytes : left;
-	shared_copy_in(out, &port->receive_pages,
-		       current->page_index * PAGE_BYTES + current->taken_bytes, count);
-	current->taken_bytes += (uint32_t)count;
-	if (current->taken_bytes == current->size_bytes) {
-		status = current_recycle(port);
-		if (status != STATUS_OK) {
-			return serial_fail(serial, status);
-		}
-	}
-	*read_bytes = count;
-	return STATUS_OK;
-}
-
-enum status virtio_serial_discard(struct virtio_serial *serial, uint32_t port_number)
-{
-	enum status status = serial_port_usable(serial, port_number);
-	if (status != STATUS_OK) {
-		return status;
-	}
-	status = received_drop(&serial->ports[port_number], VIRTIO_SERIAL_RECEIVE_PAGES);
-	return status == STATUS_OK ? STATUS_OK : serial_fail(serial, status);
 }
 
 void virtio_serial_interrupts_want(struct virtio_serial *serial, bool wanted)

@@ -58,10 +58,11 @@ struct virtio_serial_received {
 
 /* Private. */
 struct virtio_serial_port {
-	bool present;    /* PORT_ADD came and no PORT_REMOVE. */
-	bool host_open;  /* Somebody holds the host's end. */
-	bool opened;     /* We hold ours. */
-	bool closed_now; /* The event poll that is running saw the host close it. */
+	bool present;      /* PORT_ADD came and no PORT_REMOVE. */
+	bool host_open;    /* Somebody holds the host's end. */
+	bool opened;       /* We hold ours. */
+	uint16_t readable; /* Completions that were there before the latest look at control. */
+	bool closed_now;   /* The event poll that is running saw the host close it. */
 	uint32_t generation;
 	char name[VIRTIO_SERIAL_NAME_BYTES_MAX + 1];
 	struct virtq receive;
@@ -127,12 +128,13 @@ enum status virtio_serial_port_open(struct virtio_serial *serial, const char *na
 MUST_CHECK
 enum status virtio_serial_poll(struct virtio_serial *serial);
 
-/* Of an open port. Only as fresh as the last poll, read or write. */
+/* Of an open port. Only as fresh as the latest poll or write. */
 void virtio_serial_port_state(const struct virtio_serial *serial, uint32_t port,
 			      struct virtio_serial_port_state *state);
 
-/* Up to `size_bytes` (at least 1) of what arrived, without waiting. *read_bytes is at least 1 on
- * success. STATUS_AGAIN: nothing there. STATUS_NO_DEVICE: the host removed the port.
+/* Up to `size_bytes` (at least 1) of what had arrived at the latest poll or write, without waiting:
+ * it belongs to the generation that port_state tells now, or to an earlier one. *read_bytes is at
+ * least 1 on success. STATUS_AGAIN: nothing there. STATUS_NO_DEVICE: the host removed the port.
  * STATUS_BAD_HOST. */
 MUST_CHECK
 enum status virtio_serial_read(struct virtio_serial *serial, uint32_t port, uint8_t *out,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Between the parts of the serial driver: life and reading (virtio_serial.c), the control queue's
- * protocol (virtio_serial_control.c), writing (virtio_serial_write.c). */
+/* Between the parts of the serial driver: life (virtio_serial.c), the control queue's protocol
+ * (virtio_serial_control.c), reading (virtio_serial_read.c), writing (virtio_serial_write.c). */
 #pragma once
 
 #include <stdbool.h>
@@ -43,3 +43,11 @@ enum status serial_events_poll(struct virtio_serial *serial);
 /* What every call on a port starts with: STATUS_BAD_HOST, STATUS_NO_DEVICE. */
 MUST_CHECK
 enum status serial_port_usable(const struct virtio_serial *serial, uint32_t port_number);
+
+/* Lend the device a zeroed receive page. It is not told (virtq_kick). */
+MUST_CHECK
+enum status serial_receive_page_post(struct virtio_serial_port *port, uint16_t page_index);
+
+/* Drop the page that is being read and up to `completions` further ones. */
+MUST_CHECK
+enum status serial_received_drop(struct virtio_serial_port *port, uint16_t completions);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The split queue against an honest device and against one that lies. Numbers in comments are items
- * of docs/virtio-threats.md. */
+/* The split queue: an honest device, and one that rewrites, flips, stalls or disappears. Numbers in
+ * comments are items of docs/virtio-threats.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,82 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/sharedmem/shared_access_host.h"
-#include "tests/unit/virtio/fake_device.h"
-#include "virtio/virtio_device.h"
-#include "virtio/virtq.h"
-
-#define QUEUE_SIZE   8u
-#define BUFFER_BYTES 256u
-
-static struct fake_platform platform;
-static struct fake_device fake;
-static struct virtio_transport transport;
-static struct virtio_device device;
-static struct virtq queue;
-static struct shared_region buffer;
-
-/* Writes what it reads back, in capitals, and reports it. */
-static bool serve_echo(struct fake_device *self, const struct fake_chain *chain, uint32_t *written)
-{
-	uint8_t bytes[BUFFER_BYTES];
-	(void)self;
-	const size_t size = fake_chain_gather(chain, bytes, sizeof(bytes));
-	*written = (uint32_t)fake_chain_scatter(chain, bytes, size);
-	return true;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	const struct virtio_device_wish wish = {.device_id = VIRTIO_ID_BLOCK};
-	shared_access_hook_set(NULL);
-	fake_platform_init(&platform);
-	fake_device_init(&fake, &platform, VIRTIO_ID_BLOCK, VIRTIO_F_VERSION_1);
-	fake.serve = serve_echo;
-	assert_int_equal(virtio_mmio_open(&transport, &fake.registers), STATUS_OK);
-	assert_int_equal(
-		virtio_device_open(&device, &transport, &platform.memory, &fake.clock, &wish),
-		STATUS_OK);
-	assert_int_equal(virtio_device_queue_open(&device, 0, QUEUE_SIZE, &queue), STATUS_OK);
-	assert_int_equal(virtio_device_start(&device), STATUS_OK);
-	assert_int_equal(sharedmem_region_acquire(&platform.memory, 1, &buffer), STATUS_OK);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	shared_access_hook_set(NULL);
-	fake.lies = (struct fake_lies){0};
-	virtio_device_stop(&device);
-	virtio_device_queue_close(&device, &queue);
-	virtio_device_region_return(&device, &buffer);
-	struct sharedmem_counters counters;
-	sharedmem_counters_get(&platform.memory, &counters);
-	assert_int_equal(counters.pages_lent, 0); /* Page balance. */
-	assert_int_equal(counters.transitions, 1);
-	return 0;
-}
-
-/* A chain of `read_count` readable and `write_count` writable segments of 16 bytes each. */
-static enum status submit(uint16_t read_count, uint16_t write_count, struct virtq_token *token)
-{
-	struct virtq_segment segments[16];
-	for (uint16_t i = 0; i < read_count + write_count; i++) {
-		segments[i] = (struct virtq_segment){
-			.at = shared_region_addr(&buffer, 16u * i, 16),
-			.len_bytes = 16,
-			.device_writes = i >= read_count,
-		};
-	}
-	return virtq_chain_submit(&queue, segments, (uint16_t)(read_count + write_count), token);
-}
-
-static enum status poll(struct virtq_token *token, uint32_t *written)
-{
-	fake_device_step(&fake);
-	return virtq_used_poll(&queue, token, written);
-}
+#include "tests/unit/virtio/virtq_fixture.h"
 
 static void test_virtq_size_is_clamped_to_a_power_of_two(void **state)
 {
@@ -117,19 +42,19 @@ static void test_virtq_carries_a_chain_and_back(void **state)
 	uint32_t written = 0;
 	uint8_t out[16];
 	shared_copy_out(&buffer, 0, (const uint8_t *)"sixteen bytes...", 16);
-	assert_int_equal(submit(1, 1, &token), STATUS_OK);
+	assert_int_equal(virtq_test_submit(1, 1, &token), STATUS_OK);
 	virtq_kick(&queue);
 	assert_int_equal(fake.queues[0].notify_count, 1);
 	assert_int_equal(virtq_used_poll(&queue, &done, &written), STATUS_AGAIN);
-	assert_int_equal(poll(&done, &written), STATUS_OK);
+	assert_int_equal(virtq_test_poll(&done, &written), STATUS_OK);
 	assert_int_equal(done.head, token.head);
 	assert_int_equal(done.serial, token.serial);
 	assert_int_equal(written, 16);
 	shared_copy_in(out, &buffer, 16, 16);
 	assert_memory_equal(out, "sixteen bytes...", 16);
-	assert_int_equal(poll(&done, &written), STATUS_AGAIN);
+	assert_int_equal(virtq_test_poll(&done, &written), STATUS_AGAIN);
 	/* The same head again: another serial. */
-	assert_int_equal(submit(1, 1, &token), STATUS_OK);
+	assert_int_equal(virtq_test_submit(1, 1, &token), STATUS_OK);
 	assert_int_not_equal(token.serial, done.serial);
 }
 
@@ -143,18 +68,18 @@ static void test_virtq_completes_out_of_order_and_wraps(void **state)
 		struct virtq_token token;
 		uint32_t written;
 		uint16_t count = 0;
-		while (submit(1, (uint16_t)(turns % 2), &token) == STATUS_OK) {
+		while (virtq_test_submit(1, (uint16_t)(turns % 2), &token) == STATUS_OK) {
 			assert_false(in_flight[token.head]);
 			in_flight[token.head] = true;
 			count++;
 		}
 		assert_int_equal(count, QUEUE_SIZE / (1 + turns % 2));
 		for (uint16_t i = 0; i < count; i++) {
-			assert_int_equal(poll(&token, &written), STATUS_OK);
+			assert_int_equal(virtq_test_poll(&token, &written), STATUS_OK);
 			assert_true(in_flight[token.head]);
 			in_flight[token.head] = false;
 		}
-		assert_int_equal(poll(&token, &written), STATUS_AGAIN);
+		assert_int_equal(virtq_test_poll(&token, &written), STATUS_AGAIN);
 		assert_int_equal(queue.free_count, QUEUE_SIZE);
 		total += count;
 	}
@@ -178,162 +103,11 @@ static void test_virtq_refuses_malformed_chains(void **state)
 	assert_int_equal(virtq_chain_submit(&queue, &empty, 1, &token), STATUS_INVALID);
 	assert_int_equal(virtq_chain_submit(&queue, huge, 2, &token), STATUS_INVALID);
 	assert_int_equal(virtq_chain_submit(&queue, huge, 0, &token), STATUS_INVALID);
-	assert_int_equal(submit(5, 4, &token), STATUS_INVALID); /* More than the queue has. */
-	assert_int_equal(submit(5, 3, &token), STATUS_OK);
-	assert_int_equal(submit(1, 0, &token), STATUS_NO_MEMORY);
+	assert_int_equal(virtq_test_submit(5, 4, &token),
+			 STATUS_INVALID); /* More than the queue has. */
+	assert_int_equal(virtq_test_submit(5, 3, &token), STATUS_OK);
+	assert_int_equal(virtq_test_submit(1, 0, &token), STATUS_NO_MEMORY);
 	assert_int_equal(queue.free_count, 0);
-}
-
-/* After a lie nothing works any more, and the reason can be told. */
-static void assert_poisoned(enum virtq_lie lie)
-{
-	struct virtq_token token;
-	uint32_t written;
-	assert_int_equal(poll(&token, &written), STATUS_BAD_HOST);
-	assert_int_equal(queue.lie, lie);
-	assert_true(virtq_is_poisoned(&queue));
-	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_BAD_HOST);
-	assert_int_equal(submit(1, 1, &token), STATUS_BAD_HOST);
-	assert_int_equal(virtq_used_pending(&queue), 0);
-	assert_string_not_equal(virtq_lie_name(lie), "unknown");
-	assert_string_not_equal(virtq_lie_name(lie), virtq_lie_name(VIRTQ_LIE_NONE));
-}
-
-static void submit_two(void)
-{
-	struct virtq_token token;
-	assert_int_equal(submit(1, 1, &token), STATUS_OK);
-	assert_int_equal(submit(1, 1, &token), STATUS_OK);
-}
-
-static void test_virtq_rejects_used_index_ahead(void **state) /* 16 */
-{
-	(void)state;
-	submit_two();
-	fake.lies.used_index_offset = 1;
-	assert_poisoned(VIRTQ_LIE_USED_INDEX);
-}
-
-static void test_virtq_rejects_used_index_far_ahead(void **state) /* 16 */
-{
-	(void)state;
-	submit_two();
-	fake.lies.used_index_offset = 0x7fff;
-	assert_poisoned(VIRTQ_LIE_USED_INDEX);
-}
-
-/* A device that was caught once is not believed again, even if it then tells the truth. */
-static void test_virtq_stays_poisoned(void **state)
-{
-	(void)state;
-	struct virtq_token token;
-	uint32_t written;
-	submit_two();
-	fake.lies.used_index_offset = 1;
-	assert_int_equal(poll(&token, &written), STATUS_BAD_HOST);
-	shared_store_u16(&queue.ring, queue.used_offset + 2, 2);
-	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_BAD_HOST);
-	assert_int_equal(virtq_used_pending(&queue), 0);
-}
-
-static void test_virtq_rejects_used_index_backwards(void **state) /* 17 */
-{
-	(void)state;
-	struct virtq_token token;
-	uint32_t written;
-	submit_two();
-	assert_int_equal(poll(&token, &written), STATUS_OK);
-	assert_int_equal(poll(&token, &written), STATUS_OK);
-	submit_two();
-	fake.lies.used_index_offset = -3;
-	assert_poisoned(VIRTQ_LIE_USED_INDEX);
-}
-
-static void test_virtq_rejects_used_index_without_work(void **state) /* 16, 21 */
-{
-	(void)state;
-	struct virtq_token token;
-	uint32_t written;
-	submit_two();
-	assert_int_equal(poll(&token, &written), STATUS_OK);
-	assert_int_equal(poll(&token, &written), STATUS_OK);
-	/* The device counts on although nothing is in flight. */
-	shared_store_u16(&queue.ring, queue.used_offset + 2, 3);
-	assert_poisoned(VIRTQ_LIE_USED_INDEX);
-}
-
-static void test_virtq_rejects_used_ids_out_of_range(void **state) /* 19 */
-{
-	const uint32_t ids[] = {QUEUE_SIZE, 0xffff, 0x10000, 0x10003, 0x80000000, UINT32_MAX};
-	for (size_t i = 0; i < ARRAY_COUNT(ids); i++) {
-		if (i > 0) {
-			assert_int_equal(teardown(state), 0);
-			assert_int_equal(setup(state), 0);
-		}
-		submit_two();
-		fake.lies.used_id_set = true;
-		fake.lies.used_id = ids[i];
-		assert_poisoned(VIRTQ_LIE_ID_RANGE);
-	}
-}
-
-static void test_virtq_rejects_used_ids_that_are_not_chain_heads(void **state) /* 20 */
-{
-	(void)state;
-	struct virtq_token token;
-	assert_int_equal(submit(1, 1, &token), STATUS_OK);
-	fake.lies.used_id_set = true;
-	fake.lies.used_id = queue.chain_next[token.head];
-	assert_int_not_equal(fake.lies.used_id, token.head);
-	assert_poisoned(VIRTQ_LIE_NOT_IN_FLIGHT);
-}
-
-static void test_virtq_rejects_used_ids_never_submitted(void **state) /* 21 */
-{
-	(void)state;
-	struct virtq_token token;
-	assert_int_equal(submit(1, 1, &token), STATUS_OK);
-	fake.lies.used_id_set = true;
-	fake.lies.used_id = QUEUE_SIZE - 1;
-	assert_poisoned(VIRTQ_LIE_NOT_IN_FLIGHT);
-}
-
-static void test_virtq_rejects_double_completion(void **state) /* 21 */
-{
-	(void)state;
-	struct virtq_token token;
-	uint32_t written;
-	submit_two();
-	fake.lies.complete_twice = true;
-	fake.lies.used_index_offset = -2; /* Publish just two of the four entries. */
-	assert_int_equal(poll(&token, &written), STATUS_OK);
-	assert_poisoned(VIRTQ_LIE_NOT_IN_FLIGHT);
-}
-
-static void test_virtq_rejects_length_above_the_room(void **state) /* 24 */
-{
-	const uint32_t lengths[] = {17, 4096, 0x10000010, UINT32_MAX};
-	for (size_t i = 0; i < ARRAY_COUNT(lengths); i++) {
-		struct virtq_token token;
-		if (i > 0) {
-			assert_int_equal(teardown(state), 0);
-			assert_int_equal(setup(state), 0);
-		}
-		assert_int_equal(submit(1, 1, &token), STATUS_OK);
-		fake.lies.length_set = true;
-		fake.lies.length = lengths[i];
-		assert_poisoned(VIRTQ_LIE_LENGTH);
-	}
-}
-
-static void test_virtq_rejects_length_for_a_chain_without_room(void **state) /* 24 */
-{
-	(void)state;
-	struct virtq_token token;
-	assert_int_equal(submit(2, 0, &token), STATUS_OK);
-	fake.lies.length_set = true;
-	fake.lies.length = 1;
-	assert_poisoned(VIRTQ_LIE_LENGTH);
 }
 
 /* 25, 26: rewriting everything that we wrote changes nothing of what we do. */
@@ -344,9 +118,9 @@ static void test_virtq_never_reads_back_what_it_wrote(void **state)
 		struct virtq_token token;
 		struct virtq_token done;
 		uint32_t written;
-		assert_int_equal(submit(3, 2, &token), STATUS_OK);
+		assert_int_equal(virtq_test_submit(3, 2, &token), STATUS_OK);
 		fake.lies.scribble_ring = true;
-		assert_int_equal(poll(&done, &written), STATUS_OK);
+		assert_int_equal(virtq_test_poll(&done, &written), STATUS_OK);
 		assert_int_equal(done.head, token.head);
 		assert_int_equal(queue.free_count, QUEUE_SIZE);
 		/* What the device keeps to itself is intact, so it can go on. */
@@ -361,7 +135,7 @@ static void test_virtq_puts_only_shared_addresses_into_the_ring(void **state)
 	(void)state;
 	struct virtq_token token;
 	const uint64_t pool_pointer = (uint64_t)(uintptr_t)platform.pages;
-	assert_int_equal(submit(2, 2, &token), STATUS_OK);
+	assert_int_equal(virtq_test_submit(2, 2, &token), STATUS_OK);
 	for (size_t offset = 0; offset + 8 <= queue.ring.size_bytes; offset += 8) {
 		const uint64_t value = shared_load_u64(&queue.ring, offset);
 		assert_false(value >= pool_pointer &&
@@ -397,7 +171,7 @@ static void test_virtq_loads_each_location_once_a_poll(void **state) /* 18 */
 	const struct shared_access_hook hook = {log_load, &log};
 	struct virtq_token token;
 	uint32_t written;
-	submit_two();
+	virtq_test_submit_two();
 	fake_device_step(&fake);
 	shared_access_hook_set(&hook);
 	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_OK);
@@ -429,11 +203,11 @@ static void test_virtq_uses_the_index_that_it_loaded(void **state)
 	const struct shared_access_hook hook = {flip_index, NULL};
 	struct virtq_token token;
 	uint32_t written;
-	submit_two();
+	virtq_test_submit_two();
 	fake_device_step(&fake);
 	shared_access_hook_set(&hook);
 	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_OK);
-	assert_poisoned(VIRTQ_LIE_USED_INDEX); /* The next load sees it. */
+	virtq_test_assert_poisoned(VIRTQ_LIE_USED_INDEX); /* The next load sees it. */
 }
 
 static void test_virtq_kick_honours_suppression_but_not_for_ever(void **state) /* 27 */
@@ -444,7 +218,7 @@ static void test_virtq_kick_honours_suppression_but_not_for_ever(void **state) /
 	fake.lies.no_notify_stuck = true;
 	fake.lies.notify_needed = 1;
 	fake_device_step(&fake);
-	assert_int_equal(submit(1, 1, &token), STATUS_OK);
+	assert_int_equal(virtq_test_submit(1, 1, &token), STATUS_OK);
 	virtq_kick(&queue);
 	assert_int_equal(fake.queues[0].notify_count, 0);
 	const struct deadline deadline = clock_deadline_after(&fake.clock, 1000000);
@@ -460,7 +234,7 @@ static void test_virtq_wait_ends_at_the_deadline(void **state) /* 28, 38 */
 	struct virtq_token token;
 	uint32_t written;
 	fake.lies.silent = true;
-	assert_int_equal(submit(1, 1, &token), STATUS_OK);
+	assert_int_equal(virtq_test_submit(1, 1, &token), STATUS_OK);
 	const uint64_t before_us = fake.now_us;
 	const struct deadline deadline = clock_deadline_after(&fake.clock, 500000);
 	assert_int_equal(virtio_device_used_wait(&device, &queue, deadline, &token, &written),
@@ -476,12 +250,12 @@ static void test_virtq_wait_notices_a_device_that_is_gone(void **state) /* 13, 4
 		struct virtq_token token;
 		uint32_t written;
 		if (i > 0) {
-			assert_int_equal(teardown(state), 0);
-			assert_int_equal(setup(state), 0);
+			assert_int_equal(virtq_teardown(state), 0);
+			assert_int_equal(virtq_setup(state), 0);
 		}
 		fake.lies = lies[i];
 		fake.lies.silent = true;
-		assert_int_equal(submit(1, 1, &token), STATUS_OK);
+		assert_int_equal(virtq_test_submit(1, 1, &token), STATUS_OK);
 		const struct deadline deadline = clock_deadline_after(&fake.clock, 10000000);
 		assert_int_equal(
 			virtio_device_used_wait(&device, &queue, deadline, &token, &written),
@@ -499,12 +273,12 @@ static void test_virtq_interrupt_wish_is_in_the_ring(void **state)
 	assert_int_equal(shared_load_u16(&queue.ring, flags), 0);
 	struct virtq_token token;
 	assert_int_equal(virtq_used_pending(&queue), 0);
-	assert_int_equal(submit(1, 1, &token), STATUS_OK);
+	assert_int_equal(virtq_test_submit(1, 1, &token), STATUS_OK);
 	fake_device_step(&fake);
 	assert_int_equal(virtq_used_pending(&queue), 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, virtq_setup, virtq_teardown)
 
 int main(void)
 {
@@ -513,17 +287,6 @@ int main(void)
 		TEST(test_virtq_carries_a_chain_and_back),
 		TEST(test_virtq_completes_out_of_order_and_wraps),
 		TEST(test_virtq_refuses_malformed_chains),
-		TEST(test_virtq_rejects_used_index_ahead),
-		TEST(test_virtq_rejects_used_index_far_ahead),
-		TEST(test_virtq_stays_poisoned),
-		TEST(test_virtq_rejects_used_index_backwards),
-		TEST(test_virtq_rejects_used_index_without_work),
-		TEST(test_virtq_rejects_used_ids_out_of_range),
-		TEST(test_virtq_rejects_used_ids_that_are_not_chain_heads),
-		TEST(test_virtq_rejects_used_ids_never_submitted),
-		TEST(test_virtq_rejects_double_completion),
-		TEST(test_virtq_rejects_length_above_the_room),
-		TEST(test_virtq_rejects_length_for_a_chain_without_room),
 		TEST(test_virtq_never_reads_back_what_it_wrote),
 		TEST(test_virtq_puts_only_shared_addresses_into_the_ring),
 		TEST(test_virtq_loads_each_location_once_a_poll),
