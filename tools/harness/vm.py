@@ -67,7 +67,7 @@ def default_bundle(preset="dev"):
 def _machine(options):
     accel = "tcg,thread=multi" if options.accel == "tcg" else options.accel
     return [
-        "qemu-system-x86_64", "-M", "microvm,pit=on,pic=on,isa-serial=on,rtc=on,acpi=on",
+        "qemu-system-x86_64", "-M", "microvm,pit=on,pic=on,isa-serial=on,rtc=on,acpi=off",
         "-global", "virtio-mmio.force-legacy=false", "-accel", accel, "-cpu", "max",
         "-smp", "1,maxcpus=2", "-m", str(options.memory_mib),
         "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",

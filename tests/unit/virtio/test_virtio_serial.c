@@ -236,8 +236,8 @@ static void test_serial_drops_what_a_client_left_behind(void **state)
 			 VIRTIO_SERIAL_RECEIVE_PAGES * PAGE_BYTES);
 }
 
-/* Seen in 2 of 60 boots: the first bytes of a client were read before its OPEN, counted as an earlier
- * client's, and never answered. */
+/* Seen in 2 of 60 boots: the first bytes of a client were read before its OPEN, counted as an
+ * earlier client's, and never answered. */
 static void test_serial_reads_no_byte_before_its_client_is_known(void **state)
 {
 	(void)state;
