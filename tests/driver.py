@@ -122,8 +122,11 @@ def add_case(tally, family, case):
         tally.failures.append((name, repeat))
 
 
-def ctest(tally, family, preset, options, pattern=None, exclude=None):
+def ctest(tally, family, preset, options, pattern=None):
     """Run what carries the family's label in a build; add it up."""
+    if pattern is False:
+        tally.failures.append((f"{options.only}: no such test", f"./test --list {family}"))
+        return
     folder = build.build_dir(preset)
     results = os.path.join(folder, f"results-{family}.xml")
     if os.path.exists(results):
@@ -136,8 +139,6 @@ def ctest(tally, family, preset, options, pattern=None, exclude=None):
         command += ["-LE", "^nightly$"]
     if pattern:
         command += ["-R", pattern]
-    if exclude:
-        command += ["-E", exclude]
     environment = dict(os.environ, HOLDFAST_NIGHTLY="1" if options.nightly else "0",
                        HOLDFAST_KILLS=str(options.count))
     if options.seed is not None:
@@ -156,20 +157,30 @@ def ctest(tally, family, preset, options, pattern=None, exclude=None):
         add_case(tally, family, case)
 
 
-def ctest_names(preset, family):
+def ctest_tests(preset, family):
     done = subprocess.run(
         ["ctest", "--test-dir", build.build_dir(preset), "--show-only=json-v1", "-L",
          f"^{family}$"], check=True, capture_output=True, text=True)
-    return {test["name"] for test in json.loads(done.stdout)["tests"]}
+    return json.loads(done.stdout)["tests"]
 
 
-def only_pattern(options):
-    """--only NAME is a CTest name, or a pytest node whose file names the CTest test."""
+def only_pattern(preset, family, options):
+    """--only NAME is a CTest name, or a pytest node: then what CTest starts with its file. None if
+    all are meant, False if this build has no such test."""
     if not options.only:
         return None
+    names = {options.only}
     if "::" in options.only:
-        return os.path.basename(options.only.split("::")[0])[:-len(".py")] + "$"
-    return f"^{re.escape(options.only)}$"
+        path = os.path.join(build.ROOT, options.only.split("::")[0])
+        names = {test["name"] for test in ctest_tests(preset, family)
+                 if any(path == word or path.startswith(word + "/")
+                        for word in test.get("command", [])[1:])}
+    names &= {test["name"] for test in ctest_tests(preset, family)}
+    return exact(names) if names else False
+
+
+def exact(names):
+    return "^(" + "|".join(re.escape(name) for name in sorted(names)) + ")$"
 
 
 def run_style(tally, options):
@@ -181,24 +192,23 @@ def run_style(tally, options):
                    lambda: subprocess.run(
                        [sys.executable, "tools/check_production.py", build.build_dir("dev"),
                         build.build_dir("production")], cwd=build.ROOT, check=True))
-    ctest(tally, "style", "dev", options, only_pattern(options))
+    ctest(tally, "style", "dev", options, only_pattern("dev", "style", options))
 
 
 def run_unit(tally, options):
     if not tally.step("host code builds under ASan and UBSan", "./test unit",
                       lambda: build.build("host-asan")):
         return
-    pattern = only_pattern(options)
-    sanitized = ctest_names("host-asan", "unit")
-    dev_only = ctest_names("dev", "unit") - sanitized
-    if pattern is None or any(re.search(pattern, name) for name in sanitized):
+    sanitized = {test["name"] for test in ctest_tests("host-asan", "unit")}
+    dev_only = {test["name"] for test in ctest_tests("dev", "unit")} - sanitized
+    pattern = only_pattern("host-asan", "unit", options)
+    if pattern is not False:
         ctest(tally, "unit", "host-asan", options, pattern)
     # Some tests need what only the dev build has: kernel archives, ring-3 programs.
-    dev_pattern = "^(" + "|".join(re.escape(name) for name in sorted(dev_only)) + ")$"
-    if dev_only and pattern is None:
-        ctest(tally, "unit", "dev", options, dev_pattern)
-    elif dev_only and any(re.search(pattern, name) for name in dev_only):
-        ctest(tally, "unit", "dev", options, pattern)
+    if not options.only and dev_only:
+        ctest(tally, "unit", "dev", options, exact(dev_only))
+    elif pattern is False:
+        ctest(tally, "unit", "dev", options, only_pattern("dev", "unit", options))
 
 
 def run_coverage(tally, options):
@@ -274,7 +284,7 @@ def run_family(tally, family, options):
     elif family == "coverage":
         run_coverage(tally, options)
     else:
-        ctest(tally, family, "dev", options, only_pattern(options))
+        ctest(tally, family, "dev", options, only_pattern("dev", family, options))
 
 
 def parse_arguments():
@@ -301,8 +311,8 @@ def parse_arguments():
 def list_tests(families):
     for family in families:
         print(f"{family}: {FAMILIES[family]}")
-        for name in sorted(ctest_names("dev", family)) if family in NEEDS_DEV else []:
-            print(f"  {name}")
+        for test in ctest_tests("dev", family) if family in NEEDS_DEV else []:
+            print(f"  {test['name']}")
 
 
 def main():

@@ -14,17 +14,6 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "tools")]
 from harness import tools, vm  # noqa: E402 (the path has to be set first)
 
 
-def pytest_addoption(parser):
-    parser.addoption("--only", help="one test, by its node id (./test --only)")
-
-
-def pytest_collection_modifyitems(config, items):
-    only = config.getoption("--only")
-    if only:
-        name = only.split("::", 1)[1]
-        items[:] = [item for item in items if item.nodeid.split("::", 1)[1] == name]
-
-
 @pytest.fixture(scope="session")
 def made():
     """A key and an empty 64 MiB volume, made once by the host tool."""
@@ -90,5 +79,7 @@ def start(folder, request):
 
     yield boot
     for number, machine in enumerate(machines):
+        code = machine.process.poll()
         machine.kill()
-        print(f"--- console of VM {number} of {request.node.name}\n{machine.console()}")
+        ended = "killed by the test" if code is None else vm.describe_exit(code)
+        print(f"--- VM {number} of {request.node.name}: {ended}\n{machine.console()}")

@@ -6,7 +6,7 @@ import os
 import pytest
 
 import samples
-from harness import vm
+from harness import tpm, vm
 
 PAGE = 4096
 
@@ -14,7 +14,7 @@ PAGE = 4096
 @pytest.mark.parametrize("words", [
     "holdfast.nonsense", "holdfast.state=maybe", "holdfast.state", "holdfast.on_failure=",
     "holdfast.log=loud", "holdfast.slide=1", "holdfast.vtpmd.crash_on=xyz",
-    "holdfast.run=no-such-module", "holdfast.state=" + "x" * 300])
+    "holdfast.state=" + "x" * 300])
 def test_unknown_option_is_bad_configuration(start, used_disk, used, words):
     before = samples.sha256(used_disk)
     machine = start(disks=[used_disk], key=used[0], append=words)
@@ -106,8 +106,23 @@ def test_flipped_module_is_refused(start, folder):
     machine.wait_for(r"boot: failed: BAD_CONFIG")
 
 
-def test_too_little_memory_is_named(start, used_disk, used):
-    machine = start(disks=[used_disk], key=used[0], memory_mib=16)
-    code = machine.wait_exit()
-    assert code in (vm.EXIT_CONFIG, vm.EXIT_PANIC), vm.describe_exit(code)
+def test_unknown_module_is_bad_configuration(start):
+    machine = start(append="holdfast.state=ephemeral holdfast.run=no-such-module")
+    assert machine.wait_exit() == vm.EXIT_CONFIG
+    assert "no-such-module: NOT_FOUND" in machine.console()
+
+
+def test_no_memory_for_the_kernel_is_named(start, used_disk, used):
+    machine = start(disks=[used_disk], key=used[0], memory_mib=8)
+    assert machine.wait_exit() == vm.EXIT_CONFIG
     assert "NO_MEMORY" in machine.console()
+
+
+def test_no_memory_for_the_service_is_named(start, used_disk, used):
+    """The kernel runs; what it cannot serve, it refuses by name."""
+    before = samples.sha256(used_disk)
+    machine = start(disks=[used_disk], key=used[0], memory_mib=12)
+    machine.wait_for(r"(state: failed|vtpm: unavailable): NO_MEMORY")
+    assert samples.response_to(machine) == tpm.RC_FAILURE
+    assert samples.shut_down(machine) == vm.EXIT_ORDERLY
+    assert samples.sha256(used_disk) == before
