@@ -236,28 +236,6 @@ static void test_serial_drops_what_a_client_left_behind(void **state)
 			 VIRTIO_SERIAL_RECEIVE_PAGES * PAGE_BYTES);
 }
 
-/* Seen in 2 of 60 boots: the first bytes of a client were read before its OPEN, counted as an
- * earlier client's, and never answered. */
-static void test_serial_reads_no_byte_before_its_client_is_known(void **state)
-{
-	(void)state;
-	const uint32_t port = serial_open_tpm();
-	size_t count;
-	fake_serial_client_leave(&fake, TPM_NUMBER);
-	serial_turns(2);
-	assert_int_equal(virtio_serial_poll(&serial), STATUS_OK);
-	/* Between two turns of the caller's loop. */
-	fake_serial_client_connect(&fake, TPM_NUMBER);
-	fake_serial_client_send(&fake, TPM_NUMBER, "hello", 5);
-	fake_device_step(&fake.device);
-	assert_int_equal(virtio_serial_read(&serial, port, back, 5, &count), STATUS_AGAIN);
-	assert_int_equal(serial_state(port).generation, 2);
-	assert_int_equal(virtio_serial_poll(&serial), STATUS_OK);
-	assert_int_equal(serial_state(port).generation, 3);
-	assert_int_equal(virtio_serial_read(&serial, port, back, 5, &count), STATUS_OK);
-	assert_memory_equal(back, "hello", 5);
-}
-
 static void test_serial_keeps_what_the_next_client_sent_at_once(void **state)
 {
 	(void)state;
@@ -389,7 +367,6 @@ int main(void)
 		TEST(test_serial_never_answers_another_client),
 		TEST(test_serial_write_to_nobody_is_refused),
 		TEST(test_serial_generation_tells_clients_apart),
-		TEST(test_serial_reads_no_byte_before_its_client_is_known),
 		TEST(test_serial_drops_what_a_client_left_behind),
 		TEST(test_serial_keeps_what_the_next_client_sent_at_once),
 		TEST(test_serial_bytes_come_after_their_generation),
