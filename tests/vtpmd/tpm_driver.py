@@ -11,6 +11,9 @@ VTPMD = os.environ.get("VTPMD", "build/dev/user/vtpmd/vtpmd")
 NO_SESSIONS, SESSIONS = 0x8001, 0x8002
 RH_OWNER, RS_PW, RH_ENDORSEMENT, RH_PLATFORM = 0x40000001, 0x40000009, 0x4000000B, 0x4000000C
 CC_EVICT_CONTROL, CC_NV_DEFINE, CC_CREATE_PRIMARY = 0x120, 0x12A, 0x131
+CC_SELF_TEST, CC_GET_TEST_RESULT = 0x143, 0x17C
+CC_RSA_DECRYPT, CC_SIGN, CC_RSA_ENCRYPT, CC_VERIFY = 0x159, 0x15D, 0x174, 0x177
+CC_SELF_TEST, CC_GET_TEST_RESULT = 0x143, 0x17C
 CC_NV_WRITE, CC_PCR_EVENT, CC_STARTUP, CC_SHUTDOWN = 0x137, 0x13C, 0x144, 0x145
 CC_NV_READ, CC_FLUSH_CONTEXT, CC_READ_PUBLIC = 0x14E, 0x165, 0x173
 CC_GET_CAPABILITY, CC_GET_RANDOM, CC_PCR_READ, CC_PCR_EXTEND = 0x17A, 0x17B, 0x17E, 0x182
@@ -152,6 +155,15 @@ class Vtpm:
         handle = struct.unpack(">I", body[:4])[0]
         (size,) = struct.unpack(">H", body[8:10])
         return handle, body[10:10 + size]
+
+    def create_primary_rsa(self, hierarchy=RH_OWNER):
+        """RSA 2048 that may decrypt and sign, without a scheme of its own: its handle."""
+        public = struct.pack(">HHIH", 0x01, SHA256, 0x00060072, 0)
+        public += struct.pack(">HHHIH", 0x10, 0x10, 2048, 0, 0)
+        body = self.run(CC_CREATE_PRIMARY,
+                        sized(struct.pack(">HH", 0, 0)) + sized(public) + sized(b"")
+                        + struct.pack(">I", 0), handles=(hierarchy,), auth=True)
+        return struct.unpack(">I", body[:4])[0]
 
     def evict_control(self, handle, persistent):
         self.run(CC_EVICT_CONTROL, struct.pack(">I", persistent),
