@@ -69,6 +69,7 @@ static enum status sim_write(void *context, struct physical_block first, struct 
 	disk->counters.writes++;
 	disk->counters.blocks_written += count.n;
 	bool fails = operation_fails(disk);
+	disk->write_path_failed = disk->write_path_failed || fails;
 	if (fails && !disk->failed_writes_land) {
 		return disk->fail_status;
 	}
@@ -93,6 +94,7 @@ static enum status sim_flush(void *context)
 	struct sim_disk *disk = context;
 	disk->counters.flushes++;
 	if (operation_fails(disk)) {
+		disk->write_path_failed = true;
 		return disk->fail_status;
 	}
 	if (disk->before_flush != NULL) {
@@ -151,6 +153,7 @@ void sim_disk_fail_at(struct sim_disk *disk, uint64_t k, enum sim_failure failur
 {
 	disk->operations = 0;
 	disk->fail_at = k;
+	disk->write_path_failed = false;
 	disk->failure = failure;
 	disk->fail_status = status;
 }

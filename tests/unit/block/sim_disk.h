@@ -51,6 +51,7 @@ struct sim_disk {
 	uint64_t fail_at;    /* Counts from 1; 0: never. */
 	enum sim_failure failure;
 	enum status fail_status;
+	bool write_path_failed;  /* A write or a flush has failed since sim_disk_fail_at. */
 	bool failed_writes_land; /* A write that reports failure reaches the disk all the same. */
 	/* Called when a flush is asked for, before it takes place: the moment at which everything
 	 * unflushed may still be lost.

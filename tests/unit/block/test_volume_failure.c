@@ -81,7 +81,6 @@ static bool fail_kth(struct fixture *fixture, uint64_t k, enum sim_failure failu
 	enum status status = story_tell(fixture, &story);
 	bool reached = disk->operations >= k;
 	uint64_t writes = disk->counters.writes;
-	uint64_t at = disk->operations;
 	/* A failed read of one copy is survivable; any other failure is told as what it was. */
 	if (status != STATUS_OK) {
 		assert_int_equal(status, kind);
@@ -89,6 +88,9 @@ static bool fail_kth(struct fixture *fixture, uint64_t k, enum sim_failure failu
 	if (fixture->volume != NULL && status != STATUS_OK) {
 		assert_true(model_equals(&story.model, fixture->volume) ||
 			    failure == SIM_FAIL_FOR_GOOD);
+		if (disk->write_path_failed) {
+			assert_false(volume_is_writable(fixture->volume));
+		}
 		if (!volume_is_writable(fixture->volume)) {
 			assert_int_equal(volume_txn_begin(fixture->volume), STATUS_READ_ONLY);
 			assert_int_equal(volume_checkpoint(fixture->volume), STATUS_READ_ONLY);
@@ -98,7 +100,6 @@ static bool fail_kth(struct fixture *fixture, uint64_t k, enum sim_failure failu
 			assert_int_equal(where.status, kind);
 		}
 	}
-	(void)at;
 	fixture_unmount(fixture);
 	/* Power off; what was not flushed is lost or not. */
 	sim_disk_fail_at(disk, 0, failure, kind);

@@ -224,6 +224,65 @@ static void test_newer_format(void **state)
 	scene_fini(&scene);
 }
 
+static void copy_from(struct scene *scene, uint64_t to, const uint8_t *image, uint64_t from)
+{
+	memcpy(sim_disk_edit(&scene->fixture.disk, to), image + from * BLOCK_BYTES, BLOCK_BYTES);
+}
+
+static void test_superblocks_in_the_wrong_place(void **state)
+{
+	struct scene scene;
+	const uint64_t end = FIXTURE_BLOCKS;
+	(void)state;
+	scene_init(&scene);
+	/* One copy in the other slot is a bad copy; both are a bad slot. */
+	copy_from(&scene, 1, scene.versions[2], 0);
+	assert_mount(&scene, STATUS_OK);
+	copy_from(&scene, 1, scene.versions[2], 0);
+	copy_from(&scene, end - 1, scene.versions[2], 0);
+	assert_mount(&scene, STATUS_AUTH_META);
+	/* Epochs 4 and 1 are authentic both, but never stand side by side. */
+	copy_from(&scene, 1, scene.versions[0], 1);
+	copy_from(&scene, end - 1, scene.versions[0], 1);
+	assert_mount(&scene, STATUS_TAMPER);
+	scene_fini(&scene);
+}
+
+/* A superblock whose checkpoint was cut off by a crash, and whose epoch was then written anew, is
+ * shown by the host in the end. */
+static void test_lost_superblock_cannot_return(void **state)
+{
+	struct scene scene;
+	uint8_t lost[BLOCK_BYTES];
+	const uint64_t end = FIXTURE_BLOCKS;
+	(void)state;
+	scene_init(&scene);
+	struct fixture *fixture = &scene.fixture;
+	struct model model = scene.history[scene.count - 1];
+	assert_int_equal(fixture_mount(fixture), STATUS_OK);
+	sim_disk_mark(&fixture->disk);
+	assert_int_equal(volume_checkpoint(fixture->volume), STATUS_OK);
+	memcpy(lost, sim_disk_look(&fixture->disk, 1), BLOCK_BYTES); /* Epoch 5. */
+	fixture_unmount(fixture);
+	uint8_t nodes[40][BLOCK_BYTES];
+	for (uint64_t i = 0; i < 40; i++) {
+		memcpy(nodes[i], sim_disk_look(&fixture->disk, GROUP_FIRST + i), BLOCK_BYTES);
+	}
+	sim_disk_revert(&fixture->disk); /* The crash. */
+	sim_disk_unmark(&fixture->disk);
+	assert_int_equal(fixture_mount(fixture), STATUS_OK);
+	assert_int_equal(model_commit(&model, fixture->volume, 400, 36), STATUS_OK);
+	assert_int_equal(model_commit(&model, fixture->volume, 400, 39), STATUS_OK);
+	fixture_unmount(fixture);
+	memcpy(sim_disk_edit(&fixture->disk, 1), lost, BLOCK_BYTES);
+	memcpy(sim_disk_edit(&fixture->disk, end - 1), lost, BLOCK_BYTES);
+	for (uint64_t i = 0; i < 40; i++) {
+		memcpy(sim_disk_edit(&fixture->disk, GROUP_FIRST + i), nodes[i], BLOCK_BYTES);
+	}
+	assert_int_equal(fixture_mount(fixture), STATUS_TAMPER);
+	scene_fini(&scene);
+}
+
 /* ---- Keyslots ------------------------------------------------------------------------------ */
 
 static void test_keyslot_bits(void **state)
@@ -627,6 +686,8 @@ int main(void)
 		cmocka_unit_test(test_superblock_bits),
 		cmocka_unit_test(test_superblock_damage_is_repaired),
 		cmocka_unit_test(test_newer_format),
+		cmocka_unit_test(test_superblocks_in_the_wrong_place),
+		cmocka_unit_test(test_lost_superblock_cannot_return),
 		cmocka_unit_test(test_keyslot_bits),
 		cmocka_unit_test(test_removed_key_does_not_come_back),
 		cmocka_unit_test(test_log_bits),
