@@ -20,6 +20,10 @@
 #define EFER_SCE           ((uint64_t)1 << 0)
 #define EFER_NXE           ((uint64_t)1 << 11)
 
+#define CR0_MP             ((uint64_t)1 << 1)
+#define CR0_EM             ((uint64_t)1 << 2)
+#define CR0_TS             ((uint64_t)1 << 3)
+#define CR0_NE             ((uint64_t)1 << 5)
 #define CR0_WP             ((uint64_t)1 << 16)
 #define CR4_TSD            ((uint64_t)1 << 2)
 #define CR4_PGE            ((uint64_t)1 << 7)
@@ -159,6 +163,13 @@ static inline uint64_t cpu_cr4(void)
 {
 	uint64_t value;
 	__asm__ volatile("movq %%cr4, %0" : "=r"(value));
+	return value;
+}
+
+static inline uint64_t cpu_rflags(void)
+{
+	uint64_t value;
+	__asm__ volatile("pushfq; popq %0" : "=r"(value) : : "memory");
 	return value;
 }
 

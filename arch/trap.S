@@ -11,6 +11,8 @@
 
 #define MSR_FS_BASE 0xc0000100
 
+#define RFLAGS_NOTHING_SET 2 /* Bit 1 always reads as one. */
+
 	.section .text.trap, "ax", @progbits
 
 /* FS_BASE = register; clobbers rax, rcx, rdx. */
@@ -87,7 +89,10 @@ trap_stubs:
 	.balign	16
 trap_common:
 	PUSH_REGISTERS
-	cld
+	/* The gate cleared IF, TF and NT. Ring 3 chose the others: DF would turn our copies round,
+	 * and AC would switch SMAP off for as long as we run. */
+	pushq	$RFLAGS_NOTHING_SET
+	popfq
 	movl	$MSR_FS_BASE, %ecx
 	rdmsr
 	shlq	$32, %rdx

@@ -2,6 +2,7 @@
 #include "kernel/apic.h"
 
 #include "arch/cpu.h"
+#include "arch/descriptors.h"
 
 /* Local APIC registers (AMD 24593, table 16-2). */
 #define LOCAL_ID            0x020u
@@ -130,7 +131,9 @@ enum status apic_route(struct apic *apic, uint32_t input)
 	return STATUS_OK;
 }
 
-void apic_end_of_interrupt(struct apic *apic)
+void apic_end_of_interrupt(struct apic *apic, uint64_t vector)
 {
-	local_write(apic, LOCAL_EOI, 0);
+	if (vector >= VECTOR_FIRST_IRQ && vector != VECTOR_SPURIOUS) {
+		local_write(apic, LOCAL_EOI, 0);
+	}
 }

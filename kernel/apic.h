@@ -34,4 +34,6 @@ void apic_timer_stop(struct apic *apic);
  * STATUS_NO_DEVICE: no such input. */
 MUST_CHECK enum status apic_route(struct apic *apic, uint32_t input);
 
-void apic_end_of_interrupt(struct apic *apic);
+/* Does nothing for an NMI and for the spurious vector: the local APIC keeps no record of them
+ * (AMD 24593, section 16.4.7), so an EOI would end another interrupt. */
+void apic_end_of_interrupt(struct apic *apic, uint64_t vector);

@@ -153,11 +153,18 @@ enum status cpu_enable_features(uint64_t *xcr0)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	cpu_cr0_write(cpu_cr0() | CR0_WP);
+	/* NE: x87 errors are exceptions, not an interrupt by way of the PIC that nobody takes. */
+	cpu_cr0_write((cpu_cr0() | CR0_WP | CR0_MP | CR0_NE) & ~(CR0_EM | CR0_TS));
 	cpu_cr4_write(cpu_cr4() | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_OSXSAVE |
 		      CR4_SMEP | CR4_SMAP);
 	*xcr0 = choose_xcr0();
 	cpu_xcr0_write(*xcr0);
+	/* EBX: what XSAVE writes with the XCR0 that was just set (AMD 24593, section 11.5.2). */
+	uint32_t simd_bytes = cpu_id(0xd, 0).ebx;
+	if (simd_bytes > CPU_SIMD_BYTES_MAX) {
+		log_write(LOG_ERROR, "kernel", "SIMD state of %u bytes", simd_bytes);
+		return STATUS_UNSUPPORTED;
+	}
 	cpu_msr_write(MSR_EFER, cpu_msr_read(MSR_EFER) | EFER_SCE | EFER_NXE);
 	/* SYSCALL loads CS and SS from bits 47:32; SYSRET is not used. */
 	cpu_msr_write(MSR_STAR, (uint64_t)SELECTOR_KERNEL_CODE << 32);

@@ -21,6 +21,9 @@ enum ist_index {
 	IST_DEBUG = 7,
 };
 
+/* The largest SIMD state that cpu_enable_features() lets pass. */
+#define CPU_SIMD_BYTES_MAX 4096u
+
 struct cpu {
 	struct percpu percpu; /* %fs points here in ring 0. */
 	struct task_state task_state;
@@ -37,5 +40,6 @@ void cpu_use_stacks(struct cpu *cpu, const uint64_t tops[IST_STACKS]);
 
 /* SYSCALL, SMEP, SMAP, UMIP, XSAVE with XCR0, global pages, write protection.
  * STATUS_UNSUPPORTED, and a log line that names what is missing, if the CPU lacks NX, FXSAVE or
- * XSAVE. SMEP, SMAP and UMIP are required too: this kernel does not run without them. */
+ * XSAVE, or if its SIMD state is too large. SMEP, SMAP and UMIP are required too: this kernel does
+ * not run without them. */
 MUST_CHECK enum status cpu_enable_features(uint64_t *xcr0);

@@ -7,10 +7,13 @@
 #include "arch/descriptors.h"
 #include "arch/selectors.h"
 #include "base/bytes.h"
+#include "base/check.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "kernel/percpu.h"
 #include "kernel/syscall.h"
 #include "kernel/user_elf.h"
+#include "kernel/user_frame.h"
 #include "kernel/user_stack.h"
 
 /* Where things lie in ring 3. Each base is followed by a random slide. */
@@ -26,6 +29,8 @@
 #define SIMD_MXCSR        0x1f80u
 #define SIMD_FCW          0x037fu
 #define SIMD_XSTATE_BV    512u
+
+STATIC_ASSERT(PROCESS_SIMD_PAGES *PAGE_BYTES >= CPU_SIMD_BYTES_MAX, "XSAVE writes that much");
 
 static const struct page_access access_stack = {.writable = true, .user = true};
 
@@ -271,6 +276,15 @@ static void handle_fault(struct process *process, uint64_t page_fault_address)
 		  frame->vector, death.address, frame->rip);
 }
 
+/* It went on where nobody can: IRETQ would refuse the frame, in ring 0. */
+static void handle_bad_frame(struct process *process)
+{
+	uint64_t rip = process->context.frame.rip;
+	process_kill(process, &(struct process_death){.status = STATUS_FAULTED, .address = rip});
+	log_write(LOG_WARNING, "user", "%s killed: FAULTED (cannot go on at rip 0x%lx)",
+		  process->name, rip);
+}
+
 static void handle_return(struct process *process, struct deadline deadline, uint64_t cr2)
 {
 	const struct process_environment *environment = &process->environment;
@@ -280,7 +294,7 @@ static void handle_return(struct process *process, struct deadline deadline, uin
 	} else if (vector < VECTOR_FIRST_IRQ && vector != VECTOR_NMI) {
 		handle_fault(process, cr2);
 	} else {
-		apic_end_of_interrupt(environment->apic);
+		apic_end_of_interrupt(environment->apic, vector);
 	}
 	/* Whatever it did: a program that only makes system calls is bounded as well. */
 	if (process->state == PROCESS_READY &&
@@ -301,10 +315,17 @@ void process_run(struct process *process, uint64_t timeout_us)
 		syscall_handle(process);
 	}
 	while (process->state == PROCESS_READY) {
+		if (!user_frame_is_sound(&process->context.frame)) {
+			handle_bad_frame(process);
+			break;
+		}
 		apic_timer_set(environment->apic, TICK_US);
 		cpu_xrstor(simd_area(process), environment->xcr0);
 		user_run(&process->context, environment->percpu);
 		uint64_t cr2 = cpu_cr2();
+		/* The entry code's promise: nothing that ring 3 can set is set here, above all not
+		 * AC, with which SMAP is off. */
+		CHECK((cpu_rflags() & (RFLAGS_IF | RFLAGS_TF | RFLAGS_DF | RFLAGS_AC)) == 0);
 		cpu_xsave(simd_area(process), environment->xcr0);
 		handle_return(process, deadline, cr2);
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Traps that hit ring 0. Interrupts are only taken in `hlt`; they carry no information, so the
  * handler acknowledges and returns. Anything else is the end. */
+#include "arch/cpu.h"
 #include "arch/descriptors.h"
 #include "arch/trap_frame.h"
 #include "base/log.h"
@@ -18,7 +19,7 @@ void trap_from_kernel(struct trap_frame *frame, struct percpu *percpu)
 	if (frame->vector < VECTOR_FIRST_IRQ) {
 		panic_trap(frame);
 	}
-	if (frame->vector != VECTOR_SPURIOUS) {
-		apic_end_of_interrupt(&svsm->apic);
-	}
+	apic_end_of_interrupt(&svsm->apic, frame->vector);
+	/* One is enough to wake us: a storm must not keep us from the `cli` after the `hlt`. */
+	frame->rflags &= ~RFLAGS_IF;
 }
