@@ -5,6 +5,8 @@
  * call. It is a fixed arena of equal slots; running out is a NULL, which mbedtls reports. The
  * self-test and file functions that the archives mention are never called; they fail if they are.
  */
+#include "kernel/libc_fence.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,17 +15,12 @@
 #include "base/check.h"
 #include "base/compiler.h"
 
-#define HEAP_SLOTS      16u
-#define HEAP_SLOT_BYTES 1024u
-
 /* A listed exception to "no globals": calloc() has no argument that could carry it. */
 static struct {
-	_Alignas(16) uint8_t bytes[HEAP_SLOTS][HEAP_SLOT_BYTES];
-	bool used[HEAP_SLOTS];
+	_Alignas(16) uint8_t bytes[FENCE_HEAP_SLOTS][FENCE_HEAP_SLOT_BYTES];
+	bool used[FENCE_HEAP_SLOTS];
 } the_heap;
 
-void *calloc(size_t count, size_t size);
-void free(void *memory);
 int pthread_mutex_init(void *mutex, const void *attributes);
 int pthread_mutex_destroy(void *mutex);
 int pthread_mutex_lock(void *mutex);
@@ -34,13 +31,13 @@ void *__memset_chk(void *to, int value, size_t size, size_t room);
 
 void *calloc(size_t count, size_t size)
 {
-	if (count == 0 || size == 0 || size > HEAP_SLOT_BYTES / count) {
+	if (count == 0 || size == 0 || size > FENCE_HEAP_SLOT_BYTES / count) {
 		return NULL;
 	}
-	for (size_t i = 0; i < HEAP_SLOTS; i++) {
+	for (size_t i = 0; i < FENCE_HEAP_SLOTS; i++) {
 		if (!the_heap.used[i]) {
 			the_heap.used[i] = true;
-			memset(the_heap.bytes[i], 0, HEAP_SLOT_BYTES);
+			memset(the_heap.bytes[i], 0, FENCE_HEAP_SLOT_BYTES);
 			return the_heap.bytes[i];
 		}
 	}
@@ -53,9 +50,10 @@ void free(void *memory)
 		return;
 	}
 	size_t offset = (size_t)((uint8_t *)memory - the_heap.bytes[0]);
-	CHECK(offset < sizeof(the_heap.bytes) && offset % HEAP_SLOT_BYTES == 0);
-	memset(memory, 0, HEAP_SLOT_BYTES);
-	the_heap.used[offset / HEAP_SLOT_BYTES] = false;
+	CHECK(offset < sizeof(the_heap.bytes) && offset % FENCE_HEAP_SLOT_BYTES == 0);
+	CHECK(the_heap.used[offset / FENCE_HEAP_SLOT_BYTES]);
+	memset(memory, 0, FENCE_HEAP_SLOT_BYTES);
+	the_heap.used[offset / FENCE_HEAP_SLOT_BYTES] = false;
 }
 
 void *__memcpy_chk(void *to, const void *from, size_t size, size_t room)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The kernel's view of the archives, as a program: a static PIE without libc, linked from the
- * kernel's build of crypto/, the archives and the symbols below, and nothing else. That it links
- * proves the list in docs/crypto.md complete; that it runs proves that the archives work with so
+ * kernel's build of crypto/, the archives, the kernel's libc_fence.c and arch/string.c, and nothing
+ * else. That it links proves the fence complete; that it runs proves that the archives work with so
  * little: a canary at %fs:0x28, a fixed arena, no thread-local storage, no constructor. Linux
  * starts it, but could as well be stage2. Exit status: 0, or the number of the failed step. */
 #include <stddef.h>
@@ -12,12 +12,12 @@
 #include "crypto/aead.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
+#include "kernel/libc_fence.h"
 
 #define SYSCALL_EXIT       60
 #define SYSCALL_ARCH_PRCTL 158
 #define ARCH_SET_FS        0x1002
 
-#define FORBIDDEN_STATUS   100
 #define CHECK_STATUS       101
 #define CANARY_STATUS      102
 
@@ -38,6 +38,12 @@ NORETURN static void leave(int status)
 	}
 }
 
+NORETURN void __stack_chk_fail(void);
+void __stack_chk_fail(void)
+{
+	leave(CANARY_STATUS);
+}
+
 void check_failed(const char *expression, const char *file, int line)
 {
 	(void)expression;
@@ -45,160 +51,6 @@ void check_failed(const char *expression, const char *file, int line)
 	(void)line;
 	leave(CHECK_STATUS);
 }
-
-/* Symbols that the archives really call. */
-
-void *memcpy(void *to, const void *from, size_t size);
-void *memmove(void *to, const void *from, size_t size);
-void *memset(void *to, int value, size_t size);
-int memcmp(const void *a, const void *b, size_t size);
-void *__memcpy_chk(void *to, const void *from, size_t size, size_t room);
-void *__memset_chk(void *to, int value, size_t size, size_t room);
-void *calloc(size_t count, size_t size);
-void free(void *block);
-int pthread_mutex_init(void *mutex, const void *attributes);
-int pthread_mutex_destroy(void *mutex);
-int pthread_mutex_lock(void *mutex);
-int pthread_mutex_unlock(void *mutex);
-NORETURN void __stack_chk_fail(void);
-
-void *memcpy(void *to, const void *from, size_t size)
-{
-	return memmove(to, from, size);
-}
-
-void *memmove(void *to, const void *from, size_t size)
-{
-	volatile uint8_t *target = to;
-	const volatile uint8_t *source = from;
-	const bool forward = (uintptr_t)to < (uintptr_t)from;
-	for (size_t i = 0; i < size; i++) {
-		const size_t at = forward ? i : size - 1 - i;
-		target[at] = source[at];
-	}
-	return to;
-}
-
-void *memset(void *to, int value, size_t size)
-{
-	volatile uint8_t *target = to;
-	for (size_t i = 0; i < size; i++) {
-		target[i] = (uint8_t)value;
-	}
-	return to;
-}
-
-int memcmp(const void *a, const void *b, size_t size)
-{
-	const volatile uint8_t *left = a;
-	const volatile uint8_t *right = b;
-	for (size_t i = 0; i < size; i++) {
-		if (left[i] != right[i]) {
-			return left[i] < right[i] ? -1 : 1;
-		}
-	}
-	return 0;
-}
-
-void *__memcpy_chk(void *to, const void *from, size_t size, size_t room)
-{
-	CHECK(size <= room);
-	return memmove(to, from, size);
-}
-
-void *__memset_chk(void *to, int value, size_t size, size_t room)
-{
-	CHECK(size <= room);
-	return memset(to, value, size);
-}
-
-/* The arena that docs/crypto.md asks for: two slots for a random generator, two for a call that is
- * under way. */
-#define SLOT_BYTES 256u
-#define SLOT_COUNT 4u
-static struct {
-	_Alignas(16) uint8_t bytes[SLOT_COUNT][SLOT_BYTES];
-	bool used[SLOT_COUNT];
-} arena;
-
-void *calloc(size_t count, size_t size)
-{
-	CHECK(count <= SLOT_BYTES && size <= SLOT_BYTES && count * size <= SLOT_BYTES);
-	for (size_t i = 0; i < SLOT_COUNT; i++) {
-		if (!arena.used[i]) {
-			arena.used[i] = true;
-			return memset(arena.bytes[i], 0, SLOT_BYTES);
-		}
-	}
-	return NULL;
-}
-
-void free(void *block)
-{
-	for (size_t i = 0; i < SLOT_COUNT; i++) {
-		if (block == arena.bytes[i]) {
-			CHECK(arena.used[i]);
-			arena.used[i] = false;
-			return;
-		}
-	}
-	CHECK(block == NULL);
-}
-
-int pthread_mutex_init(void *mutex, const void *attributes)
-{
-	(void)mutex;
-	(void)attributes;
-	return 0;
-}
-
-int pthread_mutex_destroy(void *mutex)
-{
-	(void)mutex;
-	return 0;
-}
-
-int pthread_mutex_lock(void *mutex)
-{
-	(void)mutex;
-	return 0;
-}
-
-int pthread_mutex_unlock(void *mutex)
-{
-	(void)mutex;
-	return 0;
-}
-
-void __stack_chk_fail(void)
-{
-	leave(CANARY_STATUS);
-}
-
-/* Symbols that only the archives' self-tests, file helpers and parsers name: never reached. Labels
- * in assembly, since compilers insist on the prototypes of such names. */
-NORETURN void forbidden_call(void);
-void forbidden_call(void)
-{
-	leave(FORBIDDEN_STATUS);
-}
-
-#define FORBIDDEN(name) __asm__(".globl " #name "\n" #name ":\n\tjmp forbidden_call\n")
-FORBIDDEN(__printf_chk);
-FORBIDDEN(__snprintf_chk);
-FORBIDDEN(putchar);
-FORBIDDEN(puts);
-FORBIDDEN(fopen);
-FORBIDDEN(fclose);
-FORBIDDEN(fread);
-FORBIDDEN(fwrite);
-FORBIDDEN(fgets);
-FORBIDDEN(ferror);
-FORBIDDEN(gmtime_r);
-FORBIDDEN(strcmp);
-FORBIDDEN(strlen);
-FORBIDDEN(strerror);
-FORBIDDEN(__udivti3);
 
 /* The steps. Each returns true when all is well. */
 
@@ -246,6 +98,23 @@ static bool hash_step(void)
 	return hash_sha512(&input, 1, out) == STATUS_OK && out[0] == 0xdd && out[1] == 0xaf;
 }
 
+/* Every slot can be had, and nothing more. */
+static bool heap_is_empty(void)
+{
+	void *slots[FENCE_HEAP_SLOTS];
+	for (size_t i = 0; i < FENCE_HEAP_SLOTS; i++) {
+		slots[i] = calloc(1, FENCE_HEAP_SLOT_BYTES);
+		if (slots[i] == NULL) {
+			return false;
+		}
+	}
+	bool full = calloc(1, 1) == NULL;
+	for (size_t i = 0; i < FENCE_HEAP_SLOTS; i++) {
+		free(slots[i]);
+	}
+	return full && calloc(1, FENCE_HEAP_SLOT_BYTES + 1) == NULL;
+}
+
 /* Also the moment of the highest heap use: a living generator, and each allocating call. */
 static bool random_and_kdf_step(void)
 {
@@ -268,11 +137,7 @@ static bool random_and_kdf_step(void)
 		return false;
 	}
 	random_erase(&random);
-	bool leaked = false;
-	for (size_t i = 0; i < SLOT_COUNT; i++) {
-		leaked = leaked || arena.used[i];
-	}
-	return !leaked;
+	return heap_is_empty();
 }
 
 /* Stage2's work: apply the relative relocations, set %fs. Elf64_Rela and Elf64_Dyn by hand. */
