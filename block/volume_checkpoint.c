@@ -52,22 +52,30 @@ uint64_t volume_checkpoint_need(uint64_t contents, uint64_t nodes)
 
 /* ---- Building ------------------------------------------------------------------------------ */
 
+static enum status entry_rehome(struct volume *volume, const struct volume_overlay_entry *entry)
+{
+	enum status status = volume_cursor_seek(volume, entry->logical);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	switch (entry->kind) {
+	case VOLUME_OVERLAY_CONTENT:
+		return volume_cursor_put(volume, entry->logical,
+					 volume_overlay_content(volume, entry));
+	case VOLUME_OVERLAY_HOLE: return volume_cursor_put(volume, entry->logical, NULL);
+	case VOLUME_OVERLAY_LOST: break;
+	}
+	/* The old block has to stay unreadable: if the host put its bytes back, the block would
+	 * open without the patch, which is older than the rest of the volume. */
+	return volume_cursor_spoil(volume, entry->logical);
+}
+
 static enum status overlay_rehome(struct volume *volume)
 {
 	uint16_t order[VOLUME_OVERLAY_BLOCKS];
 	volume_overlay_sort(volume, order);
 	for (uint32_t i = 0; i < volume->overlay.count; i++) {
-		const struct volume_overlay_entry *entry = &volume->overlay.entries[order[i]];
-		const uint8_t *content = entry->kind == VOLUME_OVERLAY_CONTENT
-						 ? volume_overlay_content(volume, entry)
-						 : NULL;
-		if (entry->kind == VOLUME_OVERLAY_LOST) {
-			return STATUS_AUTH_DATA;
-		}
-		enum status status = volume_cursor_seek(volume, entry->logical);
-		if (status == STATUS_OK) {
-			status = volume_cursor_put(volume, entry->logical, content);
-		}
+		enum status status = entry_rehome(volume, &volume->overlay.entries[order[i]]);
 		if (status != STATUS_OK) {
 			return status;
 		}

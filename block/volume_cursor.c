@@ -180,6 +180,24 @@ enum status volume_cursor_put(struct volume *volume, uint32_t logical, const uin
 	return STATUS_OK;
 }
 
+enum status volume_cursor_spoil(struct volume *volume, uint32_t logical)
+{
+	struct volume_entry entry;
+	uint8_t *leaf = node_at(volume, VOLUME_LEVEL_LEAF);
+	uint32_t slot = slot_in_parent(logical);
+	enum status status = volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF,
+					       logical >> VOLUME_NODE_SHIFT, slot, &entry);
+	if (status != STATUS_OK || entry.physical == 0) {
+		return status;
+	}
+	for (size_t i = 0; i < AEAD_TAG_BYTES; i++) {
+		entry.tag[i] = (uint8_t)~entry.tag[i];
+	}
+	volume_entry_encode(leaf + (size_t)slot * VOLUME_ENTRY_BYTES, &entry);
+	volume->build.cursor.dirty[0] = true;
+	return STATUS_OK;
+}
+
 enum status volume_cursor_end(struct volume *volume)
 {
 	enum status status = STATUS_OK;

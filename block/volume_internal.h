@@ -349,6 +349,10 @@ enum status volume_cursor_seek(struct volume *volume, uint32_t logical);
 /* Replace (content NULL: by a hole) the block that was sought. */
 MUST_CHECK
 enum status volume_cursor_put(struct volume *volume, uint32_t logical, const uint8_t *content);
+/* Make the block that was sought unreadable for good, until it is overwritten: its tag becomes one
+ * that nothing matches. */
+MUST_CHECK
+enum status volume_cursor_spoil(struct volume *volume, uint32_t logical);
 /* Write what is left, root included. */
 MUST_CHECK
 enum status volume_cursor_end(struct volume *volume);

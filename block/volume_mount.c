@@ -226,11 +226,6 @@ static enum status writing_begin(struct volume *volume)
 		return volume_note(volume, status, VOLUME_LEVEL_LOG, UINT64_MAX, UINT64_MAX);
 	}
 	volume->writable = true;
-	for (uint32_t i = 0; i < volume->overlay.count; i++) {
-		if (volume->overlay.entries[i].kind == VOLUME_OVERLAY_LOST) {
-			volume->writable = false; /* Its checkpoint would lose the evidence. */
-		}
-	}
 	return STATUS_OK;
 }
 

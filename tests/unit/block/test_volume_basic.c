@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "block/volume_internal.h"
 #include "volume_fixture.h"
 
 static void put_one(struct fixture *fixture, struct model *model, uint32_t logical, uint64_t seed)
@@ -380,6 +381,86 @@ static void test_many_sessions(void **state)
 	fixture_fini(&fixture);
 }
 
+/* ---- Inside -------------------------------------------------------------------------------- */
+
+/* The anchor names the history: it moves with each commit and is found again by a mount. */
+static void test_anchor_follows_history(void **state)
+{
+	struct fixture fixture;
+	struct model model = {0};
+	uint8_t before[VOLUME_ANCHOR_BYTES];
+	(void)state;
+	fixture_init_mounted(&fixture, FIXTURE_BLOCKS);
+	for (uint32_t i = 0; i < 6; i++) {
+		memcpy(before, fixture.volume->log.anchor, sizeof(before));
+		put_one(&fixture, &model, i, i + 1);
+		assert_memory_not_equal(before, fixture.volume->log.anchor, sizeof(before));
+		memcpy(before, fixture.volume->log.anchor, sizeof(before));
+		if (i == 3) {
+			assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
+		}
+		remount(&fixture);
+		assert_memory_equal(before, fixture.volume->log.anchor, sizeof(before));
+	}
+	fixture_fini(&fixture);
+}
+
+/* verify compares what it reached with what the tables say. */
+static void test_verify_sees_wrong_tables(void **state)
+{
+	struct fixture fixture;
+	struct model model = {0};
+	(void)state;
+	for (int which = 0; which < 3; which++) {
+		fixture_init_mounted(&fixture, FIXTURE_BLOCKS);
+		put_one(&fixture, &model, 1, 1);
+		assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
+		assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
+		switch (which) {
+		case 0: fixture.volume->bitmaps.now[100] ^= 1; break;
+		case 1: fixture.volume->table.rows[0].live_blocks++; break;
+		default: fixture.volume->table.rows[0].live_blocks--; break;
+		}
+		assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_AUTH_META);
+		assert_false(volume_is_writable(fixture.volume));
+		fixture_fini(&fixture);
+	}
+}
+
+/* A session's keys are not used beyond their limit: a new session begins before, and if that were
+ * to fail, sealing stops. */
+static void test_seals_are_limited(void **state)
+{
+	struct fixture fixture;
+	struct model model = {0};
+	(void)state;
+	fixture_init_mounted(&fixture, FIXTURE_BLOCKS);
+	put_one(&fixture, &model, 1, 1);
+	uint32_t first = fixture.volume->session.id;
+	fixture.volume->session.log_seals = (uint64_t)UINT32_MAX - 1000;
+	put_one(&fixture, &model, 2, 2);
+	assert_int_equal(fixture.volume->session.id, first + 1);
+	assert_int_equal(fixture.volume->session.log_seals, 1);
+	fixture.volume->session.node_seals = (uint64_t)UINT32_MAX - 1000;
+	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
+	assert_int_equal(fixture.volume->session.id, first + 2);
+	put_one(&fixture, &model, 3, 3);
+	fixture.volume->session.log_seals = UINT32_MAX;
+	fixture.entropy_is_empty = true;
+	assert_int_equal(model_commit(&model, fixture.volume, 3, 33), STATUS_NO_ENTROPY);
+	fixture.entropy_is_empty = false;
+	model_set(&model, 3, 3);
+	assert_true(model_equals(&model, fixture.volume));
+	remount(&fixture);
+	assert_true(model_equals(&model, fixture.volume));
+	assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
+	uint8_t record[BLOCK_BYTES] = {0};
+	uint8_t tag[AEAD_TAG_BYTES];
+	fixture.volume->session.log_seals = UINT32_MAX;
+	assert_int_equal(volume_record_seal(fixture.volume, record, 1, tag), STATUS_LIMIT);
+	fixture_fini(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +478,9 @@ int main(void)
 		cmocka_unit_test(test_volume_may_be_smaller_than_device),
 		cmocka_unit_test(test_nothing_readable_on_the_disk),
 		cmocka_unit_test(test_many_sessions),
+		cmocka_unit_test(test_anchor_follows_history),
+		cmocka_unit_test(test_verify_sees_wrong_tables),
+		cmocka_unit_test(test_seals_are_limited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
