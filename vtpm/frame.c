@@ -61,7 +61,8 @@ static void leave_header(struct frame *frame)
 	frame->state = size == TPM_HEADER_BYTES ? FRAME_COMPLETE : FRAME_BODY;
 }
 
-/* One step: use some of `bytes` in the present state. Zero means that nothing more can be used. */
+/* One step: use some of `bytes`, of which there is at least one, in the present state. Zero means
+ * that nothing more can be used. */
 static size_t feed_step(struct frame *frame, const uint8_t *bytes, size_t size, uint64_t now_us)
 {
 	size_t used = 0;
@@ -82,9 +83,7 @@ static size_t feed_step(struct frame *frame, const uint8_t *bytes, size_t size, 
 		break;
 	case FRAME_DISCARD:
 		used = size;
-		if (used > 0) {
-			frame->last_byte_us = now_us;
-		}
+		frame->last_byte_us = now_us;
 		break;
 	case FRAME_COMPLETE: break;
 	}

@@ -257,7 +257,8 @@ static TPM_RESULT nvram_storedata(const unsigned char *data, uint32_t length, ui
 		errno = ENOTSUP;
 		return store_failed("store failed: volatile state");
 	}
-	/* After one failed store the TPM is in failure mode; nothing may be stored on top. */
+	/* After one failed store the TPM is in failure mode and should not come here. If it did:
+	 * nothing may be stored on top, nor over a state that could not be read. */
 	if (nv.store_failed || nv.outcome == NV_UNREADABLE || nv.outcome == NV_REFUSED) {
 		return TPM_FAIL;
 	}
