@@ -45,6 +45,7 @@ void kernel_memory_give(struct kernel_memory *memory, struct phys_addr first, si
 {
 	enum status status = page_alloc_give(&memory->pages, first, count);
 	CHECK(status == STATUS_OK);
+	memset(kernel_memory_pointer(memory, first), 0, count * PAGE_BYTES);
 }
 
 static enum status take_table_page(void *context, struct phys_addr *page)

@@ -37,7 +37,7 @@ struct kernel_memory {
 MUST_CHECK enum status kernel_memory_init(struct kernel_memory *memory,
 					  const struct boot_params *params);
 
-/* `count` contiguous zeroed pages. */
+/* `count` contiguous zeroed pages. What is given back is erased: a vTPM's keys were in it. */
 MUST_CHECK enum status kernel_memory_take(struct kernel_memory *memory, size_t count,
 					  struct phys_addr *first);
 void kernel_memory_give(struct kernel_memory *memory, struct phys_addr first, size_t count);

@@ -190,7 +190,7 @@ static enum status make_space(struct process *process)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	process->mmap_next = MAPPINGS_BASE + slide;
+	user_mappings_init(&process->mappings, MAPPINGS_BASE + slide);
 	return STATUS_OK;
 }
 

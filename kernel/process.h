@@ -19,6 +19,7 @@
 #include "crypto/random.h"
 #include "kernel/apic.h"
 #include "kernel/memory.h"
+#include "kernel/user_mappings.h"
 #include "mm/page_table.h"
 #include "mm/user_copy.h"
 #include "vtpm/store_file.h"
@@ -32,7 +33,8 @@
 #define PROCESS_LOG_LINE_BYTES 160u
 #define PROCESS_SIMD_PAGES     1u
 #define PROCESS_CALL_NUMBERS   512u
-/* Pages that a program may hold, page tables not counted: 24 MiB. */
+/* Pages that a program may hold: 24 MiB. Page tables come on top; where it can map anything is so
+ * narrow that they stay below 200. */
 #define PROCESS_PAGES_MAX   6144u
 #define PROCESS_STACK_BYTES ((uint64_t)512 * 1024)
 
@@ -80,7 +82,7 @@ struct process {
 	struct phys_addr simd_page;
 	uint64_t brk_start;
 	uint64_t brk_end;
-	uint64_t mmap_next;
+	struct user_mappings mappings;
 	uint64_t page_count;
 	struct process_channel channel;
 	struct store_file files[PROCESS_FILES_MAX];

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* brk, mmap, munmap, mprotect: anonymous private memory only, W^X always. */
+/* brk, mmap, munmap, mprotect: anonymous private memory only, never executable. */
 #include <asm-generic/errno-base.h>
 #include <asm-generic/mman-common.h>
 
-#include "base/addr.h"
 #include "kernel/process.h"
 #include "kernel/syscall.h"
+#include "kernel/user_mappings.h"
 
 #define MAP_PRIVATE_ONLY 0x02u
 #define MAP_KNOWN                                                                       \
@@ -18,65 +18,37 @@
 
 #define REQUEST_BYTES_MAX     ((uint64_t)PROCESS_PAGES_MAX * PAGE_BYTES)
 
-/* W^X: a page that could be both written and executed is refused. */
-static int64_t access_of_protection(uint64_t protection, struct page_access *access)
-{
-	if ((protection & ~(uint64_t)(PROT_READ | PROT_WRITE | PROT_EXEC)) != 0) {
-		return -EINVAL;
-	}
-	if ((protection & PROT_WRITE) != 0 && (protection & PROT_EXEC) != 0) {
-		return -EINVAL;
-	}
-	/* PROT_NONE stays mapped for the kernel's books but is not the user's. */
-	*access = (struct page_access){
-		.writable = (protection & PROT_WRITE) != 0,
-		.executable = (protection & PROT_EXEC) != 0,
-		.user = protection != PROT_NONE,
-	};
-	return 0;
-}
-
-/* Whole pages within the user half, of a size that may be asked for at all. */
-static bool range_is_sound(uint64_t address, uint64_t size_bytes, uint64_t *rounded)
-{
-	return size_bytes > 0 && size_bytes <= REQUEST_BYTES_MAX && addr_is_page_aligned(address) &&
-	       addr_page_ceil(size_bytes, rounded) &&
-	       addr_within(address, *rounded, PAGE_TABLE_USER_END);
-}
-
 int64_t syscall_mmap(struct process *process, const struct syscall_arguments *arguments)
 {
 	struct page_access access;
 	uint64_t size_bytes;
+	uint64_t address;
 	uint64_t flags = arguments->d;
-	int64_t error = access_of_protection(arguments->c, &access);
-	if (error != 0) {
-		return error;
-	}
-	if ((flags & (MAP_PRIVATE_ONLY | MAP_ANONYMOUS)) != (MAP_PRIVATE_ONLY | MAP_ANONYMOUS) ||
+	if (user_access_decode(arguments->c, &access) != STATUS_OK ||
+	    (flags & (MAP_PRIVATE_ONLY | MAP_ANONYMOUS)) != (MAP_PRIVATE_ONLY | MAP_ANONYMOUS) ||
 	    (flags & ~(uint64_t)MAP_KNOWN) != 0) {
 		return -EINVAL;
 	}
-	/* The address is a hint that we do not take. */
 	if (arguments->b > REQUEST_BYTES_MAX) {
 		return -ENOMEM;
 	}
-	if (!range_is_sound(process->mmap_next, arguments->b, &size_bytes)) {
+	/* The address is a hint that we do not take. */
+	if (user_range_decode(0, arguments->b, REQUEST_BYTES_MAX, &size_bytes) != STATUS_OK) {
 		return -EINVAL;
 	}
-	uint64_t address = process->mmap_next;
-	if (process_map_zeroed(process, address, size_bytes, access) != STATUS_OK) {
+	if (user_mappings_place(&process->mappings, &process->table, size_bytes, &address) !=
+		    STATUS_OK ||
+	    process_map_zeroed(process, address, size_bytes, access) != STATUS_OK) {
 		return -ENOMEM;
 	}
-	/* An unmapped page behind each mapping; addresses are not used twice. */
-	process->mmap_next = address + size_bytes + PAGE_BYTES;
 	return (int64_t)address;
 }
 
 int64_t syscall_munmap(struct process *process, const struct syscall_arguments *arguments)
 {
 	uint64_t size_bytes;
-	if (!range_is_sound(arguments->a, arguments->b, &size_bytes)) {
+	if (user_range_decode(arguments->a, arguments->b, REQUEST_BYTES_MAX, &size_bytes) !=
+	    STATUS_OK) {
 		return -EINVAL;
 	}
 	process_unmap(process, arguments->a, size_bytes);
@@ -87,14 +59,14 @@ int64_t syscall_mprotect(struct process *process, const struct syscall_arguments
 {
 	struct page_access access;
 	uint64_t size_bytes;
-	int64_t error = access_of_protection(arguments->c, &access);
-	if (error != 0) {
-		return error;
+	if (user_access_decode(arguments->c, &access) != STATUS_OK) {
+		return -EINVAL;
 	}
 	if (arguments->b == 0) {
 		return 0;
 	}
-	if (!range_is_sound(arguments->a, arguments->b, &size_bytes)) {
+	if (user_range_decode(arguments->a, arguments->b, REQUEST_BYTES_MAX, &size_bytes) !=
+	    STATUS_OK) {
 		return -EINVAL;
 	}
 	if (process_protect(process, arguments->a, size_bytes, access) != STATUS_OK) {
@@ -107,21 +79,19 @@ int64_t syscall_mprotect(struct process *process, const struct syscall_arguments
 int64_t syscall_brk(struct process *process, const struct syscall_arguments *arguments)
 {
 	const struct page_access access = {.writable = true, .user = true};
-	uint64_t mapped_end;
-	uint64_t wanted_end;
-	uint64_t wanted = arguments->a;
-	if (wanted < process->brk_start || wanted - process->brk_start > REQUEST_BYTES_MAX ||
-	    !addr_page_ceil(wanted, &wanted_end) ||
-	    !addr_page_ceil(process->brk_end, &mapped_end)) {
+	struct user_break_change change;
+	if (user_break_decode(process->brk_start, process->brk_end, arguments->a, REQUEST_BYTES_MAX,
+			      &change) != STATUS_OK) {
 		return (int64_t)process->brk_end;
 	}
-	if (wanted_end > mapped_end &&
-	    process_map_zeroed(process, mapped_end, wanted_end - mapped_end, access) != STATUS_OK) {
+	if (change.wanted_end > change.mapped_end &&
+	    process_map_zeroed(process, change.mapped_end, change.wanted_end - change.mapped_end,
+			       access) != STATUS_OK) {
 		return (int64_t)process->brk_end;
 	}
-	if (wanted_end < mapped_end) {
-		process_unmap(process, wanted_end, mapped_end - wanted_end);
+	if (change.wanted_end < change.mapped_end) {
+		process_unmap(process, change.wanted_end, change.mapped_end - change.wanted_end);
 	}
-	process->brk_end = wanted;
-	return (int64_t)wanted;
+	process->brk_end = arguments->a;
+	return (int64_t)process->brk_end;
 }
