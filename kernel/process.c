@@ -228,6 +228,8 @@ enum status process_load(struct process *process, const struct process_environme
 {
 	memset(process, 0, sizeof(*process));
 	process->environment = *environment;
+	log_budget_init(&process->log_budget, PROCESS_LOG_LINES_BURST,
+			environment->clock->now_us(environment->clock->context));
 	(void)format_text(process->name, sizeof(process->name), "%s", name);
 	struct loader loader = {.process = process, .file = file};
 	enum status status = user_elf_decode(file, file_size_bytes, &loader.elf);
@@ -243,6 +245,7 @@ enum status process_load(struct process *process, const struct process_environme
 
 void process_unload(struct process *process)
 {
+	syscall_flush_log(process);
 	syscall_release_files(process);
 	if (process->simd_page.raw != 0) {
 		secure_zero(simd_area(process), PROCESS_SIMD_PAGES * PAGE_BYTES);
@@ -253,6 +256,20 @@ void process_unload(struct process *process)
 	process_free_space(process);
 	secure_zero(&process->channel, sizeof(process->channel));
 	process->state = PROCESS_EMPTY;
+}
+
+bool process_may_log(struct process *process)
+{
+	const struct clock *clock = process->environment.clock;
+	switch (log_budget_take(&process->log_budget, clock->now_us(clock->context))) {
+	case LOG_BUDGET_GRANTED: return true;
+	case LOG_BUDGET_LAST:
+		log_write(LOG_WARNING, "user", "%s writes too much: lines are dropped",
+			  process->name);
+		return false;
+	case LOG_BUDGET_REFUSED: return false;
+	}
+	return false;
 }
 
 void process_kill(struct process *process, const struct process_death *death)

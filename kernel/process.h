@@ -18,6 +18,7 @@
 #include "base/status.h"
 #include "crypto/random.h"
 #include "kernel/apic.h"
+#include "kernel/log_budget.h"
 #include "kernel/memory.h"
 #include "kernel/user_mappings.h"
 #include "mm/page_table.h"
@@ -32,7 +33,9 @@
 #define PROCESS_MESSAGE_BYTES  4096u
 #define PROCESS_LOG_LINE_BYTES 160u
 #define PROCESS_SIMD_PAGES     1u
-#define PROCESS_CALL_NUMBERS   512u
+/* A test program has a line for each case. */
+#define PROCESS_LOG_LINES_BURST (HOLDFAST_PRODUCTION ? 200u : 4000u)
+#define PROCESS_CALL_NUMBERS    512u
 /* Pages that a program may hold: 24 MiB. Page tables come on top; where it can map anything is so
  * narrow that they stay below 200. */
 #define PROCESS_PAGES_MAX   6144u
@@ -90,6 +93,7 @@ struct process {
 	struct phys_addr file_staging[PROCESS_FILES_MAX]; /* raw 0: none. */
 	char log_line[PROCESS_LOG_LINE_BYTES];
 	size_t log_line_used;
+	struct log_budget log_budget; /* For every line that the program can cause. */
 	uint64_t unknown_logged[PROCESS_CALL_NUMBERS / 64]; /* One log line a number. */
 	struct process_death death;
 };
@@ -109,6 +113,9 @@ void process_unload(struct process *process);
 
 /* End it now, from within a system call or from outside. */
 void process_kill(struct process *process, const struct process_death *death);
+
+/* May the program cause a log line now? If it just became too much, says so once. */
+bool process_may_log(struct process *process);
 
 /* For system calls: pages in the process's own space (kernel/process_memory.c). */
 MUST_CHECK enum status process_map_zeroed(struct process *process, uint64_t address,

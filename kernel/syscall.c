@@ -15,6 +15,7 @@
 #define FUTEX_WAKE_OP       1u /* <linux/futex.h> */
 #define FUTEX_OP_MASK       0x7fu
 #define GETRANDOM_BYTES_MAX 256u
+#define GETRANDOM_NONBLOCK  1u /* <linux/random.h>; we never block. */
 #define ONLY_PROCESS_ID     1
 
 typedef int64_t (*syscall_handler)(struct process *process,
@@ -62,11 +63,14 @@ static int64_t do_futex(struct process *process, const struct syscall_arguments 
 	return 0;
 }
 
-/* Whole or not at all: a program must never see fewer random bytes than it asked for. */
+/* Up to 256 bytes, as Linux promises them in one piece; a longer request gets its first 256. */
 static int64_t do_getrandom(struct process *process, const struct syscall_arguments *arguments)
 {
 	uint8_t bytes[GETRANDOM_BYTES_MAX];
 	uint64_t size = arguments->b;
+	if ((arguments->c & ~(uint64_t)GETRANDOM_NONBLOCK) != 0) {
+		return -EINVAL;
+	}
 	if (size > sizeof(bytes)) {
 		size = sizeof(bytes);
 	}

@@ -25,6 +25,9 @@ struct syscall_arguments {
  * WAITING or DEAD afterwards. */
 void syscall_handle(struct process *process);
 
+/* What the program wrote to fd 2 without ending the line. */
+void syscall_flush_log(struct process *process);
+
 /* Close every descriptor; what was staged is gone. */
 void syscall_release_files(struct process *process);
 

@@ -91,7 +91,9 @@ static int64_t open_name(struct process *process, const char *name, struct store
 		kernel_memory_pointer(memory, process->file_staging[index]), STORE_FILE_BYTES_MAX);
 	if (status != STATUS_OK) {
 		free_staging(process, index);
-		if (status != STATUS_NOT_FOUND) {
+		/* A bad name (INVALID) is the program's affair, and not fit to print. */
+		if (status != STATUS_NOT_FOUND && status != STATUS_INVALID &&
+		    process_may_log(process)) {
 			log_write(LOG_ERROR, "user", "%s: open %s: %s", process->name, name,
 				  status_name(status));
 		}
@@ -182,19 +184,18 @@ static int64_t write_at(struct process *process, uint64_t fd, uint64_t buffer, u
 	    STATUS_OK) {
 		return -EFAULT;
 	}
-	for (uint64_t done = 0; done < size;) {
+	enum status status = STATUS_OK;
+	for (uint64_t done = 0; done < size && status == STATUS_OK;) {
 		uint64_t count = size - done < sizeof(part) ? size - done : sizeof(part);
-		if (user_copy_in(&process->space, part, (struct user_addr){buffer + done}, count) !=
-		    STATUS_OK) {
-			return -EFAULT;
-		}
-		enum status status = store_file_write(file, offset + done, part, count);
-		if (status != STATUS_OK) {
-			return -errno_of_status(status);
+		status = user_copy_in(&process->space, part, (struct user_addr){buffer + done},
+				      count);
+		if (status == STATUS_OK) {
+			status = store_file_write(file, offset + done, part, count);
 		}
 		done += count;
 	}
-	return (int64_t)size;
+	secure_zero(part, sizeof(part)); /* A TPM's seeds. */
+	return status == STATUS_OK ? (int64_t)size : -errno_of_status(status);
 }
 
 int64_t syscall_pread64(struct process *process, const struct syscall_arguments *arguments)
@@ -245,7 +246,7 @@ int64_t syscall_fsync(struct process *process, const struct syscall_arguments *a
 		return -EBADF;
 	}
 	enum status status = store_file_sync(file);
-	if (status != STATUS_OK) {
+	if (status != STATUS_OK && process_may_log(process)) {
 		log_write(LOG_ERROR, "user", "%s: commit of %s: %s", process->name, file->name,
 			  status_name(status));
 	}

@@ -2,6 +2,7 @@
 /* Descriptors 0 to 2: commands in, responses out, the log. */
 #include <asm-generic/errno-base.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "kernel/process.h"
 #include "kernel/syscall.h"
@@ -19,13 +20,15 @@ struct user_iovec {
 	uint64_t size;
 };
 
-static void flush_log_line(struct process *process)
+void syscall_flush_log(struct process *process)
 {
 	if (process->log_line_used == 0) {
 		return;
 	}
 	process->log_line[process->log_line_used] = '\0';
-	log_write(LOG_NOTICE, process->name, "%s", process->log_line);
+	if (process_may_log(process)) {
+		log_write(LOG_NOTICE, process->name, "%s", process->log_line);
+	}
 	process->log_line_used = 0;
 }
 
@@ -33,12 +36,12 @@ static void flush_log_line(struct process *process)
 static void log_byte(struct process *process, char c)
 {
 	if (c == '\n') {
-		flush_log_line(process);
+		syscall_flush_log(process);
 		return;
 	}
 	process->log_line[process->log_line_used++] = c >= ' ' && c <= '~' ? c : '?';
 	if (process->log_line_used == PROCESS_LOG_LINE_BYTES - 1) {
-		flush_log_line(process);
+		syscall_flush_log(process);
 	}
 }
 
@@ -86,6 +89,11 @@ static int64_t read_command(struct process *process, uint64_t buffer, uint64_t s
 {
 	struct process_channel *channel = &process->channel;
 	if (channel->command_size_bytes == 0) {
+		uint64_t room = size < PROCESS_MESSAGE_BYTES ? size : PROCESS_MESSAGE_BYTES;
+		if (user_range_check(&process->space, (struct user_addr){buffer}, room, true) !=
+		    STATUS_OK) {
+			return -EFAULT;
+		}
 		process->state = PROCESS_WAITING;
 		return 0;
 	}
@@ -97,6 +105,7 @@ static int64_t read_command(struct process *process, uint64_t buffer, uint64_t s
 		return -EFAULT;
 	}
 	int64_t result = (int64_t)channel->command_size_bytes;
+	secure_zero(channel->command, sizeof(channel->command));
 	channel->command_size_bytes = 0;
 	return result;
 }
@@ -112,29 +121,25 @@ int64_t syscall_read(struct process *process, const struct syscall_arguments *ar
 	return syscall_file_read(process, arguments->a, arguments->b, arguments->c);
 }
 
-static int64_t write_to(struct process *process, uint64_t fd, uint64_t buffer, uint64_t size)
-{
-	if (fd == FD_LOG) {
-		return write_log(process, buffer, size);
-	}
-	if (fd == FD_RESPONSE) {
-		return write_response(process, buffer, size);
-	}
-	if (fd == FD_COMMAND) {
-		return -EBADF;
-	}
-	return syscall_file_write(process, fd, buffer, size);
-}
-
 int64_t syscall_write(struct process *process, const struct syscall_arguments *arguments)
 {
-	return write_to(process, arguments->a, arguments->b, arguments->c);
+	if (arguments->a == FD_LOG) {
+		return write_log(process, arguments->b, arguments->c);
+	}
+	if (arguments->a == FD_RESPONSE) {
+		return write_response(process, arguments->b, arguments->c);
+	}
+	if (arguments->a == FD_COMMAND) {
+		return -EBADF;
+	}
+	return syscall_file_write(process, arguments->a, arguments->b, arguments->c);
 }
 
 int64_t syscall_writev(struct process *process, const struct syscall_arguments *arguments)
 {
 	int64_t total = 0;
-	if (arguments->c > IOVEC_COUNT_MAX) {
+	/* The C library's last words. A response or an object is written whole, by write(2). */
+	if (arguments->a != FD_LOG || arguments->c > IOVEC_COUNT_MAX) {
 		return -EINVAL;
 	}
 	for (uint64_t i = 0; i < arguments->c; i++) {
@@ -146,7 +151,7 @@ int64_t syscall_writev(struct process *process, const struct syscall_arguments *
 		if (vector.size == 0) {
 			continue;
 		}
-		int64_t result = write_to(process, arguments->a, vector.base, vector.size);
+		int64_t result = write_log(process, vector.base, vector.size);
 		if (result < 0) {
 			return total == 0 ? result : total;
 		}

@@ -249,6 +249,7 @@ bool vtpm_service_step(struct svsm *svsm)
 		size_t taken;
 		event = frame_feed(&service->frame, service->pending + service->pending_at,
 				   service->pending_size - service->pending_at, now_us, &taken);
+		secure_zero(service->pending + service->pending_at, taken);
 		service->pending_at += taken;
 	} else {
 		service->pending_size = 0;
