@@ -185,5 +185,5 @@ int main(int argc, char **argv)
 		log_line("ending with code %d", (int)result);
 	}
 	/* Everything durable is durable already, so there is nothing for exit handlers to do. */
-	_exit(result);
+	_exit((int)result);
 }
