@@ -157,7 +157,7 @@ class Vtpm:
         return handle, body[10:10 + size]
 
     def create_primary_rsa(self, hierarchy=RH_OWNER):
-        """RSA 2048 that may decrypt and sign, without a scheme or dictionary-attack protection (whose
+        """RSA 2048 that may decrypt and sign, with no scheme and no dictionary-attack protection (whose
         first use after a start is answered with TPM_RC_RETRY): its handle."""
         public = struct.pack(">HHIH", 0x01, SHA256, 0x00060472, 0)
         public += struct.pack(">HHHIH", 0x10, 0x10, 2048, 0, 0)
