@@ -80,18 +80,20 @@ static void test_random_walk_matches_model(void **state)
 	struct model model = {0};
 	(void)state;
 	fixture_init_mounted(&fixture, FIXTURE_BLOCKS);
-	srand(1);
+	fixture_random_seed(1);
 	for (uint32_t step = 0; step < 600; step++) {
 		struct model next = model;
 		assert_int_equal(volume_txn_begin(fixture.volume), STATUS_OK);
-		int puts = 1 + rand() % 6;
-		for (int i = 0; i < puts; i++) {
-			uint32_t logical = (uint32_t)(rand() % 3 * 16384 + rand() % 50 * 37);
-			uint64_t seed = rand() % 4 == 0 ? 0 : (uint64_t)rand() + 1;
+		uint32_t puts = 1 + fixture_random() % 6;
+		for (uint32_t i = 0; i < puts; i++) {
+			uint32_t logical = (uint32_t)(fixture_random() % 3 * 16384 +
+						      fixture_random() % 50 * 37);
+			uint64_t seed =
+				fixture_random() % 4 == 0 ? 0 : (uint64_t)fixture_random() + 1;
 			assert_int_equal(model_put(&next, fixture.volume, logical, seed),
 					 STATUS_OK);
 		}
-		if (rand() % 8 == 0) {
+		if (fixture_random() % 8 == 0) {
 			volume_txn_abort(fixture.volume);
 		} else {
 			assert_int_equal(volume_txn_commit(fixture.volume), STATUS_OK);
@@ -100,11 +102,11 @@ static void test_random_walk_matches_model(void **state)
 		if (step % 40 == 0) {
 			assert_true(model_equals(&model, fixture.volume));
 		}
-		if (rand() % 50 == 0) {
+		if (fixture_random() % 50 == 0) {
 			remount(&fixture);
 			assert_true(model_equals(&model, fixture.volume));
 		}
-		if (rand() % 50 == 0) {
+		if (fixture_random() % 50 == 0) {
 			assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 			assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
 		}

@@ -233,19 +233,19 @@ static void test_random_walk(void **state)
 	budget.nested_every = 40;
 	budget.verify_every = 30;
 	(void)state;
-	srand(7);
+	fixture_random_seed(7);
 	scene_init(&scene, &budget);
 	for (size_t step = 0; step < 24 * budget_factor(); step++) {
-		switch (rand() % 6) {
+		switch (fixture_random() % 6) {
 		case 0: checkpoint_watched(&scene); break;
 		case 1:
 			fixture_unmount(&scene.fixture);
 			assert_int_equal(fixture_mount(&scene.fixture), STATUS_OK);
 			break;
-		case 2: commit_watched(&scene, (uint32_t)rand() % 8, 1, 0); break;
+		case 2: commit_watched(&scene, fixture_random() % 8, 1, 0); break;
 		default:
-			commit_watched(&scene, (uint32_t)rand() % 8, 1 + (uint32_t)rand() % 2,
-				       (uint64_t)rand() + 1);
+			commit_watched(&scene, fixture_random() % 8, 1 + fixture_random() % 2,
+				       (uint64_t)fixture_random() + 1);
 			break;
 		}
 	}

@@ -10,18 +10,10 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
-#include "base/reader.h"
 #include "block/volume_format.h"
-#include "block/volume_record.h"
+#include "volume_fixture.h"
 
 #define ROUNDS 3000
-
-static void random_fill_test(uint8_t *out, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		out[i] = (uint8_t)rand();
-	}
-}
 
 /* ---- Geometry ------------------------------------------------------------------------------ */
 
@@ -68,7 +60,7 @@ static void test_entry(void **state)
 	struct volume_entry read;
 	uint8_t bytes[VOLUME_ENTRY_BYTES];
 	(void)state;
-	random_fill_test(entry.tag, sizeof(entry.tag));
+	fixture_random_bytes(entry.tag, sizeof(entry.tag));
 	volume_entry_encode(bytes, &entry);
 	assert_int_equal(volume_entry_decode(bytes, &read), STATUS_OK);
 	assert_memory_equal(&entry, &read, sizeof(entry));
@@ -97,7 +89,7 @@ static void test_session_table(void **state)
 	for (uint32_t i = 0; i < table.count; i++) {
 		table.rows[i] = (struct volume_session_row){
 			.id = 10 + i, .generation = 1 + i, .live_blocks = 1000 + i};
-		random_fill_test(table.rows[i].salt, VOLUME_SALT_BYTES);
+		fixture_random_bytes(table.rows[i].salt, VOLUME_SALT_BYTES);
 	}
 	volume_table_encode(block, &table);
 	assert_int_equal(volume_table_decode(block, &read), STATUS_OK);
@@ -110,7 +102,7 @@ static void test_session_table(void **state)
 	volume_table_encode(block, &table);
 	assert_int_equal(volume_table_decode(block, &read), STATUS_AUTH_META);
 	for (int i = 0; i < ROUNDS; i++) {
-		random_fill_test(block, sizeof(block));
+		fixture_random_bytes(block, sizeof(block));
 		assert_int_equal(volume_table_decode(block, &read), STATUS_AUTH_META);
 	}
 }
@@ -138,12 +130,12 @@ static void superblock_sample(struct volume_superblock *superblock)
 	superblock->session_generation = 3;
 	superblock->keyslot_epoch = 12;
 	superblock->witness_sequence = 13;
-	random_fill_test(superblock->log_tag, AEAD_TAG_BYTES);
-	random_fill_test(superblock->anchor, VOLUME_ANCHOR_BYTES);
-	random_fill_test(superblock->session_salt, VOLUME_SALT_BYTES);
-	random_fill_test(superblock->keyslot_digest, SHA256_BYTES);
-	random_fill_test(superblock->witness_anchor, VOLUME_ANCHOR_BYTES);
-	random_fill_test(superblock->tree.tag, AEAD_TAG_BYTES);
+	fixture_random_bytes(superblock->log_tag, AEAD_TAG_BYTES);
+	fixture_random_bytes(superblock->anchor, VOLUME_ANCHOR_BYTES);
+	fixture_random_bytes(superblock->session_salt, VOLUME_SALT_BYTES);
+	fixture_random_bytes(superblock->keyslot_digest, SHA256_BYTES);
+	fixture_random_bytes(superblock->witness_anchor, VOLUME_ANCHOR_BYTES);
+	fixture_random_bytes(superblock->tree.tag, AEAD_TAG_BYTES);
 }
 
 static void test_superblock_body(void **state)
@@ -210,7 +202,7 @@ static void test_superblock_body_refusals(void **state)
 	volume_superblock_body_encode(body, &superblock);
 	assert_int_equal(volume_superblock_body_decode(body, 100000, &read), STATUS_AUTH_META);
 	for (int i = 0; i < ROUNDS; i++) {
-		random_fill_test(body, sizeof(body));
+		fixture_random_bytes(body, sizeof(body));
 		assert_int_equal(volume_superblock_body_decode(body, 100000, &read),
 				 STATUS_AUTH_META);
 	}
@@ -223,9 +215,9 @@ static void test_superblock_header(void **state)
 	struct volume_superblock_header read;
 	uint8_t block[BLOCK_BYTES];
 	(void)state;
-	random_fill_test(header.uuid, sizeof(header.uuid));
-	random_fill_test(header.salt, sizeof(header.salt));
-	random_fill_test(header.tag, sizeof(header.tag));
+	fixture_random_bytes(header.uuid, sizeof(header.uuid));
+	fixture_random_bytes(header.salt, sizeof(header.salt));
+	fixture_random_bytes(header.tag, sizeof(header.tag));
 	assert_int_equal(volume_superblock_header_encode(block, &header), STATUS_OK);
 	memset(&read, 0, sizeof(read));
 	assert_int_equal(volume_superblock_header_decode(block, &read), STATUS_OK);
@@ -247,7 +239,7 @@ static void test_superblock_header(void **state)
 	assert_int_equal(volume_superblock_header_encode(block, &header), STATUS_OK);
 	assert_int_equal(volume_superblock_header_decode(block, &read), STATUS_AUTH_META);
 	for (int i = 0; i < ROUNDS; i++) {
-		random_fill_test(block, sizeof(block));
+		fixture_random_bytes(block, sizeof(block));
 		assert_int_equal(volume_superblock_header_decode(block, &read),
 				 STATUS_NOT_A_VOLUME);
 	}
@@ -262,10 +254,10 @@ static void keyslots_sample(struct volume_keyslots *keyslots)
 	keyslots->epoch = 3;
 	for (uint32_t i = 0; i < 3; i++) {
 		struct volume_keyslot *slot = &keyslots->slots[i * 3];
-		random_fill_test(slot->salt, VOLUME_SALT_BYTES);
-		random_fill_test(slot->commitment, SHA256_BYTES);
-		random_fill_test(slot->wrapped, VOLUME_KEY_BYTES);
-		random_fill_test(slot->tag, AEAD_TAG_BYTES);
+		fixture_random_bytes(slot->salt, VOLUME_SALT_BYTES);
+		fixture_random_bytes(slot->commitment, SHA256_BYTES);
+		fixture_random_bytes(slot->wrapped, VOLUME_KEY_BYTES);
+		fixture_random_bytes(slot->tag, AEAD_TAG_BYTES);
 		slot->type = i + 1;
 		slot->generation = 1;
 		slot->iterations = slot->type == VOLUME_KEY_PASSPHRASE ? 210000 : 0;
@@ -292,7 +284,7 @@ static void test_keyslots(void **state)
 		block[bit / 8] = (uint8_t)(block[bit / 8] ^ 1u << (bit % 8));
 	}
 	for (int i = 0; i < ROUNDS / 10; i++) {
-		random_fill_test(block, sizeof(block));
+		fixture_random_bytes(block, sizeof(block));
 		assert_int_equal(volume_keyslots_decode(block, &read, again), STATUS_NOT_A_VOLUME);
 	}
 }
@@ -326,213 +318,9 @@ static void test_keyslots_refusals(void **state)
 	assert_int_equal(volume_keyslots_decode(block, &read, digest), STATUS_AUTH_META);
 }
 
-/* ---- Records ------------------------------------------------------------------------------- */
-
-static void test_record_header(void **state)
-{
-	struct volume_record_header header = {
-		.block_count = 5, .generation = 2, .counter = 0x1122334455};
-	struct volume_record_header read;
-	uint8_t block[BLOCK_BYTES] = {0};
-	(void)state;
-	random_fill_test(header.salt, sizeof(header.salt));
-	random_fill_test(header.tag, sizeof(header.tag));
-	volume_record_header_encode(block, &header);
-	memset(&read, 0, sizeof(read));
-	assert_int_equal(volume_record_header_decode(block, &read), STATUS_OK);
-	assert_memory_equal(&header, &read, sizeof(header));
-	header.block_count = VOLUME_RECORD_BLOCKS_MAX + 1;
-	volume_record_header_encode(block, &header);
-	assert_int_equal(volume_record_header_decode(block, &read), STATUS_NOT_FOUND);
-	header.block_count = 0;
-	volume_record_header_encode(block, &header);
-	assert_int_equal(volume_record_header_decode(block, &read), STATUS_NOT_FOUND);
-	header.block_count = 1;
-	header.counter = 0;
-	volume_record_header_encode(block, &header);
-	assert_int_equal(volume_record_header_decode(block, &read), STATUS_NOT_FOUND);
-	for (int i = 0; i < ROUNDS; i++) {
-		random_fill_test(block, VOLUME_RECORD_HEADER_BYTES);
-		assert_int_equal(volume_record_header_decode(block, &read), STATUS_NOT_FOUND);
-	}
-}
-
-static struct volume_record record_sample(void)
-{
-	struct volume_record record = {
-		.session = 3,
-		.flags = VOLUME_RECORD_COMMIT | VOLUME_RECORD_UNANCHORED,
-		.change_count = 1,
-		.epoch = 7,
-		.sequence = 100,
-		.durable_sequence = 99,
-	};
-	random_fill_test(record.previous_tag, sizeof(record.previous_tag));
-	random_fill_test(record.anchor, sizeof(record.anchor));
-	return record;
-}
-
-/* A body with one change of 100 bytes; returns where the changes end. */
-static size_t body_make(uint8_t *body, size_t size, const struct volume_record *record)
-{
-	uint8_t content[BLOCK_BYTES] = {0};
-	struct writer writer;
-	random_fill_test(content, 100);
-	content[0] = 1;
-	content[99] = 1;
-	memset(body, 0, size);
-	writer_init(&writer, body, size);
-	writer_zero(&writer, VOLUME_RECORD_BODY_BYTES);
-	assert_int_equal(volume_changes_encode(&writer, 77, NULL, content), 1);
-	volume_record_body_encode(body, record);
-	return writer.at;
-}
-
-static void test_record_body(void **state)
-{
-	uint8_t body[BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES];
-	struct volume_record record = record_sample();
-	struct volume_record read;
-	(void)state;
-	size_t end = body_make(body, sizeof(body), &record);
-	memset(&read, 0, sizeof(read));
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_OK);
-	assert_memory_equal(&record, &read, sizeof(record));
-	body[end] = 1; /* Padding. */
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_AUTH_META);
-	body[end] = 0;
-	body[64 + 3] = 1; /* Logical block beyond the space. */
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_AUTH_META);
-	body[64 + 3] = 0;
-	body[64 + 5] = 0x30; /* Kind 3: out of line. */
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_AUTH_META);
-	body[64 + 5] = 0x2f; /* A hole with bytes. */
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_AUTH_META);
-	body[64 + 5] = 0x0f; /* Range beyond the block. */
-	body[64 + 4] = 0xff;
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_AUTH_META);
-	body_make(body, sizeof(body), &record);
-	for (size_t size = 0; size < end; size++) { /* Cut off anywhere. */
-		assert_int_equal(volume_record_body_decode(body, size, &read), STATUS_AUTH_META);
-	}
-}
-
-static void test_record_body_refusals(void **state)
-{
-	uint8_t body[BLOCK_BYTES];
-	struct volume_record read;
-	struct volume_record cases[6];
-	(void)state;
-	for (size_t i = 0; i < 6; i++) {
-		cases[i] = record_sample();
-	}
-	cases[0].flags = VOLUME_RECORD_UNANCHORED; /* Transactions of several records: not here. */
-	cases[1].flags |= 4;
-	cases[2].change_count = 0;
-	cases[3].session = 0;
-	cases[4].durable_sequence = 100;
-	cases[5].change_count = 2;
-	for (size_t i = 0; i < 6; i++) {
-		size_t end = body_make(body, sizeof(body), &cases[i]);
-		/* Two changes: the second one would be the padding, a FRESH-less empty patch of
-		 * block 0, which is well-formed; so cut the body where the first ends. */
-		size_t size = i == 5 ? end : sizeof(body);
-		assert_int_equal(volume_record_body_decode(body, size, &read), STATUS_AUTH_META);
-	}
-	for (int i = 0; i < ROUNDS; i++) {
-		random_fill_test(body, sizeof(body));
-		struct volume_record record = record_sample();
-		record.change_count = 1 + (uint32_t)rand() % 20;
-		volume_record_body_encode(body, &record);
-		assert_int_equal(volume_record_body_decode(body, sizeof(body), &read),
-				 STATUS_AUTH_META);
-	}
-}
-
-/* ---- Changes ------------------------------------------------------------------------------- */
-
-static void content_make(uint8_t *content, const uint8_t *base)
-{
-	switch (rand() % 4) {
-	case 0: random_fill_test(content, BLOCK_BYTES); break;
-	case 1: memset(content, 0, BLOCK_BYTES); break;
-	default: memcpy(content, base, BLOCK_BYTES); break;
-	}
-	int edits = rand() % 30;
-	for (int i = 0; i < edits; i++) {
-		uint32_t at = (uint32_t)rand() % BLOCK_BYTES;
-		uint32_t size = 1 + (uint32_t)rand() % 60;
-		random_fill_test(content + at, at + size > BLOCK_BYTES ? BLOCK_BYTES - at : size);
-	}
-}
-
-/* Applying what was encoded gives the content, whatever was there; the cost is bounded. */
-static void test_changes_round_trip(void **state)
-{
-	uint8_t base[BLOCK_BYTES] = {0};
-	uint8_t content[BLOCK_BYTES];
-	uint8_t record[VOLUME_RECORD_BODY_BYTES + VOLUME_CHANGE_BYTES_MAX];
-	(void)state;
-	for (int round = 0; round < 2000; round++) {
-		struct writer writer;
-		struct reader reader;
-		struct volume_change change;
-		bool knows_base = rand() % 3 != 0;
-		content_make(content, base);
-		writer_init(&writer, record, sizeof(record));
-		writer_zero(&writer, VOLUME_RECORD_BODY_BYTES);
-		uint32_t count =
-			volume_changes_encode(&writer, 5, knows_base ? base : NULL, content);
-		assert_true(writer_ok(&writer)); /* Never longer than the bound. */
-		if (!knows_base) {
-			random_fill_test(base, sizeof(base)); /* It must not matter. */
-		}
-		assert_true(count != 0 || memcmp(base, content, BLOCK_BYTES) == 0);
-		volume_changes_begin(&reader, record, writer.at);
-		for (uint32_t i = 0; i < count; i++) {
-			assert_int_equal(volume_change_decode(&reader, &change), STATUS_OK);
-			assert_int_equal(change.logical, 5);
-			volume_change_apply(&change, base);
-		}
-		assert_int_equal(reader_left(&reader), 0);
-		assert_memory_equal(base, content, BLOCK_BYTES);
-	}
-}
-
-static void test_changes_are_short(void **state)
-{
-	uint8_t base[BLOCK_BYTES];
-	uint8_t content[BLOCK_BYTES];
-	uint8_t record[VOLUME_CHANGE_BYTES_MAX];
-	struct writer writer;
-	(void)state;
-	memset(base, 0x11, sizeof(base));
-	memcpy(content, base, sizeof(base));
-	writer_init(&writer, record, sizeof(record));
-	assert_int_equal(volume_changes_encode(&writer, 1, base, content), 0);
-	assert_int_equal(writer.at, 0);
-	content[100] = 1;
-	content[109] = 1; /* A gap of 8: one range is no longer than two. */
-	assert_int_equal(volume_changes_encode(&writer, 1, base, content), 1);
-	assert_int_equal(writer.at, 8 + 10);
-	content[120] = 1; /* A gap of 10: two ranges. */
-	writer_init(&writer, record, sizeof(record));
-	assert_int_equal(volume_changes_encode(&writer, 1, base, content), 2);
-	assert_int_equal(writer.at, 8 + 10 + 8 + 1);
-	memset(content, 0, sizeof(content)); /* All of it changes; from zeroes that is little. */
-	content[7] = 7;
-	writer_init(&writer, record, sizeof(record));
-	assert_int_equal(volume_changes_encode(&writer, 1, base, content), 1);
-	assert_int_equal(writer.at, 8 + 1);
-	random_fill_test(content, sizeof(content));
-	writer_init(&writer, record, sizeof(record));
-	assert_true(volume_changes_encode(&writer, 1, base, content) >= 1);
-	assert_true(writer_ok(&writer));
-}
-
 int main(void)
 {
-	srand(3);
+	fixture_random_seed(3);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_geometry_of_all_sizes),
 		cmocka_unit_test(test_entry),
@@ -542,11 +330,6 @@ int main(void)
 		cmocka_unit_test(test_superblock_header),
 		cmocka_unit_test(test_keyslots),
 		cmocka_unit_test(test_keyslots_refusals),
-		cmocka_unit_test(test_record_header),
-		cmocka_unit_test(test_record_body),
-		cmocka_unit_test(test_record_body_refusals),
-		cmocka_unit_test(test_changes_round_trip),
-		cmocka_unit_test(test_changes_are_short),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,28 @@ bool fixture_disk_contains(const struct fixture *fixture, const char *text)
 	return memmem(fixture->disk.media, bytes, text, strlen(text)) != NULL;
 }
 
+static uint64_t random_state;
+
+void fixture_random_seed(uint64_t seed)
+{
+	random_state = seed * 0x9e3779b97f4a7c15u | 1;
+}
+
+uint32_t fixture_random(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (uint32_t)(random_state >> 33);
+}
+
+void fixture_random_bytes(uint8_t *out, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		out[i] = (uint8_t)fixture_random();
+	}
+}
+
 /* ---- Nonce ledger -------------------------------------------------------------------------- */
 
 #define LEDGER_SLOTS (1u << 20)

@@ -63,5 +63,10 @@ enum status model_commit(struct model *model, struct volume *volume, uint32_t lo
 uint64_t ledger_seals(void);
 uint64_t ledger_repeats(void);
 
+/* Numbers for tests: the same in each run. */
+void fixture_random_seed(uint64_t seed);
+uint32_t fixture_random(void);
+void fixture_random_bytes(uint8_t *out, size_t size);
+
 /* True if the text is somewhere on the disk. */
 bool fixture_disk_contains(const struct fixture *fixture, const char *text);
