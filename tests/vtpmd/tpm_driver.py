@@ -157,8 +157,8 @@ class Vtpm:
         return handle, body[10:10 + size]
 
     def create_primary_rsa(self, hierarchy=RH_OWNER):
-        """RSA 2048 that may decrypt and sign, with no scheme and no dictionary-attack protection (whose
-        first use after a start is answered with TPM_RC_RETRY): its handle."""
+        """RSA 2048 that may decrypt and sign, without a scheme of its own: its handle. Without
+        dictionary-attack protection, whose first use after a start gets TPM_RC_RETRY."""
         public = struct.pack(">HHIH", 0x01, SHA256, 0x00060472, 0)
         public += struct.pack(">HHHIH", 0x10, 0x10, 2048, 0, 0)
         body = self.run(CC_CREATE_PRIMARY,
