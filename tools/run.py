@@ -12,6 +12,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import build, control, state, vm  # noqa: E402 (the path has to be set first)
 import demo  # noqa: E402
 
+# Not the tests: whoever wants a TPM does not wait for those.
+BUILD_TARGETS = ("stage2", "bundle", "holdfast")
 READY_DEADLINE_S = 60
 SHUTDOWN_DEADLINE_S = 15
 
@@ -44,6 +46,7 @@ def parse_arguments():
                         help="auto takes KVM if it works here, and says if not")
     parser.add_argument("--log", choices=("error", "warning", "notice", "debug"),
                         default="notice", help="how much the kernel says")
+    parser.add_argument("--no-build", action="store_true", help="take what was built before")
     return parser.parse_args()
 
 
@@ -76,7 +79,7 @@ def exit_code_of(qemu_code, console):
 
 
 def shut_down(machine):
-    print("run: shutting down", flush=True)
+    say("run: shutting down")
     try:
         control.ask(machine.control_path, "shutdown", SHUTDOWN_DEADLINE_S)
     except (OSError, ConnectionError):
@@ -107,12 +110,23 @@ def wait_until_ready(machine, stop, deadline_s=READY_DEADLINE_S):
     return ready.is_set()
 
 
+def say(text):
+    """One write, for the console is printed by another thread."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def shown(path):
+    """As one would type it from here."""
+    return min(path, os.path.relpath(path), key=len)
+
+
 def tell(machine, ephemeral):
     kind = "ephemeral TPM: nothing survives this boot" if ephemeral else "persistent TPM"
-    print(f"""run: ready, a {kind}. In another terminal:
-  tpm2_getrandom -T "cmd:socat - UNIX-CONNECT:{os.path.relpath(machine.tpm_path)}" 8 --hex
-  echo counters | socat - UNIX-CONNECT:{os.path.relpath(machine.control_path)}
-Ctrl-C shuts down in order.""", flush=True)
+    say(f"""run: ready, a {kind}. In another terminal:
+  tpm2_getrandom -T "cmd:socat - UNIX-CONNECT:{shown(machine.tpm_path)}" 8 --hex
+  echo counters | socat - UNIX-CONNECT:{shown(machine.control_path)}
+Ctrl-C shuts down in order.""")
 
 
 def serve(options, folder):
@@ -125,7 +139,7 @@ def serve(options, folder):
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with vm.Vm(machine_options, on_line=lambda line: print(line, flush=True)) as machine:
+    with vm.Vm(machine_options, on_line=say) as machine:
         if not wait_until_ready(machine, stop):
             if machine.process.poll() is not None:
                 return exit_code_of(machine.wait_exit(), machine.console())
@@ -144,7 +158,8 @@ def serve(options, folder):
 def main():
     options = parse_arguments()
     try:
-        build.build("dev")
+        if not options.no_build:
+            build.build("dev", BUILD_TARGETS)
         options.accel = choose_accelerator(options.accel)
         if options.demo:
             return demo.demonstrate(options)

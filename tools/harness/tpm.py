@@ -59,13 +59,18 @@ PT_LOCKOUT_COUNTER = 0x20E
 PT_MAX_AUTH_FAIL = 0x20F
 PERMANENT_IN_LOCKOUT = 1 << 9
 
-EK_RSA = 0x81010001
 MAX_NV_BUFFER = 1024
 
 # A storage key on P-256: fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, restricted,
 # decrypt; AES-128-CFB. Made anew it is the same key, for primary keys derive from the seed.
 ECC_STORAGE_KEY = struct.pack(">HHIHHHHHHHHH", 0x0023, ALG_SHA256, 0x30072, 0, 0x0006, 128, 0x0043,
                               ALG_NULL, 0x0003, ALG_NULL, 0, 0)
+
+# The TCG EK Credential Profile's template L-2: P-256, adminWithPolicy under PolicySecret(endorsement).
+EK_POLICY = bytes.fromhex("837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa")
+ECC_ENDORSEMENT_KEY = struct.pack(">HHIH", 0x0023, ALG_SHA256, 0x300B2, 32) + EK_POLICY + \
+    struct.pack(">HHHHHH", 0x0006, 128, 0x0043, ALG_NULL, 0x0003, ALG_NULL) + \
+    (struct.pack(">H", 32) + bytes(32)) * 2
 
 
 class TpmError(Exception):
@@ -222,10 +227,8 @@ class Tpm:
         self.call(CC_FLUSH_CONTEXT, struct.pack(">I", handle))
 
     def endorsement_name(self):
-        """Who this TPM is: the name of its EK, or of a key derived from the same seed."""
-        if EK_RSA in self.handles(EK_RSA):
-            return self.read_public_name(EK_RSA)
-        handle, name = self.create_primary(RH_ENDORSEMENT)
+        """Who this TPM is: the name of its EK, made anew from the endorsement seed."""
+        handle, name = self.create_primary(RH_ENDORSEMENT, ECC_ENDORSEMENT_KEY)
         self.flush_context(handle)
         return name
 
