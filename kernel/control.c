@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/control.h"
 
-#include <string.h>
-
 #include "base/format.h"
 #include "base/log.h"
 #include "kernel/svsm.h"
@@ -50,7 +48,8 @@ static void send(struct svsm *svsm, struct answer *answer)
 		virtio_serial_write(&svsm->serial, svsm->control.port, svsm->control.generation,
 				    (const uint8_t *)answer->text, answer->used, ANSWER_TIMEOUT_US);
 	if (status != STATUS_OK) {
-		log_write(LOG_DEBUG, "control", "answer not sent: %s", status_name(status));
+		log_write(LOG_NOTICE, "control", "answer not sent: %s", status_name(status));
+		svsm->control.deaf = true;
 	}
 }
 
@@ -93,46 +92,19 @@ static void add_status(const struct svsm *svsm, struct answer *answer)
 }
 
 /* True if the machine is to shut down. */
-static bool handle_line(struct svsm *svsm)
+static bool handle(struct svsm *svsm, enum control_request request)
 {
-	const struct control *control = &svsm->control;
 	struct answer answer = {.used = 0};
-	bool shutdown = false;
-	if (control->overlong) {
-		add_text(&answer, "error", "line too long");
-	} else if (strcmp(control->line, "status") == 0) {
-		add_status(svsm, &answer);
-	} else if (strcmp(control->line, "counters") == 0) {
-		add_counters(svsm, &answer);
-	} else if (strcmp(control->line, "shutdown") == 0) {
-		add_text(&answer, "shutdown", "OK");
-		shutdown = true;
-	} else {
-		add_text(&answer, "error", "unknown request");
+	switch (request) {
+	case CONTROL_NOTHING: return false;
+	case CONTROL_STATUS: add_status(svsm, &answer); break;
+	case CONTROL_COUNTERS: add_counters(svsm, &answer); break;
+	case CONTROL_SHUTDOWN: add_text(&answer, "shutdown", "OK"); break;
+	case CONTROL_UNKNOWN: add_text(&answer, "error", "unknown request"); break;
+	case CONTROL_OVERLONG: add_text(&answer, "error", "line too long"); break;
 	}
 	send(svsm, &answer);
-	return shutdown;
-}
-
-static bool take_byte(struct svsm *svsm, char c)
-{
-	struct control *control = &svsm->control;
-	if (c == '\n') {
-		control->line[control->used] = '\0';
-		bool shutdown = handle_line(svsm);
-		control->used = 0;
-		control->overlong = false;
-		return shutdown;
-	}
-	if (c == '\r') {
-		return false;
-	}
-	if (control->used == CONTROL_LINE_BYTES_MAX) {
-		control->overlong = true;
-		return false;
-	}
-	control->line[control->used++] = c;
-	return false;
+	return request == CONTROL_SHUTDOWN;
 }
 
 bool control_step(struct svsm *svsm, bool *shutdown)
@@ -147,15 +119,15 @@ bool control_step(struct svsm *svsm, bool *shutdown)
 	virtio_serial_port_state(&svsm->serial, control->port, &state);
 	if (state.generation != control->generation) {
 		control->generation = state.generation;
-		control->used = 0;
-		control->overlong = false;
+		control->deaf = false;
+		control_line_reset(&control->line);
 	}
 	if (virtio_serial_read(&svsm->serial, control->port, bytes, sizeof(bytes), &count) !=
 	    STATUS_OK) {
 		return false;
 	}
-	for (size_t i = 0; i < count && !*shutdown; i++) {
-		*shutdown = take_byte(svsm, (char)bytes[i]);
+	for (size_t i = 0; i < count && !*shutdown && !control->deaf; i++) {
+		*shutdown = handle(svsm, control_line_feed(&control->line, (char)bytes[i]));
 	}
 	return true;
 }

@@ -13,8 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONTROL_PORT_NAME      "org.holdfast.control"
-#define CONTROL_LINE_BYTES_MAX 128u
+#include "kernel/control_line.h"
+
+#define CONTROL_PORT_NAME "org.holdfast.control"
 
 struct svsm;
 
@@ -22,9 +23,10 @@ struct control {
 	uint32_t port;
 	bool open;
 	uint32_t generation;
-	char line[CONTROL_LINE_BYTES_MAX + 1];
-	size_t used;
-	bool overlong; /* Skip to the end of this line. */
+	struct control_line line;
+	/* The client does not read: it is ignored until it hangs up, so that it cannot keep the
+	 * TPM's clients waiting. */
+	bool deaf;
 };
 
 /* Find the port; without one there is no control, which is no failure. */

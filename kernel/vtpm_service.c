@@ -186,7 +186,15 @@ static void send_response(struct svsm *svsm, const uint8_t *bytes, size_t size_b
 				    bytes, size_bytes, RESPONSE_TIMEOUT_US);
 	if (status != STATUS_OK) {
 		log_write(LOG_NOTICE, "vtpm", "response not delivered: %s", status_name(status));
+		svsm->vtpm.deaf = true;
 	}
+}
+
+static void drop_pending(struct vtpm_service *service)
+{
+	secure_zero(service->pending, sizeof(service->pending));
+	service->pending_size = 0;
+	service->pending_at = 0;
 }
 
 /* True if the client is still the one that the frame belongs to. */
@@ -201,8 +209,8 @@ static bool same_client(struct svsm *svsm)
 	if (!frame_set_generation(&service->frame, state.generation)) {
 		return true;
 	}
-	service->pending_size = 0;
-	service->pending_at = 0;
+	drop_pending(service);
+	service->deaf = false;
 	return false;
 }
 
@@ -245,6 +253,10 @@ bool vtpm_service_step(struct svsm *svsm)
 	}
 	(void)same_client(svsm);
 	bool received = refill(svsm);
+	if (service->deaf) {
+		drop_pending(service);
+		return received;
+	}
 	if (received) {
 		size_t taken;
 		event = frame_feed(&service->frame, service->pending + service->pending_at,

@@ -32,6 +32,9 @@ struct vtpm_service {
 	struct frame frame;
 	uint32_t port;
 	bool port_open;
+	/* An answer could not be delivered: the client is out of step, and the next answer would
+	 * pass for that one. It is ignored until it hangs up. */
+	bool deaf;
 	/* Received behind the end of a command. */
 	uint8_t pending[VTPM_PENDING_BYTES];
 	size_t pending_at;
