@@ -57,6 +57,15 @@ def make_tpm(store):
 
 # --- Starting, serving, ending ---
 
+def test_tolerates_as_many_failures_as_pcs_do(store):
+    """libtpms' default of three tries is used up by three kills of the VM."""
+    with Vtpm(store) as vtpm:
+        answer = vtpm.run(CC_GET_CAPABILITY, struct.pack(">III", 6, 0x20E, 4))
+    # moreData, the capability, a count, then pairs of property and value.
+    pairs = struct.iter_unpack(">II", answer[9:])
+    assert dict(pairs) == {0x20E: 0, 0x20F: 32, 0x210: 600, 0x211: 86400}
+
+
 def test_manufactures_once_and_serves(store):
     with Vtpm(store) as vtpm:
         assert vtpm.log == ["manufactured", "ready"]

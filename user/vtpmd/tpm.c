@@ -14,18 +14,24 @@
 #include "vtpm/response.h"
 
 /* TPM 2.0 Library, Part 2: command codes, algorithm identifiers, permanent handles. */
-#define TPM_CC_PCR_ALLOCATE 0x12Bu
-#define TPM_CC_PCR_EVENT    0x13Cu
-#define TPM_RH_PLATFORM     0x4000000Cu
-#define TPM_RS_PW           0x40000009u
-#define TPM_ALG_SHA1        0x0004u
-#define TPM_ALG_SHA256      0x000Bu
-#define TPM_ALG_SHA384      0x000Cu
-#define TPM_ALG_SHA512      0x000Du
+#define TPM_CC_PCR_ALLOCATE                 0x12Bu
+#define TPM_CC_DICTIONARY_ATTACK_PARAMETERS 0x13Au
+#define TPM_CC_PCR_EVENT                    0x13Cu
+#define TPM_RH_PLATFORM                     0x4000000Cu
+#define TPM_RH_LOCKOUT                      0x4000000Au
+#define TPM_RS_PW                           0x40000009u
+#define TPM_ALG_SHA1                        0x0004u
+#define TPM_ALG_SHA256                      0x000Bu
+#define TPM_ALG_SHA384                      0x000Cu
+#define TPM_ALG_SHA512                      0x000Du
 
 /* PCRs that the static chain of trust of the PC client platform uses and that only a TPM Reset
  * sets to zero. 16 and 23 may be reset by anybody, 17 to 22 belong to a dynamic launch. */
-#define CAPPED_PCR_COUNT 16u
+#define CAPPED_PCR_COUNT         16u
+
+#define LOCKOUT_TRIES_MAX        32u
+#define LOCKOUT_FORGIVE_ONE_S    600u
+#define LOCKOUT_PASSWORD_DELAY_S 86400u
 
 /* The event that a restart leaves in PCR 0 to 15: each bank is extended with its own hash of these
  * bytes, without a terminator. Documented in docs/system-calls.md; a verifier may look for it. */
@@ -133,6 +139,22 @@ static bool allocate_banks(void)
 	return end_authorised("PCR_Allocate", &writer);
 }
 
+/* libtpms starts with three tries, and a machine that is killed after somebody used a protected
+ * object costs one: a host must not be able to guess and kill. Three kills are soon had, so take
+ * what PCs have: 32 tries, one forgiven every ten minutes, a day after a wrong lockout password. */
+static bool set_lockout_limits(void)
+{
+	uint8_t command[64];
+	struct writer writer;
+
+	writer_init(&writer, command, sizeof(command));
+	begin_authorised(&writer, TPM_CC_DICTIONARY_ATTACK_PARAMETERS, TPM_RH_LOCKOUT);
+	writer_be32(&writer, LOCKOUT_TRIES_MAX);
+	writer_be32(&writer, LOCKOUT_FORGIVE_ONE_S);
+	writer_be32(&writer, LOCKOUT_PASSWORD_DELAY_S);
+	return end_authorised("DictionaryAttackParameters", &writer);
+}
+
 /* PCR_Event hashes in every active bank itself, so that no bank can be forgotten. */
 static bool cap_pcr(uint32_t pcr)
 {
@@ -151,7 +173,7 @@ static bool cap_pcr(uint32_t pcr)
 static enum service_exit finish_manufacture(void)
 {
 	bool good = execute_own("Startup", tpm_startup_clear, TPM_STARTUP_BYTES) &&
-		    allocate_banks() &&
+		    allocate_banks() && set_lockout_limits() &&
 		    execute_own("Shutdown", tpm_shutdown_clear, TPM_STARTUP_BYTES);
 
 	if (!good) {
