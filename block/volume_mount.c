@@ -16,6 +16,7 @@ struct area {
 
 struct areas {
 	struct area each[2];
+	const struct area *unlocked; /* The one whose slot gave the master key. */
 	bool io;
 };
 
@@ -62,7 +63,7 @@ static enum status area_read(struct volume *volume, uint32_t which, struct areas
 	return STATUS_OK;
 }
 
-static enum status area_unlock(struct volume *volume, const struct area *area,
+static enum status area_unlock(struct volume *volume, struct areas *areas, const struct area *area,
 			       const struct volume_key *key)
 {
 	uint32_t slot = 0;
@@ -70,12 +71,16 @@ static enum status area_unlock(struct volume *volume, const struct area *area,
 		return STATUS_WRONG_KEY;
 	}
 	memcpy(volume->uuid, area->keyslots.uuid, VOLUME_UUID_BYTES);
-	return volume_keyslots_unlock(volume, &area->keyslots, key, &slot);
+	enum status status = volume_keyslots_unlock(volume, &area->keyslots, key, &slot);
+	if (status == STATUS_OK) {
+		areas->unlocked = area;
+	}
+	return status;
 }
 
 /* Find the master key. Both areas are tried, newest first: which of them counts is known only once
  * the superblock is open. */
-static enum status master_key_find(struct volume *volume, const struct areas *areas,
+static enum status master_key_find(struct volume *volume, struct areas *areas,
 				   const struct volume_key *key)
 {
 	const struct area *first = &areas->each[0];
@@ -84,9 +89,9 @@ static enum status master_key_find(struct volume *volume, const struct areas *ar
 		first = &areas->each[1];
 		second = &areas->each[0];
 	}
-	enum status status = area_unlock(volume, first, key);
+	enum status status = area_unlock(volume, areas, first, key);
 	if (status == STATUS_WRONG_KEY || status == STATUS_AUTH_META) {
-		enum status other = area_unlock(volume, second, key);
+		enum status other = area_unlock(volume, areas, second, key);
 		status = other == STATUS_WRONG_KEY ? status : other;
 	}
 	if (status == STATUS_WRONG_KEY && (!first->intact || !second->intact)) {
@@ -94,6 +99,25 @@ static enum status master_key_find(struct volume *volume, const struct areas *ar
 		status = areas->io ? STATUS_IO : STATUS_AUTH_META;
 	}
 	return volume_note(volume, status, VOLUME_LEVEL_KEYSLOTS, UINT64_MAX, UINT64_MAX);
+}
+
+/* Another area gave the master key than the one that counts: the key has to open that one too, and
+ * find the same master key there. */
+static enum status same_key_opens(struct volume *volume, const struct area *area,
+				  const struct volume_key *key)
+{
+	uint32_t slot = 0;
+	uint32_t generation = volume->generation;
+	uint8_t master_key[VOLUME_KEY_BYTES];
+	memcpy(master_key, volume->master_key, VOLUME_KEY_BYTES);
+	enum status status = volume_keyslots_unlock(volume, &area->keyslots, key, &slot);
+	if (status == STATUS_OK &&
+	    (generation != volume->generation ||
+	     !bytes_equal_constant_time(master_key, volume->master_key, VOLUME_KEY_BYTES))) {
+		status = STATUS_AUTH_META;
+	}
+	secure_zero(master_key, sizeof(master_key));
+	return status;
 }
 
 /* The area that the superblock names, and nothing else, says which keys open this volume. */
@@ -110,19 +134,8 @@ static enum status keyslots_check(struct volume *volume, const struct areas *are
 		volume->keyslots = area->keyslots;
 		volume->keyslots_area = i;
 		memcpy(volume->keyslots_digest, area->digest, SHA256_BYTES);
-		uint32_t slot = 0;
-		uint32_t generation = volume->generation;
-		uint8_t master_key[VOLUME_KEY_BYTES];
-		memcpy(master_key, volume->master_key, VOLUME_KEY_BYTES);
-		enum status status = volume_keyslots_unlock(volume, &area->keyslots, key, &slot);
-		if (status == STATUS_OK &&
-		    (generation != volume->generation ||
-		     !bytes_equal_constant_time(master_key, volume->master_key,
-						VOLUME_KEY_BYTES))) {
-			status = STATUS_AUTH_META;
-		}
-		secure_zero(master_key, sizeof(master_key));
-		return status;
+		/* Once is enough: a passphrase takes its time. */
+		return area == areas->unlocked ? STATUS_OK : same_key_opens(volume, area, key);
 	}
 	return volume_note(volume, areas->io ? STATUS_IO : STATUS_AUTH_META, VOLUME_LEVEL_KEYSLOTS,
 			   UINT64_MAX, UINT64_MAX);
