@@ -11,7 +11,6 @@
 #define PIT_COMMAND_MODE0_BOTH_BYTES 0x30u
 #define PIT_COMMAND_LATCH            0x00u
 
-#define PIT_HZ                       1193182u
 #define PIT_START                    0xffffu
 #define WINDOW_PIT_TICKS             11932u /* 10 ms. */
 #define SAMPLES                      8u
@@ -62,23 +61,19 @@ enum status tsc_clock_calibrate(struct tsc_clock *clock, uint64_t epoch_tsc)
 		cpu_pause();
 	}
 	struct sample last = take_sample();
-	uint64_t pit_ticks = (uint16_t)(first.pit - last.pit);
-	uint64_t tsc_ticks = last.tsc - first.tsc;
-	*clock = (struct tsc_clock){
-		.epoch_tsc = epoch_tsc,
-		.ticks_per_ms = tsc_ticks * PIT_HZ / pit_ticks / 1000,
-	};
-	return clock->ticks_per_ms == 0 ? STATUS_TIMEOUT : STATUS_OK;
+	uint64_t ticks_per_ms;
+	enum status status =
+		tsc_rate(last.tsc - first.tsc, (uint16_t)(first.pit - last.pit), &ticks_per_ms);
+	if (status == STATUS_OK) {
+		tsc_time_init(&clock->time, ticks_per_ms, epoch_tsc);
+	}
+	return status;
 }
 
 static uint64_t now_us(void *context)
 {
-	const struct tsc_clock *clock = context;
-	uint64_t ticks = cpu_tsc() - clock->epoch_tsc;
-	/* Split so that nothing overflows for centuries and nothing rounds away. */
-	uint64_t ms = ticks / clock->ticks_per_ms;
-	uint64_t rest = ticks % clock->ticks_per_ms;
-	return ms * 1000 + rest * 1000 / clock->ticks_per_ms;
+	struct tsc_clock *clock = context;
+	return tsc_time_us(&clock->time, cpu_tsc());
 }
 
 static void relax(void *context)

@@ -84,7 +84,7 @@ static void print_banner(const struct svsm *svsm)
 		  HOLDFAST_PRODUCTION ? "production" : "dev",
 		  (memory_bytes(&svsm->params) + (1u << 20) - 1) >> 20);
 	log_write(LOG_DEBUG, "kernel", "slide 0x%lx, TSC %lu kHz, %lu free pages",
-		  svsm->params.kernel_slide, svsm->tsc.ticks_per_ms,
+		  svsm->params.kernel_slide, svsm->tsc.time.ticks_per_ms,
 		  page_alloc_free_pages(&svsm->memory.pages));
 }
 
@@ -272,9 +272,11 @@ static void boot_devices(void *argument)
 void kernel_main(const struct boot_params *params)
 {
 	struct svsm *svsm = &the_svsm;
+	uint64_t word;
 	/* Never returns, so changing the canary under it is harmless; every later call sees the
-	 * new one. If RDRAND fails here, start_entropy() will say so. */
-	(void)cpu_rdrand(&svsm->cpu.percpu.canary);
+	 * new one. Without RDRAND it is poor, but start_entropy() decides whether we go on. */
+	bool has_rdrand = (cpu_id(1, 0).ecx >> 30 & 1) != 0;
+	svsm->cpu.percpu.canary = has_rdrand && cpu_rdrand(&word) ? word : cpu_tsc();
 	console_init(&svsm->console, CONSOLE_PORT);
 	log_set_sink(console_log, &svsm->console, LOG_DEBUG);
 	cpu_init_early(&svsm->cpu, 0, svsm);
