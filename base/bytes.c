@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "base/bytes.h"
 
+#include <string.h>
+
 /* Sums of products rather than shifts: the compiler makes one load of them either way, and the
  * prover needs no bit-vector reasoning. */
 
@@ -79,10 +81,7 @@ bool bytes_are_zero(const uint8_t *bytes, size_t size)
 
 void secure_zero(void *secret, size_t size)
 {
-	uint8_t *bytes = secret;
-	for (size_t i = 0; i < size; i++) {
-		bytes[i] = 0;
-	}
+	memset(secret, 0, size);
 #ifndef __FRAMAC__
 	/* Tells the compiler that somebody reads the zeroes, so that it has to write them. */
 	__asm__ volatile("" : : "r"(secret) : "memory");

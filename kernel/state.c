@@ -123,6 +123,15 @@ enum status state_open(struct state *state, const struct state_environment *envi
 void state_close(struct state *state)
 {
 	if (state->volume != NULL) {
+		/* Behind a checkpoint even the last record cannot be dropped without being missed.
+		 */
+		if (volume_is_writable(state->volume)) {
+			enum status status = volume_checkpoint(state->volume);
+			if (status != STATUS_OK) {
+				log_write(LOG_WARNING, "state", "no last checkpoint: %s",
+					  status_name(status));
+			}
+		}
 		volume_unmount(state->volume);
 		state->volume = NULL;
 	}
