@@ -112,7 +112,7 @@ def test_unknown_module_is_bad_configuration(start):
     assert "no-such-module: NOT_FOUND" in machine.console()
 
 
-@pytest.mark.parametrize("memory_mib", [8, 10, 12])
+@pytest.mark.parametrize("memory_mib", [8, 9, 10])
 def test_too_little_memory_is_named(start, used_disk, used, memory_mib):
     """By stage2 or by the kernel, depending on where it ends; and nothing is written."""
     before = samples.sha256(used_disk)

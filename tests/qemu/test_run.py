@@ -154,8 +154,8 @@ def test_wrong_key_is_the_states_failure(state_folder):
 
 
 def test_service_that_cannot_start_is_named(state_folder):
-    """12 MiB: the kernel runs, the TPM does not."""
-    with running("--state", state_folder, "--ephemeral", "--memory", "12") as run:
+    """10 MiB: the kernel runs, the TPM does not."""
+    with running("--state", state_folder, "--ephemeral", "--memory", "10") as run:
         assert run.wait_exit() == 6
         assert "run: the TPM is unavailable: NO_MEMORY" in run.text
 
@@ -191,7 +191,8 @@ def test_demo():
     with running("--demo") as run:
         assert run.wait_exit() == 0
         for claim in ("NV index 0x1500001 holds what was written", "the counter stands at 3",
-                      "PCR 7 was reset", "the EK is the same", "is nowhere in the image's 67108864"):
+                      "PCR 7 was reset", "the EK is the same",
+                      "is nowhere in the image's 67108864"):
             assert "demo:   ok: " in run.text and claim in run.text, claim
 
 
