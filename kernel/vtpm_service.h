@@ -18,10 +18,12 @@
 #include "vtpm/response.h"
 #include "vtpm/restart_policy.h"
 
-#define VTPM_PORT_NAME     "org.holdfast.tpm"
-#define VTPM_MODULE_NAME   "vtpmd"
+#define VTPM_PORT_NAME   "org.holdfast.tpm"
+#define VTPM_MODULE_NAME "vtpmd"
 
-#define VTPM_PENDING_BYTES 512u
+/* The most that is read at once; and once more, behind bytes that are held. */
+#define VTPM_READ_BYTES    512u
+#define VTPM_PENDING_BYTES (2u * VTPM_READ_BYTES)
 
 struct svsm;
 
@@ -39,6 +41,9 @@ struct vtpm_service {
 	uint8_t pending[VTPM_PENDING_BYTES];
 	size_t pending_at;
 	size_t pending_size;
+	/* Bytes at the start of `pending` whose sender is not known yet; none while pending_size is
+	 * not 0. */
+	size_t held_size;
 	uint64_t commands;
 	uint64_t restarts;
 };
