@@ -139,8 +139,8 @@ def ctest(tally, family, preset, options, pattern=None):
         command += ["-LE", "^nightly$"]
     if pattern:
         command += ["-R", pattern]
-    environment = dict(os.environ, HOLDFAST_NIGHTLY="1" if options.nightly else "0",
-                       HOLDFAST_KILLS=str(options.count))
+    environment = dict(os.environ, HOLDFAST_FIGURES=figures_path(), HOLDFAST_KILLS=str(options.count),
+                       HOLDFAST_NIGHTLY="1" if options.nightly else "0")
     if options.seed is not None:
         environment["HOLDFAST_SEED"] = str(options.seed)
     if options.only and "::" in options.only:
@@ -155,6 +155,18 @@ def ctest(tally, family, preset, options, pattern=None):
         tally.failures.append((f"{family}: no test ran", f"./test {family}"))
     for case in cases:
         add_case(tally, family, case)
+
+
+def figures_path():
+    """Where tests leave what they measured."""
+    return os.path.join(build.build_root(), "figures.txt")
+
+
+def print_figures():
+    if os.path.exists(figures_path()):
+        with open(figures_path(), encoding="utf-8") as file:
+            for line in file:
+                print(f"figure: {line}", end="")
 
 
 def ctest_tests(preset, family):
@@ -329,9 +341,12 @@ def main():
             "everything builds with gcc, warnings are errors", "./test style",
             lambda: build.build("dev")):
         sys.exit(tally.finish())
+    if os.path.exists(figures_path()):
+        os.unlink(figures_path())
     for family in families:
         run_family(tally, family, options)
         print(f"-- {family}: {time.monotonic() - started:.0f} s since the start", flush=True)
+    print_figures()
     sys.exit(tally.finish())
 
 
