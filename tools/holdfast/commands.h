@@ -13,3 +13,8 @@ enum status image_cat(const struct options *options, struct report *report);
 enum status image_put(const struct options *options, struct report *report);
 enum status image_rm(const struct options *options, struct report *report);
 enum status image_verify(const struct options *options, struct report *report);
+enum status key_generate(const struct options *options, struct report *report);
+enum status key_list(const struct options *options, struct report *report);
+enum status key_add(const struct options *options, struct report *report);
+enum status key_change(const struct options *options, struct report *report);
+enum status key_remove(const struct options *options, struct report *report);

@@ -64,7 +64,8 @@ enum status image_ls(const struct options *options, struct report *report)
 	struct session session;
 	struct listing listing = {.count = 0};
 	session_init(&session);
-	enum status status = session_open(&session, options, FILE_ACCESS_READ, report);
+	enum status status = session_open(&session, options->positional[0], &options->key,
+					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
 		status = store_list(&session.store, listing_add, &listing);
 		status = session_explain(&session, status, report);
@@ -123,7 +124,8 @@ enum status image_cat(const struct options *options, struct report *report)
 {
 	struct session session;
 	session_init(&session);
-	enum status status = session_open(&session, options, FILE_ACCESS_READ, report);
+	enum status status = session_open(&session, options->positional[0], &options->key,
+					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
 		status = cat_object(&session, options->positional[1], report);
 	}
@@ -186,7 +188,8 @@ enum status image_put(const struct options *options, struct report *report)
 	uint8_t *bytes = NULL;
 	size_t size = 0;
 	session_init(&session);
-	enum status status = session_open(&session, options, FILE_ACCESS_WRITE, report);
+	enum status status = session_open(&session, options->positional[0], &options->key,
+					  FILE_ACCESS_WRITE, report);
 	if (status == STATUS_OK) {
 		status = read_input(options->positional[2],
 				    (size_t)store_object_bytes_max(&session.store), &bytes, &size,
@@ -220,7 +223,8 @@ enum status image_rm(const struct options *options, struct report *report)
 {
 	struct session session;
 	session_init(&session);
-	enum status status = session_open(&session, options, FILE_ACCESS_WRITE, report);
+	enum status status = session_open(&session, options->positional[0], &options->key,
+					  FILE_ACCESS_WRITE, report);
 	if (status == STATUS_OK) {
 		status = remove_object(&session, options->positional[1], report);
 	}

@@ -64,7 +64,8 @@ enum status image_verify(const struct options *options, struct report *report)
 	struct totals totals = {.store = &session.store};
 	struct volume_info info;
 	session_init(&session);
-	enum status status = session_open(&session, options, FILE_ACCESS_READ, report);
+	enum status status = session_open(&session, options->positional[0], &options->key,
+					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
 		status = session_explain(&session, verify_all(&session, &totals), report);
 	}
