@@ -12,7 +12,8 @@
 #define PIT_COMMAND_LATCH            0x00u
 
 #define PIT_START                    0xffffu
-#define WINDOW_PIT_TICKS             11932u /* 10 ms. */
+#define WINDOW_PIT_TICKS             5966u /* 5 ms. */
+#define MEASUREMENTS_MAX             16u
 #define SAMPLES                      8u
 #define WINDOW_READS_MAX             1000000u
 
@@ -48,7 +49,7 @@ static struct sample take_sample(void)
 	return best;
 }
 
-enum status tsc_clock_calibrate(struct tsc_clock *clock, uint64_t epoch_tsc)
+static enum status measure_rate(uint64_t *ticks_per_ms)
 {
 	cpu_out8(PIT_COMMAND, PIT_COMMAND_MODE0_BOTH_BYTES);
 	cpu_out8(PIT_CHANNEL0, PIT_START & 0xff);
@@ -56,18 +57,34 @@ enum status tsc_clock_calibrate(struct tsc_clock *clock, uint64_t epoch_tsc)
 	struct sample first = take_sample();
 	for (uint32_t reads = 0; (uint16_t)(first.pit - pit_read()) < WINDOW_PIT_TICKS; reads++) {
 		if (reads == WINDOW_READS_MAX) {
-			return STATUS_TIMEOUT;
+			return STATUS_NO_DEVICE;
 		}
 		cpu_pause();
 	}
 	struct sample last = take_sample();
-	uint64_t ticks_per_ms;
-	enum status status =
-		tsc_rate(last.tsc - first.tsc, (uint16_t)(first.pit - last.pit), &ticks_per_ms);
-	if (status == STATUS_OK) {
-		tsc_time_init(&clock->time, ticks_per_ms, epoch_tsc);
+	return tsc_rate(last.tsc - first.tsc, (uint16_t)(first.pit - last.pit), ticks_per_ms);
+}
+
+/* A CPU that was taken away for longer than the PIT's 55 ms sees it wrap, and the rate is nonsense.
+ * Two measurements in a row that agree cannot both have suffered that. */
+enum status tsc_clock_calibrate(struct tsc_clock *clock, uint64_t epoch_tsc)
+{
+	uint64_t previous = 0;
+	enum status status = STATUS_BAD_HOST;
+	for (unsigned i = 0; i < MEASUREMENTS_MAX; i++) {
+		uint64_t rate = 0;
+		status = measure_rate(&rate);
+		if (status == STATUS_NO_DEVICE) {
+			return STATUS_TIMEOUT; /* It does not count at all: no use in waiting again.
+						*/
+		}
+		if (status == STATUS_OK && tsc_rates_agree(previous, rate)) {
+			tsc_time_init(&clock->time, rate, epoch_tsc);
+			return STATUS_OK;
+		}
+		previous = rate;
 	}
-	return status;
+	return status == STATUS_OK ? STATUS_BAD_HOST : status;
 }
 
 static uint64_t now_us(void *context)

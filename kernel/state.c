@@ -138,15 +138,7 @@ static void checkpoint_if_used(struct volume *volume)
 void state_close(struct state *state)
 {
 	if (state->volume != NULL) {
-		/* Behind a checkpoint even the last record cannot be dropped without being missed.
-		 */
-		if (volume_is_writable(state->volume)) {
-			enum status status = volume_checkpoint(state->volume);
-			if (status != STATUS_OK) {
-				log_write(LOG_WARNING, "state", "no last checkpoint: %s",
-					  status_name(status));
-			}
-		}
+		checkpoint_if_used(state->volume);
 		volume_unmount(state->volume);
 		state->volume = NULL;
 	}

@@ -20,6 +20,13 @@ enum status tsc_rate(uint64_t tsc_ticks, uint64_t pit_ticks, uint64_t *ticks_per
 	return STATUS_OK;
 }
 
+bool tsc_rates_agree(uint64_t a, uint64_t b)
+{
+	uint64_t larger = a > b ? a : b;
+	uint64_t smaller = a > b ? b : a;
+	return smaller > 0 && larger - smaller <= larger / 50;
+}
+
 void tsc_time_init(struct tsc_time *time, uint64_t ticks_per_ms, uint64_t epoch_tsc)
 {
 	*time = (struct tsc_time){.ticks_per_ms = ticks_per_ms, .last_tsc = epoch_tsc};

@@ -3,6 +3,7 @@
  * without a secure TSC they are the host's word, so no value may stop the kernel. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -17,6 +18,9 @@
 /* The rate, from ticks of both counters over the same time. STATUS_TIMEOUT: one of them stood
  * still. STATUS_BAD_HOST: a rate that no CPU has. */
 MUST_CHECK enum status tsc_rate(uint64_t tsc_ticks, uint64_t pit_ticks, uint64_t *ticks_per_ms);
+
+/* True if two measured rates are within 2 % of each other; 0 agrees with nothing. */
+MUST_CHECK bool tsc_rates_agree(uint64_t a, uint64_t b);
 
 /* Time that never goes back: a counter that jumps back stands still for a moment. */
 struct tsc_time {

@@ -76,9 +76,22 @@ static void test_nothing_overflows(void **state)
 	}
 }
 
+static void test_rates_agree_within_two_percent(void **state)
+{
+	(void)state;
+	assert_true(tsc_rates_agree(2600000, 2600000));
+	assert_true(tsc_rates_agree(2600000, 2550000));
+	assert_true(tsc_rates_agree(2550000, 2600000));
+	assert_false(tsc_rates_agree(2600000, 2540000));
+	assert_false(tsc_rates_agree(2540000, 2600000));
+	assert_false(tsc_rates_agree(0, 2600000));
+	assert_false(tsc_rates_agree(0, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rates_agree_within_two_percent),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_time_runs_with_the_counter),
 		cmocka_unit_test(test_a_jump_back_stops_time_for_a_moment),
