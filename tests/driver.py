@@ -139,7 +139,8 @@ def ctest(tally, family, preset, options, pattern=None):
         command += ["-LE", "^nightly$"]
     if pattern:
         command += ["-R", pattern]
-    environment = dict(os.environ, HOLDFAST_FIGURES=figures_path(), HOLDFAST_KILLS=str(options.count),
+    environment = dict(os.environ, HOLDFAST_FIGURES=figures_path(),
+                       HOLDFAST_KILLS=str(options.count),
                        HOLDFAST_NIGHTLY="1" if options.nightly else "0")
     if options.seed is not None:
         environment["HOLDFAST_SEED"] = str(options.seed)
