@@ -35,6 +35,24 @@ const struct command command_table[] = {
 	{"image", "verify", "PATH", "Authenticate everything in a volume",
 	 "Walks all that is reachable and names the first failure. Writes nothing.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 1, image_verify},
+	{"image", "scrub", "PATH", "The same as verify, gently",
+	 "Reads no faster than --rate, and says how much it read in what time.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON | OPTIONS_RATE, 1, image_scrub},
+	{"image", "export", "PATH NAME FILE", "Copy an object to a file, in plain",
+	 "FILE appears when it is complete and authentic, with mode 0600 and holes for zeroes.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE, 3, image_export},
+	{"image", "backup", "PATH FILE", "Copy a whole volume, sealed as it is",
+	 "The image is locked meanwhile. FILE opens with the same keys, and appears when it has "
+	 "been verified.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE, 2, image_backup},
+	{"image", "restore", "FILE PATH", "Make a backup an image again",
+	 "FILE is verified, copied, and begins a new epoch in PATH. What PATH held is replaced in "
+	 "one step, and only with --force.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE, 2, image_restore},
+	{"image", "bench", "PATH", "Count what a scripted workload costs",
+	 "Works in an object of its own, 'holdfast.bench', and removes it. Device writes, flushes "
+	 "and bytes are exact and repeatable; times are of this machine.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 1, image_bench},
 	{"key", "generate", "PATH", "Make a key file of 32 random bytes",
 	 "PATH must not exist. Whoever has the key has the volumes made with it; without it they "
 	 "are lost.",

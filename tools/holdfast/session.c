@@ -105,6 +105,22 @@ enum status session_explain(struct session *session, enum status status, struct 
 	return status;
 }
 
+enum status session_explain_object(struct session *session, enum status status, const char *name,
+				   struct report *report)
+{
+	if (status == STATUS_INVALID) {
+		return report_note(report, status, name,
+				   "An object's name is 1 to %u letters, digits, '.', '_' or '-', "
+				   "and does not start with '.'.",
+				   STORE_NAME_BYTES_MAX);
+	}
+	if (status == STATUS_NOT_FOUND) {
+		return report_note(report, status, name,
+				   "There is no such object; 'holdfast image ls' lists them.");
+	}
+	return session_explain(session, status, report);
+}
+
 void session_close(struct session *session)
 {
 	if (session->volume != NULL) {

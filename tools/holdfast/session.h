@@ -41,4 +41,8 @@ enum status session_mount(struct session *session, const struct key_material *ke
  * Returns `status`. */
 enum status session_explain(struct session *session, enum status status, struct report *report);
 
+/* The same for a status about the object `name`, where the general advice would mislead. */
+enum status session_explain_object(struct session *session, enum status status, const char *name,
+				   struct report *report);
+
 void session_close(struct session *session);
