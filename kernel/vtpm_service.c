@@ -18,6 +18,14 @@
 #define RESPONSE_TIMEOUT_US (2u * 1000000u)
 #define PORT_WAIT_US        200000u
 
+static void drop_pending(struct vtpm_service *service)
+{
+	secure_zero(service->pending, sizeof(service->pending));
+	service->pending_size = 0;
+	service->pending_at = 0;
+	service->held_size = 0;
+}
+
 enum status vtpm_service_open_port(struct svsm *svsm)
 {
 	struct vtpm_service *service = &svsm->vtpm;
@@ -27,6 +35,8 @@ enum status vtpm_service_open_port(struct svsm *svsm)
 		struct virtio_serial_port_state state;
 		virtio_serial_port_state(&svsm->serial, service->port, &state);
 		frame_init(&service->frame, state.generation);
+		drop_pending(service);
+		service->deaf = false;
 		service->port_open = true;
 	}
 	return status;
@@ -191,14 +201,6 @@ static void send_response(struct svsm *svsm, const uint8_t *bytes, size_t size_b
 	}
 }
 
-static void drop_pending(struct vtpm_service *service)
-{
-	secure_zero(service->pending, sizeof(service->pending));
-	service->pending_size = 0;
-	service->pending_at = 0;
-	service->held_size = 0;
-}
-
 /* True if the client is still the one that the frame belongs to. */
 static bool same_client(struct svsm *svsm)
 {
@@ -326,6 +328,13 @@ bool vtpm_service_step(struct svsm *svsm)
 bool vtpm_service_deadline(const struct svsm *svsm, uint64_t *at_us)
 {
 	return frame_deadline(&svsm->vtpm.frame, at_us);
+}
+
+bool vtpm_service_is_quiet(const struct svsm *svsm)
+{
+	const struct vtpm_service *service = &svsm->vtpm;
+	return service->frame.state == FRAME_HEADER && service->frame.stored_bytes == 0 &&
+	       service->pending_at == service->pending_size && service->held_size == 0;
 }
 
 void vtpm_service_shutdown(struct svsm *svsm)

@@ -61,5 +61,8 @@ bool vtpm_service_step(struct svsm *svsm);
 /* When nothing arrives, the latest time at which vtpm_service_step() wants to be called. */
 bool vtpm_service_deadline(const struct svsm *svsm, uint64_t *at_us);
 
+/* True if no part of a command has arrived. */
+bool vtpm_service_is_quiet(const struct svsm *svsm);
+
 /* TPM2_Shutdown(CLEAR), so that the next start is not taken for a crash. */
 void vtpm_service_shutdown(struct svsm *svsm);

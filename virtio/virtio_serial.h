@@ -86,6 +86,7 @@ struct virtio_serial_port {
 	/* Which page a chain in flight carries, by its head. */
 	uint8_t transmit_page_of[VIRTIO_SERIAL_DATA_QUEUE_SIZE];
 	bool transmit_page_busy[VIRTIO_SERIAL_TRANSMIT_PAGES];
+	uint32_t transmit_page_generation[VIRTIO_SERIAL_TRANSMIT_PAGES]; /* Who it is for. */
 	struct virtio_serial_buffer buffer;
 };
 
@@ -170,6 +171,12 @@ enum status virtio_serial_read(struct virtio_serial *serial, uint32_t port, uint
 MUST_CHECK
 enum status virtio_serial_write(struct virtio_serial *serial, uint32_t port, uint32_t generation,
 				const uint8_t *bytes, size_t size_bytes, uint64_t timeout_us);
+
+/* True if nothing can be written to the port any more: all its pages are on the way to clients that
+ * left. QEMU 7.2 forgets the buffer that it was working on when a client hangs up (it detaches the
+ * element and never pushes it), so two clients that do not read use a port up. Only closing the
+ * device and opening it again helps. Looks at what the device has given back first. */
+bool virtio_serial_port_is_stuck(struct virtio_serial *serial, uint32_t port);
 
 /* Sleeping. Interrupts are hints: they come too often or not at all, so keep a timer running too.
  *   interrupts off at the CPU; virtio_serial_interrupts_want(true);
