@@ -26,7 +26,10 @@ static void print_address(const char *label, uint64_t address)
 {
 	uint64_t offset = address - (uint64_t)(uintptr_t)image_start;
 	struct symbol symbol;
-	if (symbols_find(the_context.symbols, the_context.symbols_size, offset, &symbol)) {
+	bool in_text = address >= (uint64_t)(uintptr_t)image_text_start &&
+		       address < (uint64_t)(uintptr_t)image_text_end;
+	if (in_text &&
+	    symbols_find(the_context.symbols, the_context.symbols_size, offset, &symbol)) {
 		log_write(LOG_ERROR, "panic", "%s %016lx %.*s+0x%lx", label, address,
 			  (int)symbol.name_length, symbol.name, offset - symbol.address);
 		return;
