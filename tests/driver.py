@@ -26,12 +26,15 @@ FAMILIES = {
     "qemu": "boot, persistence, counted device operations, confidentiality",
     "fault": "what bad input gets: disks, keys, bundles, clients, a crashing vTPM",
     "kills": "SIGKILL at random moments of a stream of NV writes (--count, --seed)",
+    "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
     "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
 }
-NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "kills"}
+NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "kills", "crash"}
 COVERED = ("block", "virtio", "sharedmem", "mm")
 COVERAGE_MIN_PERCENT = 85
 PURE_MIN_PERCENT = 50
+CRASH_SECONDS = 60
+CRASH_STATES_NIGHTLY = 10_000_000
 OUTPUT_MAX = str(1 << 26)
 
 
@@ -224,6 +227,24 @@ def run_unit(tally, options):
         ctest(tally, "unit", "dev", options, only_pattern("dev", "unit", options))
 
 
+def run_crash(tally, options):
+    """The checker in the foreground, because it says how far it is; CTest runs the mutations."""
+    if options.only:
+        ctest(tally, "crash", "dev", options, only_pattern("dev", "crash", options))
+        return
+    checker = os.path.join(build.build_dir("dev"), "tests", "crash", "crash_checker")
+    command = [checker, "--jobs", str(os.cpu_count() or 1)]
+    states = options.states or (CRASH_STATES_NIGHTLY if options.nightly else None)
+    command += ["--states", str(states)] if states else ["--seconds", str(CRASH_SECONDS)]
+    if options.seed is not None:
+        command += ["--seed", str(options.seed)]
+    environment = dict(os.environ, HOLDFAST_FIGURES=figures_path())
+    tally.step("no crash, tampering or broken disk violates an invariant", shlex.join(command),
+               lambda: subprocess.run(command, env=environment, check=True))
+    if options.states is None:
+        ctest(tally, "crash", "dev", options, "^crash_mutations")
+
+
 def run_coverage(tally, options):
     if not tally.step("host code builds with line counts", "./test coverage",
                       lambda: build.build("coverage")):
@@ -294,6 +315,8 @@ def run_family(tally, family, options):
         run_style(tally, options)
     elif family == "unit":
         run_unit(tally, options)
+    elif family == "crash":
+        run_crash(tally, options)
     elif family == "coverage":
         run_coverage(tally, options)
     else:
@@ -310,7 +333,9 @@ def parse_arguments():
     parser.add_argument("--nightly", action="store_true", help="the long campaigns too")
     parser.add_argument("--only", metavar="NAME", help="one test, as a failure report names it")
     parser.add_argument("--count", type=int, help="kills: how many (20; 200 with --nightly)")
-    parser.add_argument("--seed", type=int, help="kills: repeat a run with the seed it printed")
+    parser.add_argument("--states", type=int, help="crash: visit so many states, then stop")
+    parser.add_argument("--seed", type=int,
+                        help="kills, crash: repeat a run with the seed it printed")
     options = parser.parse_args()
     for family in options.families:
         if family not in FAMILIES:

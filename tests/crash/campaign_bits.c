@@ -93,6 +93,37 @@ static void repair_check(struct scene *scene, const struct image *image)
 	disk_fini(&disk);
 }
 
+/* A block that was damaged while we lived on, and then put back as it was: it may be lost, but it
+ * must not read as it did before what we did since. */
+static void restore_check(struct scene *scene, const struct image *image, uint64_t block)
+{
+	struct checker *checker = scene->checker;
+	const struct history *histories[] = {&scene->history};
+	struct volume *volume = NULL;
+	struct outcome outcome;
+	struct disk disk;
+	struct rig rig;
+	if (!checker_state_begin(checker)) {
+		return;
+	}
+	disk_init_from(&disk, image);
+	bool good = history_judge_disk(checker, &disk, histories, 1, false, &outcome, &volume);
+	if (good && outcome.mount == STATUS_OK) {
+		bool only_log = random_stream_below(&checker->dice, 2) == 0;
+		rig_init_recovered(&rig, checker, &disk, 1, volume,
+				   &scene->history.points[outcome.sequence]);
+		rig.may_fail = true;
+		(void)(rig_op(&rig, OP_OVERWRITE) && rig_op(&rig, OP_OVERWRITE) &&
+		       rig_op(&rig, only_log ? OP_WRITE : OP_CHECKPOINT) && rig_op(&rig, OP_WRITE));
+		if (image_block_equals(&disk.image, image, block)) {
+			image_take(&disk.image, block, &scene->rig.disk->image, block);
+		}
+		(void)(rig_op(&rig, OP_REMOUNT) && rig_op(&rig, OP_CHECKPOINT) &&
+		       rig_op(&rig, OP_REMOUNT));
+	}
+	disk_fini(&disk);
+}
+
 static bool flip(struct scene *scene, const struct map_block *place, uint32_t bit)
 {
 	struct checker *checker = scene->checker;
@@ -115,6 +146,9 @@ static bool flip(struct scene *scene, const struct map_block *place, uint32_t bi
 		if (random_stream_one_in(&checker->dice, 16)) {
 			repair_check(scene, &image);
 		}
+	} else if (good && (place->region == REGION_DATA || place->region == REGION_NODE) &&
+		   random_stream_one_in(&checker->dice, 8)) {
+		restore_check(scene, &image, place->block);
 	}
 	image_fini(&image);
 	return checker_goes_on(checker);

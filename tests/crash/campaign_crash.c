@@ -53,7 +53,7 @@ void campaign_commits_run(struct checker *checker, uint64_t case_index)
 	static const uint64_t bases[] = {3, 5, 4, 3}; /* Shapes: see model.c. */
 	const uint64_t shape = case_index % 4;
 	const struct crash_plan plan = {
-		.exhaustive_sectors = 16,
+		.exhaustive_sectors = shape == 0 ? 8 : 16,
 		.slices = shape == 0 ? 0 : COMMIT_SLICES,
 		.slice = (uint32_t)(case_index / 4 % COMMIT_SLICES),
 		.patterned = 4,
@@ -210,6 +210,7 @@ void campaign_walk_run(struct checker *checker, uint64_t case_index)
 	checker_logical_choose(checker, case_index % 4 == 0 ? 12 : 90);
 	scene_init(&scene, checker, sizes[case_index % 4], &plan);
 	bool good = case_index % 4 != 2 || walk_sessions(&scene);
+	good = good && (case_index % 8 != 4 || rig_fill(&scene.rig));
 	rig_watch(&scene.rig, scene.plans);
 	for (uint32_t i = 0; i < 60 && good; i++) {
 		enum op op = walk_op_choose(checker, case_index);

@@ -77,10 +77,18 @@ static bool run_begin(struct run *run, struct scene *scene, enum fault_kind kind
 		return false;
 	}
 	disk_init_from(&run->disk, &scene->image);
-	CHECK(checker_mount(checker, &run->disk, 0, CHECKER_MAIN_KEY, false, &volume) == STATUS_OK);
+	bool lies = kind >= FAULT_LOST && kind != ENTROPY;
+	if (lies) { /* The mount may be lied to as well. */
+		run->disk.fault = (struct fault){.kind = kind, .at = k};
+	}
+	enum status status =
+		checker_mount(checker, &run->disk, 0, CHECKER_MAIN_KEY, false, &volume);
+	CHECK(status == STATUS_OK || lies);
 	rig_init_recovered(&run->rig, checker, &run->disk, 0, volume, &scene->start);
 	run->rig.may_fail = true;
-	if (kind == ENTROPY) {
+	if (lies) {
+		run->rig.failure = status;
+	} else if (kind == ENTROPY) {
 		ledger_entropy_fail_at(k);
 	} else {
 		run->disk.fault = (struct fault){.kind = kind, .at = run->disk.operations + k};
@@ -105,6 +113,20 @@ static bool is_honest_failure(enum fault_kind kind, enum status status)
 	       (status == STATUS_IO && kind != ENTROPY && kind != FAULT_BAD_HOST);
 }
 
+/* Which of the test keys are in use, as the live volume says. */
+static uint32_t keys_listed(const struct volume *volume)
+{
+	struct volume_keyslot_info slots[VOLUME_KEYSLOTS_MAX];
+	uint32_t count = volume_keyslots_list(volume, slots);
+	uint32_t raw = 0;
+	uint32_t keys = 1u << CHECKER_MAIN_KEY;
+	for (uint32_t i = 0; i < count; i++) {
+		keys |= slots[i].type == VOLUME_KEY_RECOVERY ? 1u << 1 : 0u;
+		raw += slots[i].type == VOLUME_KEY_RAW ? 1u : 0u;
+	}
+	return raw > 1 ? keys | 1u << 2 : keys;
+}
+
 /* An operation failed. What it was to do is undecided only if the volume says so by not taking any
  * more writes. False: the run is over. */
 static bool fault_judge(struct run *run)
@@ -123,6 +145,15 @@ static bool fault_judge(struct run *run)
 		run->after = status == STATUS_READ_ONLY ? run->after : rig->watch.after;
 		return false;
 	}
+	/* A key change takes several steps. It may have failed after the one that counts; the list
+	 * then says so. */
+	uint32_t keys = keys_listed(rig->volume);
+	if (keys != rig->now.keys && keys != rig->watch.after.keys) {
+		checker_violation(rig->checker, "after a failed change keys %x are listed", keys);
+	}
+	rig->now.keys = keys;
+	run->before.keys = keys;
+	run->after.keys = keys;
 	return true;
 }
 
@@ -232,6 +263,14 @@ static void lie_judge(struct run *run, const struct history *history, bool power
 	disk_fini(&copy);
 }
 
+/* A mount that was told a shorter log has begun another history: enough for one run. */
+static bool is_the_start(const struct run *run)
+{
+	struct volume_info info;
+	volume_info_get(run->rig.volume, &info);
+	return info.sequence == run->scene->start.sequence;
+}
+
 static bool lie_once(struct scene *scene, enum fault_kind kind, uint64_t k)
 {
 	static struct history history; /* Too large for a stack. */
@@ -242,7 +281,8 @@ static bool lie_once(struct scene *scene, enum fault_kind kind, uint64_t k)
 	}
 	history = scene->history;
 	run.rig.history = &history;
-	for (uint32_t i = 0; i < SCRIPT_LENGTH && good; i++) {
+	bool mounted = run.rig.failure == STATUS_OK && is_the_start(&run);
+	for (uint32_t i = 0; i < SCRIPT_LENGTH && good && mounted; i++) {
 		good = rig_op(&run.rig, scene->script[i]);
 	}
 	if (!good && run.rig.failure != STATUS_OK) { /* Issued: it may have happened. */

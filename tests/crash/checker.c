@@ -91,6 +91,7 @@ void checker_case_begin(struct checker *checker, const struct campaign *campaign
 	checker->next_base = 0;
 	checker->repeats_reported = 0;
 	checker->view = NULL;
+	checker->may_be_full = false;
 	random_stream_init(&checker->dice, case_seed(checker));
 	ledger_begin(random_stream_next(&checker->dice));
 	/* A mount must not depend on what its memory held before. */
@@ -295,6 +296,28 @@ static bool keys_probe(struct checker *checker, struct disk *disk, uint32_t dept
 	return true;
 }
 
+/* A mount that may not even flush sees the same. */
+static bool read_only_agrees(struct checker *checker, struct disk *disk, uint32_t depth,
+			     const struct point *found)
+{
+	const struct block_device_counters before = disk->counters;
+	struct volume *volume = NULL;
+	struct volume_info info;
+	uint32_t wrong = 0;
+	enum status status = checker_mount(checker, disk, depth, CHECKER_MAIN_KEY, true, &volume);
+	if (status != STATUS_OK) {
+		checker_violation(checker, "read-only mount: %s", status_name(status));
+		return false;
+	}
+	volume_info_get(volume, &info);
+	if (info.sequence != found->sequence || disk->counters.flushes != before.flushes ||
+	    !checker_contents_equal(checker, volume, &found->contents, &wrong)) {
+		checker_violation(checker, "a read-only mount differs from the other");
+		return false;
+	}
+	return true;
+}
+
 bool checker_recover(struct checker *checker, struct disk *disk, uint32_t depth,
 		     const struct point *before, const struct point *after, struct volume **volume,
 		     struct point *found)
@@ -324,6 +347,10 @@ bool checker_recover(struct checker *checker, struct disk *disk, uint32_t depth,
 	}
 	if (!volume_is_writable(*volume)) {
 		checker_violation(checker, "read-only after an honest crash");
+		return false;
+	}
+	if (random_stream_one_in(&checker->dice, 32) &&
+	    !read_only_agrees(checker, disk, depth + 1, found)) {
 		return false;
 	}
 	bool looks = before->keys != after->keys || random_stream_one_in(&checker->dice, 32);

@@ -75,6 +75,7 @@ struct checker {
 	struct random_stream dice;
 	uint32_t logical[MODEL_BLOCKS_MAX]; /* The case's logical blocks. */
 	uint32_t logical_count;
+	bool may_be_full;
 	uint64_t next_base; /* Of contents: none comes twice. */
 	uint64_t repeats_reported;
 };

@@ -105,6 +105,22 @@ static bool keys_judge(struct checker *checker, struct disk *disk,
 	return true;
 }
 
+/* A walk over the whole volume finds what reads found, or more. */
+static bool verify_judge(struct checker *checker, struct volume *volume, bool io_errors,
+			 const struct outcome *outcome)
+{
+	enum status status = volume_verify(volume, NULL, NULL);
+	if (status != STATUS_OK && !is_read_error(status, io_errors)) {
+		checker_violation(checker, "verify after tampering: %s", status_name(status));
+		return false;
+	}
+	if (status == STATUS_OK && outcome->unreadable_status == STATUS_AUTH_META) {
+		checker_violation(checker, "verify finds nothing wrong with a damaged tree");
+		return false;
+	}
+	return true;
+}
+
 bool history_judge_disk(struct checker *checker, struct disk *disk,
 			const struct history *const *histories, size_t count, bool io_errors,
 			struct outcome *outcome, struct volume **volume)
@@ -129,6 +145,9 @@ bool history_judge_disk(struct checker *checker, struct disk *disk,
 	}
 	if (volume != NULL) {
 		*volume = mounted;
+	} else if (random_stream_one_in(&checker->dice, 16) &&
+		   !verify_judge(checker, mounted, io_errors, outcome)) {
+		return false;
 	}
 	return !random_stream_one_in(&checker->dice, 8) ||
 	       keys_judge(checker, disk, histories, count);

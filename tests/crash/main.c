@@ -282,6 +282,21 @@ static bool run(const struct options *options, struct board *board, uint64_t sta
 	return watch_jobs(board, options->jobs, started_us);
 }
 
+/* For the summary of ./test. */
+static void figure_leave(const struct board *board, uint64_t elapsed_us)
+{
+	const char *path = getenv("HOLDFAST_FIGURES");
+	FILE *file = path == NULL ? NULL : fopen(path, "a");
+	if (file == NULL) {
+		return;
+	}
+	(void)fprintf(file,
+		      "crash checker: %" PRIu64 " states, %" PRIu64 " violations, %" PRIu64
+		      " states/s\n",
+		      board->states, violations(board), board->states * 1000000 / (elapsed_us + 1));
+	(void)fclose(file);
+}
+
 static void report(const struct options *options, const struct board *board, uint64_t elapsed_us)
 {
 	for (size_t i = 0; i < CAMPAIGNS; i++) {
@@ -302,6 +317,7 @@ static void report(const struct options *options, const struct board *board, uin
 	       options->seed, options->jobs, elapsed_us / 1000000, elapsed_us / 100000 % 10,
 	       board->states * 1000000 / (elapsed_us + 1));
 	printf("%" PRIu64 " states, %" PRIu64 " violations\n", board->states, violations(board));
+	figure_leave(board, elapsed_us);
 }
 
 int main(int argc, char **argv)

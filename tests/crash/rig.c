@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "ledger.h"
+#include "block/volume_internal.h"
+
+#define FILLER_FIRST 1000000u /* Logical. */
+#define FILLER_STEP  64u
 
 const char *op_name(enum op op)
 {
@@ -20,6 +23,9 @@ const char *op_name(enum op op)
 	case OP_KEY_REMOVE: return "key remove";
 	case OP_NOOP: return "no-op commit";
 	case OP_LARGE: return "large write";
+	case OP_KEY_CHANGE: return "key change";
+	case OP_EPOCH: return "new epoch";
+	case OP_EXHAUST: return "new salt";
 	case OP_COUNT: break;
 	}
 	return "nothing";
@@ -124,6 +130,63 @@ bool rig_failed(struct rig *rig, const char *what, enum status status)
 	return false;
 }
 
+/* One that fills its block: see model.c. */
+static uint64_t full_content(struct checker *checker)
+{
+	while (checker->next_base % 3 != 0) {
+		checker->next_base++;
+	}
+	return rig_new_content(checker);
+}
+
+/* A commit that finds no space is refused, and nothing else happens. Nothing but a commit may find
+ * that. */
+static bool commit_failed(struct rig *rig, enum status status)
+{
+	if (status == STATUS_NO_SPACE && rig->checker->may_be_full) {
+		rig->watch.after = rig->now;
+		return rig_acknowledged(rig);
+	}
+	return rig_failed(rig, "commit", status);
+}
+
+static bool filler_commit(struct rig *rig, uint32_t first, uint32_t count)
+{
+	uint8_t content[BLOCK_BYTES];
+	enum status status = volume_txn_begin(rig->volume);
+	rig->watch.before = rig->now;
+	rig->watch.after = rig->now;
+	rig->watch.after.sequence++;
+	for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+		struct logical_block block = {FILLER_FIRST + first + i};
+		model_content(full_content(rig->checker), content);
+		status = volume_txn_put(rig->volume, block, content);
+	}
+	if (status == STATUS_OK) {
+		status = volume_txn_commit(rig->volume);
+	}
+	return status == STATUS_OK ? rig_acknowledged(rig) : commit_failed(rig, status);
+}
+
+bool rig_fill(struct rig *rig)
+{
+	uint32_t filled = 0;
+	rig->checker->may_be_full = true;
+	for (uint32_t step = FILLER_STEP; step > 0;) {
+		rig->failure = STATUS_OK;
+		uint64_t before = rig->now.sequence;
+		if (!filler_commit(rig, filled, step)) {
+			return false;
+		}
+		if (rig->now.sequence != before) {
+			filled += step;
+		} else {
+			step /= 2;
+		}
+	}
+	return true;
+}
+
 bool rig_commit(struct rig *rig, const struct contents *next)
 {
 	rig->watch.before = rig->now;
@@ -136,7 +199,7 @@ bool rig_commit(struct rig *rig, const struct contents *next)
 		status = volume_txn_commit(rig->volume);
 	}
 	if (status != STATUS_OK) {
-		return rig_failed(rig, "commit", status);
+		return commit_failed(rig, status);
 	}
 	return rig_acknowledged(rig);
 }
@@ -162,15 +225,6 @@ static uint64_t changed_content(struct checker *checker, uint64_t number)
 	bool patch = number % MODEL_VARIANTS + 1 < MODEL_VARIANTS && number != 0 &&
 		     random_stream_below(&checker->dice, 2) == 0;
 	return patch ? number + 1 : rig_new_content(checker);
-}
-
-/* One that fills its block: see model.c. */
-static uint64_t full_content(struct checker *checker)
-{
-	while (checker->next_base % 3 != 0) {
-		checker->next_base++;
-	}
-	return rig_new_content(checker);
 }
 
 static void change_several(struct rig *rig, uint32_t count, bool full, struct contents *next)
@@ -239,6 +293,35 @@ static bool key_change(struct rig *rig, bool adds)
 	return rig_acknowledged(rig);
 }
 
+/* Key 1 for key 2 or the other way round, whichever is there. */
+static bool key_exchange(struct rig *rig)
+{
+	uint32_t old = (rig->now.keys & 2u) != 0 ? 1u : 2u;
+	uint32_t new = 3u - old;
+	bool has_old = (rig->now.keys >> old & 1) != 0;
+	bool has_new = (rig->now.keys >> new & 1) != 0;
+	if (!has_old || has_new) {
+		return true;
+	}
+	rig->watch.after.keys ^= 6u;
+	enum status status = volume_key_change(rig->volume, &checker_keys[old], &checker_keys[new]);
+	return status == STATUS_OK ? rig_acknowledged(rig) : rig_failed(rig, "key change", status);
+}
+
+static bool epoch_begin(struct rig *rig)
+{
+	enum status status = volume_epoch_begin(rig->volume);
+	return status == STATUS_OK ? rig_acknowledged(rig) : rig_failed(rig, "new epoch", status);
+}
+
+/* 2^32 seals take too long: say that they happened. */
+static bool exhaust(struct rig *rig)
+{
+	struct volume_session *session = &rig->volume->session;
+	session->log_seals = VOLUME_SEALS_MAX - VOLUME_SEALS_MARGIN;
+	return true;
+}
+
 /* Content that is there already: a commit without a device operation. */
 static bool change_nothing(struct rig *rig)
 {
@@ -283,6 +366,9 @@ bool rig_op(struct rig *rig, enum op op)
 	case OP_KEY_ADD: return key_change(rig, true);
 	case OP_KEY_REMOVE: return key_change(rig, false);
 	case OP_NOOP: return change_nothing(rig);
+	case OP_KEY_CHANGE: return key_exchange(rig);
+	case OP_EPOCH: return epoch_begin(rig);
+	case OP_EXHAUST: return exhaust(rig);
 	case OP_COUNT: break;
 	}
 	return false;
@@ -291,9 +377,9 @@ bool rig_op(struct rig *rig, enum op op)
 enum op rig_op_choose(struct checker *checker)
 {
 	static const enum op choices[] = {
-		OP_WRITE,      OP_WRITE,   OP_OVERWRITE, OP_OVERWRITE,  OP_OVERWRITE,
-		OP_DISCARD,    OP_MULTI,   OP_MULTI,     OP_CHECKPOINT, OP_CHECKPOINT,
-		OP_CHECKPOINT, OP_REMOUNT, OP_KEY_ADD,   OP_KEY_REMOVE, OP_NOOP,
+		OP_WRITE,   OP_WRITE,      OP_OVERWRITE,  OP_OVERWRITE,  OP_OVERWRITE,  OP_DISCARD,
+		OP_MULTI,   OP_MULTI,      OP_CHECKPOINT, OP_CHECKPOINT, OP_CHECKPOINT, OP_REMOUNT,
+		OP_KEY_ADD, OP_KEY_REMOVE, OP_NOOP,       OP_KEY_CHANGE, OP_EPOCH,      OP_EXHAUST,
 	};
 	return choices[random_stream_below(&checker->dice, ARRAY_COUNT(choices))];
 }

@@ -22,8 +22,11 @@ enum op {
 	OP_KEY_REMOVE,
 	OP_NOOP, /* A transaction that changes nothing: no write, no flush. */
 	OP_SEQUENCED,
-	/* Too large for the sequences. */
+	/* Not in the sequences. */
 	OP_LARGE = OP_SEQUENCED, /* Most of what a transaction may hold. */
+	OP_KEY_CHANGE,           /* One key in the place of another, in one step. */
+	OP_EPOCH,                /* A checkpoint although nothing changed. */
+	OP_EXHAUST,              /* The session's nonces run out: a new salt, in place. */
 	OP_COUNT,
 };
 
@@ -58,6 +61,9 @@ bool rig_op(struct rig *rig, enum op op);
 enum op rig_op_choose(struct checker *checker);
 /* Change these blocks (indices) in one transaction; number 0 is a discard. */
 bool rig_commit(struct rig *rig, const struct contents *next);
+/* Write blocks that no model knows until the volume is full; from then on an operation of this case
+ * may find no space, and must then have no effect. */
+bool rig_fill(struct rig *rig);
 /* A content that never was before. */
 uint64_t rig_new_content(struct checker *checker);
 
