@@ -183,7 +183,9 @@ enum status volume_epoch_begin(struct volume *volume);
 MUST_CHECK
 enum status volume_verify(struct volume *volume, volume_progress progress, void *progress_context);
 
-/* Keyslots. Each change is durable when it returns OK, and after a crash done or not done. */
+/* Keyslots. Each change is durable when it returns OK, and after a crash done or not done. After an
+ * error it may have been made all the same: volume_keyslots_list() says whether it was; if the
+ * volume is no longer writable, only the next mount can tell. */
 
 /* The keyslots in use, in the order of their slots; returns how many. */
 uint32_t volume_keyslots_list(const struct volume *volume,
