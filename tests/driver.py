@@ -27,9 +27,10 @@ FAMILIES = {
     "fault": "what bad input gets: disks, keys, bundles, clients, a crashing vTPM",
     "kills": "SIGKILL at random moments of a stream of NV writes (--count, --seed)",
     "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
+    "nbd": "the nbdkit plugin: nbdcopy, qemu-img, fio --verify, kill -9 in mid-load",
     "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
 }
-NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "kills", "crash"}
+NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "kills", "crash", "nbd"}
 COVERED = ("block", "virtio", "sharedmem", "mm")
 COVERAGE_MIN_PERCENT = 85
 PURE_MIN_PERCENT = 50
