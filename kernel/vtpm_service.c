@@ -296,11 +296,12 @@ bool vtpm_service_step(struct svsm *svsm)
 		return false;
 	}
 	(void)same_client(svsm);
-	bool received = refill(svsm);
 	if (service->deaf) {
 		drop_pending(service);
-		return received;
+		virtio_serial_ignore(&svsm->serial, service->port);
+		return false;
 	}
+	bool received = refill(svsm);
 	if (received) {
 		size_t taken;
 		event = frame_feed(&service->frame, service->pending + service->pending_at,

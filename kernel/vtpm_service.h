@@ -35,7 +35,9 @@ struct vtpm_service {
 	uint32_t port;
 	bool port_open;
 	/* An answer could not be delivered: the client is out of step, and the next answer would
-	 * pass for that one. It is ignored until it hangs up. */
+	 * pass for that one. It is ignored until it hangs up. Its bytes are not even read: the
+	 * port may have to be started again then (virtio_serial_port_is_stuck), and a buffer that
+	 * was lent meanwhile would take the beginning of the next client's command with it. */
 	bool deaf;
 	/* Received behind the end of a command. */
 	uint8_t pending[VTPM_PENDING_BYTES];

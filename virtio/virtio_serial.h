@@ -163,6 +163,10 @@ MUST_CHECK
 enum status virtio_serial_read(struct virtio_serial *serial, uint32_t port, uint8_t *out,
 			       size_t size_bytes, size_t *read_bytes);
 
+/* For a client that is to be ignored until it leaves: drop what has arrived, and lend no more. The
+ * host's socket then holds the rest, its own and, once it has left, the next one's. */
+void virtio_serial_ignore(struct virtio_serial *serial, uint32_t port);
+
 /* Queue all `size_bytes` for the client that `generation` (from port_state) stands for, waiting for
  * free buffers up to `timeout_us`. OK: the device has them all; the client may still not read them.
  * STATUS_NO_DEVICE: that client is gone, whether or not another one came: what was not sent is

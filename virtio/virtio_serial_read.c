@@ -112,3 +112,15 @@ enum status virtio_serial_read(struct virtio_serial *serial, uint32_t port_numbe
 	*read_bytes = count;
 	return STATUS_OK;
 }
+
+void virtio_serial_ignore(struct virtio_serial *serial, uint32_t port_number)
+{
+	if (serial_port_usable(serial, port_number) != STATUS_OK) {
+		return;
+	}
+	struct virtio_serial_port *port = &serial->ports[port_number];
+	const enum status status = serial_buffer_drop(port, port->arrived);
+	if (status != STATUS_OK) {
+		(void)serial_fail(serial, status);
+	}
+}

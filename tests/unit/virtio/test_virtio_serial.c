@@ -151,6 +151,42 @@ static void test_serial_write_waits_for_a_client_that_does_not_read(void **state
 			 STATUS_OK);
 }
 
+/* While a client is ignored the device takes nothing, so nothing of the next one's either. */
+static void test_serial_ignores_a_client_until_it_leaves(void **state)
+{
+	(void)state;
+	const uint32_t port = serial_open_tpm();
+	struct fake_serial_port *client = &fake.ports[TPM_NUMBER];
+	bulk_fill();
+	fake_serial_client_send(&fake, TPM_NUMBER, bulk, 100);
+	want(port, 10); /* Lent, and filled unseen. */
+	for (int i = 0; i < 5; i++) {
+		serial_turns(2);
+		virtio_serial_ignore(&serial, port);
+		assert_false(virtio_serial_pending(&serial));
+	}
+	assert_int_equal(client->to_guest_taken, 10);
+	want(port, 10);
+	serial_turns(2);
+	serial_read_all(port, back, 4); /* Seen in part. */
+	assert_memory_equal(back, bulk + 10, 4);
+	for (int i = 0; i < 5; i++) {
+		virtio_serial_ignore(&serial, port);
+		assert_false(virtio_serial_pending(&serial));
+		serial_turns(2);
+	}
+	assert_int_equal(client->to_guest_taken, 20);
+	fake_serial_client_leave(&fake, TPM_NUMBER);
+	client->to_guest_bytes = client->to_guest_taken; /* Its socket is gone. */
+	fake_serial_client_connect(&fake, TPM_NUMBER);
+	fake_serial_client_send(&fake, TPM_NUMBER, "hello", 5);
+	serial_turns(2);
+	virtio_serial_ignore(&serial, port);
+	serial_read_all(port, back, 5);
+	assert_memory_equal(back, "hello", 5);
+	assert_false(serial_state(port).doubtful);
+}
+
 /* QEMU 7.2 forgets the buffer that it was working on when a client leaves. */
 static void test_serial_says_that_a_port_is_stuck(void **state)
 {
@@ -439,6 +475,7 @@ int main(void)
 		TEST(test_serial_reads_in_pieces_of_any_size),
 		TEST(test_serial_holds_the_client_back),
 		TEST(test_serial_write_waits_for_a_client_that_does_not_read),
+		TEST(test_serial_ignores_a_client_until_it_leaves),
 		TEST(test_serial_says_that_a_port_is_stuck),
 		cmocka_unit_test(test_serial_write_ends_when_the_client_leaves),
 		TEST(test_serial_never_answers_another_client),
