@@ -12,6 +12,9 @@ import pytest
 import samples
 from harness import control, tpm, vm
 
+# Seconds of work under emulation.
+RSA_STORAGE_KEY = struct.pack(">HHIHHHHHHIH", 0x0001, tpm.ALG_SHA256, 0x30072, 0, 0x0006, 128,
+                              0x0043, tpm.ALG_NULL, 2048, 0, 0)
 GET_RANDOM = tpm.frame(tpm.CC_GET_RANDOM, b"\x00\x08")
 
 
@@ -186,6 +189,27 @@ def test_half_a_control_line_is_not_the_next_clients(machine, left):
         assert [line.partition("=")[0] for line in answer] == ["state", "vtpm", "mode"]
     assert control.ask(machine.control_path, "nonsense", 10) == ["error=unknown request"]
     assert machine.process.poll() is None
+
+
+@pytest.mark.parametrize("left, said, answer", [
+    ("s", "status", "state=OK"), ("x", "status", "state=OK"), ("", "status", "state=OK"),
+    ("", "nonsense", "error=unknown request"), ("x", "nonsense", "error=unknown request")])
+def test_clients_that_change_unseen(machine, left, said, answer):
+    """While the TPM makes an RSA key, one control client leaves and the next one comes: the kernel
+    then finds bytes and both events at once, and cannot know whose the first byte is."""
+    slow = tpm.sized(struct.pack(">HH", 0, 0)) + tpm.sized(RSA_STORAGE_KEY)
+    body = struct.pack(">I", tpm.RH_OWNER) + tpm.password(b"") + slow + struct.pack(">HI", 0, 0)
+    with tpm.Tpm(machine.tpm_path) as client:
+        with vm.connect(machine.control_path, 60) as first:
+            first.sendall(b"status\n")
+            assert first.recv(4096)
+            client.client.sendall(tpm.frame(tpm.CC_CREATE_PRIMARY, body, tpm.SESSIONS))
+            time.sleep(0.1)  # The kernel waits for the TPM, no more for the control port.
+            first.sendall(left.encode())
+            time.sleep(0.1)  # QEMU takes it, as far as the kernel lent it room.
+        with vm.connect(machine.control_path, 60) as second:
+            second.sendall(said.encode() + b"\n")
+            assert second.recv(4096).decode().split("\n")[0] == answer
 
 
 def test_unknown_command_is_the_tpms_to_answer(machine):
