@@ -46,7 +46,7 @@ const struct command command_table[] = {
 	 "been verified.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE, 2, image_backup},
 	{"image", "restore", "FILE PATH", "Make a backup an image again",
-	 "FILE is verified, copied, and begins a new epoch in PATH. What PATH held is replaced in "
+	 "FILE is copied, begins a new epoch and is verified. What PATH held is replaced then, in "
 	 "one step, and only with --force.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE, 2, image_restore},
 	{"image", "bench", "PATH", "Count what a scripted workload costs",
