@@ -71,11 +71,18 @@ struct hostile {
 	bool (*serve)(const struct hostile_chain *chain, uint32_t *written_bytes);
 
 	/* To be read by the target. */
-	bool lied;              /* Nothing honest can be expected any more. */
-	bool reset_unconfirmed; /* Status was made to read other than 0 after a reset. */
+	bool lied;               /* Nothing honest can be expected any more. */
+	bool features_confirmed; /* FEATURES_OK was read back. */
+	bool reaches_memory;     /* It had a queue, and has not read as reset since. */
+	bool reset_unconfirmed;  /* Status was made to read other than 0 after a reset. */
 	uint64_t accepted;
 	size_t pending_count;
 	uint64_t now_us;
+	/* What the latest virtq_used_poll() loaded first: the used index. */
+	uint16_t poll_index;
+	/* What it said the device wrote, if it took a completion. */
+	uint32_t poll_written;
+	uint8_t byte_loaded; /* By the latest load of one byte: a request's status. */
 	/* For `serve`: misbehave like this, once; 0: honestly. */
 	uint32_t misbehave;
 

@@ -5,6 +5,9 @@
 #include "tests/fuzz/hostile.h"
 
 #define POOL_BYTES (HOSTILE_POOL_PAGES * PAGE_BYTES)
+/* What the driver writes, and reads back, once it has accepted features. */
+#define STATUS_NEGOTIATED \
+	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK)
 #define RELAX_US   1000u
 #define IDLE_STEPS 12u /* After so many idle turns, time begins to run faster. */
 #define DELAY_MAX  5u
@@ -153,6 +156,7 @@ static void queue_live(struct hostile_queue *queue, uint32_t value)
 		return;
 	}
 	const uint64_t size = queue->size;
+	hostile.reaches_memory = true;
 	const size_t end = (size_t)(queue - hostile.queues) + 1;
 	hostile.queues_end = end > hostile.queues_end ? end : hostile.queues_end;
 	FUZZ_REQUIRE(size > 0 && size <= VIRTQ_SIZE_MAX && (size & (size - 1)) == 0);
@@ -174,6 +178,7 @@ static void status_write(uint32_t value)
 	}
 	hostile.pending_count = 0;
 	hostile.accepted = 0;
+	hostile.features_confirmed = false;
 	for (size_t i = 0; i < HOSTILE_QUEUES; i++) {
 		hostile.queues[i] = (struct hostile_queue){.size_max = hostile.queues[i].size_max};
 	}
@@ -216,8 +221,12 @@ static uint32_t read32(void *context, uint32_t offset)
 	if (hostile.sticky_xor != 0 && hostile.sticky_register == offset) {
 		value ^= hostile.sticky_xor;
 	}
-	if (offset == 0x070 && hostile.status == 0 && value != 0) {
-		hostile.reset_unconfirmed = true;
+	if (offset == 0x070 && hostile.status == STATUS_NEGOTIATED) {
+		hostile.features_confirmed = value == STATUS_NEGOTIATED;
+	}
+	if (offset == 0x070 && hostile.status == 0) {
+		hostile.reaches_memory = hostile.reaches_memory && value != 0;
+		hostile.reset_unconfirmed = hostile.reset_unconfirmed || value != 0;
 	}
 	return value;
 }
@@ -315,4 +324,6 @@ void hostile_balance_check(void)
 	FUZZ_REQUIRE(counters.pages_lent == 0 && counters.transitions == 1);
 	/* Pages are lost only when the device was seen not to confirm its reset. */
 	FUZZ_REQUIRE(counters.pages_leaked == 0 || hostile.reset_unconfirmed);
+	/* And they are lost then: a device that was not seen to stop may still write to them. */
+	FUZZ_REQUIRE(!hostile.reaches_memory || counters.pages_leaked > 0);
 }

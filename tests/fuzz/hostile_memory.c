@@ -166,7 +166,14 @@ uint64_t shared_access_load(const struct shared_bytes *bytes, size_t offset_byte
 		value += (uint64_t)(int64_t)(int8_t)hostile.load_value;
 	}
 	/* A register of the width, as the real accessor returns. */
-	return width_bytes == 8 ? value : value & (((uint64_t)1 << (8 * width_bytes)) - 1);
+	value &= width_bytes == 8 ? UINT64_MAX : ((uint64_t)1 << (8 * width_bytes)) - 1;
+	if (width_bytes == 1) {
+		hostile.byte_loaded = (uint8_t)value;
+	}
+	if (in_poll && poll_load_count == 1) {
+		hostile.poll_index = (uint16_t)value;
+	}
+	return value;
 }
 
 /* Does it look like an address of ours: stack, static data, or the pool as the driver sees it? */
@@ -258,5 +265,8 @@ enum status __wrap_virtq_used_poll(struct virtq *queue, struct virtq_token *toke
 	poll_load_count = 0;
 	const enum status status = __real_virtq_used_poll(queue, token, written_bytes);
 	in_poll = false;
+	if (status == STATUS_OK) {
+		hostile.poll_written = *written_bytes;
+	}
 	return status;
 }

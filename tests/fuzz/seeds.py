@@ -140,6 +140,8 @@ def boot_kernel_image():
         program(0x6474e551, 6, 0, 0, 0, 0, 16),
     ]
     yield elf(3, programs, body, 0x1010)
+    yield elf(3, programs, body.replace(struct.pack("<Q", 0x2010), struct.pack("<Q", 0x1010), 1),
+              0x1010)
 
 
 def kernel_user_elf():
@@ -181,6 +183,9 @@ def kernel_user_stack():
     yield (struct.pack("<IBQQ", 0x7fff0, 3, 0x400040, 0x401000) + b"\x5c" * 16 +
            b"vtpmd\0--ephemeral\0--crash-on=0x17b\0")
     yield struct.pack("<IBQQ", 1, 2, 0, 0) + b"\x5c" * 16 + b"a" * 3700 + b"\0" + b"b" * 20
+    # Nearly, and just, no room for the vectors.
+    for size in range(3790, 3900, 8):
+        yield struct.pack("<IBQQ", 1, 2, 0, 0) + b"\x5c" * 16 + b"a" * size + b"\0" + b"b" * 20
     yield struct.pack("<IBQQ", 1, 20, 0, 0)
 
 
@@ -203,13 +208,48 @@ def vtpm_frame():
     yield (bytes((raw, 12)) + b"\x80\x01\0\0\0\x05\0\0\0\0xy" +
            bytes((feed, 20, 0, wait, 0x10, 0x27, poll, wait, 0x11, 0x27, poll, command, 4, 0, 7,
                   feed, 20, 0)))
+    # Quiet for exactly as long as it takes, and for a microsecond less.
+    for quiet_us in (19999, 20000):
+        yield (bytes((raw, 12)) + b"\x80\x01\0\0\0\x05\0\0\0\0xy" + bytes((feed, 20, 0, wait)) +
+               struct.pack("<H", quiet_us) + bytes((poll, command, 4, 0, 7, feed, 20, 0)))
     yield bytes((command, 0, 8, 9, feed, 100, 0, generation, 1, command, 4, 0, 9, feed, 255, 19))
+
+
+def volume_image():
+    for mode in (0, 1, 2, 3, 13, 15):
+        for state in range(9):
+            yield bytes((mode, state))
+    # Edits: kind, block, operand. An older superblock; a planted byte in it; a torn record.
+    yield bytes((0, 7, 2, 0, 0, 3, 0))
+    yield bytes((15, 6, 1, 0, 0, 120, 0)) + b"\x05" + bytes(7)
+    yield bytes((2, 7, 4, 9, 0, 5, 0, 3))
+    # Each block in use, as if it were a record that says it is longer.
+    for block in range(320):
+        yield bytes((1, 8, 0)) + struct.pack("<HHB", block, 6, 0x30)
+
+
+def virtio_queue():
+    yield bytes((4, 20, 0, 3, 1, 0, 0, 2, 0, 0, 2, 3, 1, 1, 0, 1, 1, 0, 4, 1, 3, 1))
+
+
+def virtio_blk():
+    yield bytes(7) + bytes((20, 1, 3, 2, 0, 3, 2, 2, 3, 4, 0, 1, 0xf8, 1, 2, 0xf8, 5, 0, 3, 1, 2))
+
+
+def virtio_serial():
+    client_opens, port_opens, sends, polls, reads = 4, 8, 6, 0, 1
+    talk = bytes((client_opens, port_opens, polls, reads, 255, sends, 9, 11, 0, polls, reads, 255,
+                  reads, 255, 11, 0, polls, reads, 255))
+    yield bytes((0, len(talk))) + talk
+    yield bytes((0, 40, 4, 8, 0, 6, 4, 11, 0, 0, 1, 255, 2, 5, 0, 11, 1, 0, 2, 255, 0, 5, 0, 4, 0,
+                 1, 9, 6, 2, 11, 0, 1, 200, 3))
 
 
 TARGETS = (volume_superblock, volume_keyslots, volume_record, volume_node, volume_table,
            store_format, boot_bundle, boot_start_info, boot_kernel_image, kernel_user_elf,
            boot_cmdline, boot_params, kernel_options, kernel_symbols, kernel_user_stack,
-           virtio_mmio_cmdline, vtpm_response, vtpm_frame)
+           virtio_mmio_cmdline, vtpm_response, vtpm_frame, volume_image, virtio_queue, virtio_blk,
+           virtio_serial)
 
 
 def main():

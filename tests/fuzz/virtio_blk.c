@@ -89,7 +89,7 @@ static void serve_out(const struct hostile_chain *chain, uint64_t sector)
 	for (uint64_t i = 0; i < count; i++) {
 		world.tag[first + i] = flat[16 + i * BLOCK_BYTES + 1];
 		block_content(world.tag[first + i], first + i, expected);
-		FUZZ_REQUIRE(hostile.scribbled ||
+		FUZZ_REQUIRE(hostile.lied ||
 			     memcmp(flat + 16 + i * BLOCK_BYTES, expected, BLOCK_BYTES) == 0);
 	}
 }
@@ -106,7 +106,7 @@ static bool serve(const struct hostile_chain *chain, uint32_t *written_bytes)
 	const uint16_t last = (uint16_t)(chain->segment_count - 1);
 	const bool is_sound = there == sizeof(header) && chain->segments[last].device_writes &&
 			      chain->segments[last].len_bytes == 1;
-	FUZZ_REQUIRE(is_sound || hostile.scribbled);
+	FUZZ_REQUIRE(is_sound || hostile.lied);
 	memcpy(&sector, header + 8, sizeof(sector));
 	uint32_t written = 0;
 	if (is_sound && header[0] == 0 && (misbehave >> 16 & 1) == 0) {
@@ -137,6 +137,7 @@ static void status_judge(enum status status)
 		     status == STATUS_TIMEOUT);
 	FUZZ_REQUIRE(!world.dead || status == STATUS_BAD_HOST);
 	FUZZ_REQUIRE(status == STATUS_OK || hostile.lied || world.strange || world.dead);
+	FUZZ_REQUIRE(status != STATUS_OK || hostile.byte_loaded == 0);
 	/* Completed exactly once: nothing of an honest request is left with the device. */
 	FUZZ_REQUIRE(status != STATUS_OK || hostile.lied || hostile.pending_count == 0);
 	world.dead = world.dead || status == STATUS_BAD_HOST || status == STATUS_TIMEOUT;
@@ -161,6 +162,10 @@ static void do_read(const struct block_device *device, struct fuzz_input *input)
 		return;
 	}
 	status_judge(status);
+	/* What the device does not claim to have written is not taken. */
+	FUZZ_REQUIRE(status != STATUS_OK || hostile.poll_written > 1);
+	FUZZ_REQUIRE(status != STATUS_OK || count == TRANSFER_MAX || world.strange ||
+		     hostile.poll_written == count * BLOCK_BYTES + 1);
 	for (uint64_t i = 0; i < count && status == STATUS_OK && !hostile.lied; i++) {
 		if (first + i < DISK_BLOCKS) {
 			block_content(world.model[first + i], first + i, expected);
@@ -220,6 +225,7 @@ static enum status open(void)
 	const enum status status = virtio_blk_open(&world.blk, &environment);
 	world.dead = status != STATUS_OK;
 	FUZZ_REQUIRE(status == STATUS_OK || hostile.lied || world.strange);
+	FUZZ_REQUIRE(status != STATUS_OK || hostile.features_confirmed);
 	/* Only what is on the list is ever accepted. */
 	FUZZ_REQUIRE(
 		status != STATUS_OK ||

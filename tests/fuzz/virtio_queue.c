@@ -96,6 +96,7 @@ static enum status poll(void)
 {
 	struct virtq_token token;
 	uint32_t written_bytes = UINT32_MAX;
+	const uint16_t taken_before = world.queue.used_index;
 	const enum status status = virtq_used_poll(&world.queue, &token, &written_bytes);
 	FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_AGAIN || status == STATUS_BAD_HOST);
 	FUZZ_REQUIRE(!world.poisoned || status == STATUS_BAD_HOST);
@@ -106,7 +107,9 @@ static enum status poll(void)
 		world.poisoned = true;
 	} else if (status == STATUS_OK) {
 		struct flight *flight = &world.flights[token.head];
-		/* Exactly once, and no more than there was room for. */
+		/* The device may not claim more completions than there are chains, */
+		FUZZ_REQUIRE((uint16_t)(hostile.poll_index - taken_before) <= world.flight_count);
+		/* each completes exactly once, and no more than there was room for. */
 		FUZZ_REQUIRE(flight->in_flight && flight->serial == token.serial);
 		FUZZ_REQUIRE(written_bytes <= flight->writable_bytes);
 		FUZZ_REQUIRE(hostile.lied ||

@@ -111,7 +111,10 @@ static void do_write(struct fuzz_input *program, uint32_t port)
 	/* Only a client that does not read makes an honest device late. */
 	FUZZ_REQUIRE(status != STATUS_TIMEOUT || hostile.lied || world.strange ||
 		     serial_model.ports[port].stalled);
-	if (status == STATUS_OK && generation == state.generation) {
+	const uint32_t generation_before = state.generation;
+	virtio_serial_port_state(&world.serial, port, &state);
+	FUZZ_REQUIRE(status != STATUS_OK || state.generation == generation);
+	if (status == STATUS_OK && generation == generation_before) {
 		serial_model.ports[port].promised += (uint32_t)size;
 	} else {
 		serial_model.ports[port].promise_broken = true;
@@ -171,6 +174,7 @@ static enum status open(void)
 	const enum status status = virtio_serial_open(&world.serial, &environment);
 	FUZZ_REQUIRE(status == STATUS_OK || hostile.lied || world.strange);
 	FUZZ_REQUIRE((status == STATUS_OK) == world.serial.open);
+	FUZZ_REQUIRE(status != STATUS_OK || hostile.features_confirmed);
 	return status;
 }
 
