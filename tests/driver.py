@@ -27,6 +27,7 @@ FAMILIES = {
     "fault": "what bad input gets: disks, keys, bundles, clients, a crashing vTPM",
     "kills": "SIGKILL at random moments of a stream of NV writes (--count, --seed)",
     "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
+    "fuzz": "decoders and drivers on hostile bytes: replay, then fuzz (--seconds)",
     "nbd": "the nbdkit plugin: nbdcopy, qemu-img, fio --verify, kill -9 in mid-load",
     "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
 }
@@ -35,6 +36,8 @@ COVERED = ("block", "virtio", "sharedmem", "mm")
 COVERAGE_MIN_PERCENT = 85
 PURE_MIN_PERCENT = 50
 CRASH_SECONDS = 60
+FUZZ_SECONDS = 40
+FUZZ_SECONDS_NIGHTLY = 3600
 CRASH_STATES_NIGHTLY = 10_000_000
 OUTPUT_MAX = str(1 << 26)
 
@@ -246,6 +249,20 @@ def run_crash(tally, options):
         ctest(tally, "crash", "dev", options, "^crash_mutations")
 
 
+def run_fuzz(tally, options):
+    """Replay under the sanitizers what was ever found; then look for more, for a while."""
+    if not tally.step("host code builds under ASan and UBSan", "./test fuzz",
+                      lambda: build.build("host-asan")):
+        return
+    ctest(tally, "fuzz", "host-asan", options, only_pattern("host-asan", "fuzz", options))
+    if options.only:
+        return
+    seconds = options.seconds or (FUZZ_SECONDS_NIGHTLY if options.nightly else FUZZ_SECONDS)
+    command = [sys.executable, "tests/fuzz/run_fuzz.py", "--seconds", str(seconds)]
+    tally.step("no fuzz target fails", shlex.join(command),
+               lambda: subprocess.run(command, cwd=build.ROOT, check=True))
+
+
 def run_coverage(tally, options):
     if not tally.step("host code builds with line counts", "./test coverage",
                       lambda: build.build("coverage")):
@@ -318,6 +335,8 @@ def run_family(tally, family, options):
         run_unit(tally, options)
     elif family == "crash":
         run_crash(tally, options)
+    elif family == "fuzz":
+        run_fuzz(tally, options)
     elif family == "coverage":
         run_coverage(tally, options)
     else:
@@ -335,6 +354,7 @@ def parse_arguments():
     parser.add_argument("--only", metavar="NAME", help="one test, as a failure report names it")
     parser.add_argument("--count", type=int, help="kills: how many (20; 200 with --nightly)")
     parser.add_argument("--states", type=int, help="crash: visit so many states, then stop")
+    parser.add_argument("--seconds", type=int, help="fuzz: so long in all")
     parser.add_argument("--seed", type=int,
                         help="kills, crash: repeat a run with the seed it printed")
     options = parser.parse_args()
