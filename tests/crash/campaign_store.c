@@ -31,6 +31,30 @@ static void object_content(uint64_t number, uint8_t *out)
 	}
 }
 
+/* Different numbers may stand for the same bytes: short objects. The store writes nothing then. */
+static bool object_same(uint64_t a, uint64_t b)
+{
+	static uint8_t first[OBJECT_BYTES_MAX];
+	static uint8_t second[OBJECT_BYTES_MAX];
+	size_t size = object_size(a);
+	if ((a == 0) != (b == 0) || size != object_size(b)) {
+		return false;
+	}
+	object_content(a, first);
+	object_content(b, second);
+	return memcmp(first, second, size) == 0;
+}
+
+static bool anything_changes(const struct contents *before, const struct contents *after)
+{
+	for (uint32_t i = 0; i < OBJECTS; i++) {
+		if (!object_same(before->number[i], after->number[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* ---- Comparing ----------------------------------------------------------------------------- */
 
 static bool object_equals(struct store *store, const char *name, uint64_t number)
@@ -120,7 +144,9 @@ static bool transaction(struct rig *rig)
 		status = object_stage(&store, names[(first + i) % OBJECTS], *number);
 	}
 	if (status == STATUS_OK && !aborts) {
-		rig->watch.after.sequence++;
+		if (anything_changes(&rig->now.contents, &rig->watch.after.contents)) {
+			rig->watch.after.sequence++;
+		}
 		status = store_txn_commit(&store);
 	} else {
 		store_txn_abort(&store);
