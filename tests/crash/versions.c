@@ -73,6 +73,10 @@ void versions_make_foreign(struct versions *versions)
 	struct rig rig;
 	disk_init(&disk, CHECKER_BLOCKS);
 	rig_init(&rig, versions->checker, &disk);
+	versions->foreign_history = (struct history){0};
+	history_add(&versions->foreign_history, rig.volume, &rig.now);
+	rig.history = &versions->foreign_history;
+	versions->has_foreign = true;
 	for (size_t i = 0; i < ARRAY_COUNT(script); i++) {
 		(void)rig_op(&rig, script[i]);
 	}
@@ -90,9 +94,13 @@ void versions_fini(struct versions *versions)
 
 bool versions_judge(struct versions *versions, const struct image *image, struct outcome *outcome)
 {
-	const struct history *histories[VERSIONS_HISTORIES];
+	const struct history *histories[VERSIONS_HISTORIES + 1];
+	size_t count = 0;
 	for (uint32_t i = 0; i < versions->history_count; i++) {
-		histories[i] = &versions->histories[i];
+		histories[count++] = &versions->histories[i];
 	}
-	return history_judge(versions->checker, image, histories, versions->history_count, outcome);
+	if (versions->has_foreign) {
+		histories[count++] = &versions->foreign_history;
+	}
+	return history_judge(versions->checker, image, histories, count, outcome);
 }

@@ -3,6 +3,7 @@
  * off by rolling the volume back, and of another volume that the same key opens. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,7 +25,9 @@ struct versions {
 	struct version all[VERSIONS_MAX];
 	struct history histories[VERSIONS_HISTORIES]; /* The main one, and two that split off. */
 	uint32_t history_count;
-	struct image foreign; /* Another volume. */
+	struct image foreign; /* Another volume, under the same unlock key. */
+	struct history foreign_history;
+	bool has_foreign;
 };
 
 /* Operations to live through; an image is kept after each. False: the budget is used up, or an
@@ -36,5 +39,6 @@ bool versions_fork(struct versions *versions, size_t from, const enum op *script
 void versions_make_foreign(struct versions *versions);
 void versions_fini(struct versions *versions);
 
-/* Judge an image by all the histories. */
+/* Judge an image by all the histories. The foreign volume's is one of them: enough edits bring all
+ * of it over, and it then mounts as what it is. */
 bool versions_judge(struct versions *versions, const struct image *image, struct outcome *outcome);
