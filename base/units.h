@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#define SECTOR_BYTES	  512u
-#define BLOCK_BYTES	  4096u
+#define SECTOR_BYTES      512u
+#define BLOCK_BYTES       4096u
 #define SECTORS_PER_BLOCK 8u
 
 /* 512-byte units, whatever the device's block size is (virtio 1.2, section 5.2.4). */

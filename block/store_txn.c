@@ -141,7 +141,11 @@ static enum status apply_bytes(struct store *store, uint32_t slot, uint64_t offs
 		struct logical_block block = store_data_block(store, slot, extent.block_index);
 		enum status status = store_block_load(store, block);
 		uint8_t *target = store->block + extent.at;
-		if (status == STATUS_OK && memcmp(target, bytes + done, extent.size_bytes) != 0) {
+		/* A block that is lost can be replaced: nothing of it is needed. */
+		bool heals = status == STATUS_AUTH_DATA && extent.size_bytes == BLOCK_BYTES;
+		status = heals ? STATUS_OK : status;
+		if (status == STATUS_OK &&
+		    (heals || memcmp(target, bytes + done, extent.size_bytes) != 0)) {
 			memcpy(target, bytes + done, extent.size_bytes);
 			status = block_stage(store, block);
 			*changed = true;

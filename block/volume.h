@@ -29,6 +29,8 @@
 /* Blocks that one transaction of the state profile may change: an object of 256 KiB (64 blocks),
  * its metadata and the index, with room for a second small object. */
 #define VOLUME_TXN_BLOCKS_MAX 72u
+/* Keys that can open one volume. */
+#define VOLUME_KEYSLOTS_MAX 8u
 
 enum volume_profile {
 	VOLUME_PROFILE_STATE = 1, /* Small objects; everything inline in the log. */
@@ -47,6 +49,14 @@ struct volume_key {
 	const uint8_t *bytes;
 	size_t size_bytes; /* 32 for RAW and RECOVERY (else STATUS_NO_KEY), 1..1024 for PASSPHRASE.
 			    */
+};
+
+/* What is known of a key in use without having it. */
+struct volume_keyslot_info {
+	uint32_t slot; /* Below VOLUME_KEYSLOTS_MAX; what volume_keyslot_remove() takes. */
+	enum volume_key_type type;
+	uint32_t key_generation;
+	uint32_t iterations; /* PBKDF2; 0 for the other types. */
 };
 
 /* What the volume borrows for its whole life. */
@@ -198,13 +208,34 @@ void volume_txn_abort(struct volume *volume);
 MUST_CHECK
 enum status volume_checkpoint(struct volume *volume);
 
+/* The same even if nothing changed, so that the epoch is a new one: what is committed from now on
+ * cannot be taken for the continuation of another copy of this volume. */
+MUST_CHECK
+enum status volume_epoch_begin(struct volume *volume);
+
 /* Walk and authenticate everything reachable, check bitmap == reachability. Stops at the first
  * failure; see volume_failure_get(). */
 MUST_CHECK
 enum status volume_verify(struct volume *volume, volume_progress progress, void *progress_context);
 
-/* Keyslots. Each change is durable when it returns OK. Removing the last one is STATUS_INVALID. */
+/* Keyslots. Each change is durable when it returns OK, and after a crash done or not done. After an
+ * error it may have been made all the same: volume_keyslots_list() says whether it was; if the
+ * volume is no longer writable, only the next mount can tell. */
+
+/* The keyslots in use, in the order of their slots; returns how many. */
+uint32_t volume_keyslots_list(const struct volume *volume,
+			      struct volume_keyslot_info out[VOLUME_KEYSLOTS_MAX]);
+/* STATUS_EXISTS: that key opens the volume already. STATUS_LIMIT: no slot is free. */
 MUST_CHECK
 enum status volume_key_add(struct volume *volume, const struct volume_key *key);
+/* STATUS_WRONG_KEY: it opens no slot. STATUS_INVALID: it is the last one. */
 MUST_CHECK
 enum status volume_key_remove(struct volume *volume, const struct volume_key *key);
+/* Put `key` in the place of `old`, in one step: there is no moment at which both or neither open
+ * the volume. STATUS_WRONG_KEY: `old` opens no slot. STATUS_EXISTS: `key` opens one. */
+MUST_CHECK
+enum status volume_key_change(struct volume *volume, const struct volume_key *old,
+			      const struct volume_key *key);
+/* Remove a key that is lost. STATUS_NOT_FOUND: not in use. STATUS_INVALID: it is the last one. */
+MUST_CHECK
+enum status volume_keyslot_remove(struct volume *volume, uint32_t slot);

@@ -283,3 +283,11 @@ enum status volume_checkpoint(struct volume *volume)
 	}
 	return volume_checkpoint_run(volume, false);
 }
+
+enum status volume_epoch_begin(struct volume *volume)
+{
+	if (volume->txn.open) {
+		return STATUS_BUSY;
+	}
+	return volume_checkpoint_run(volume, true);
+}

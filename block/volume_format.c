@@ -320,30 +320,38 @@ void volume_table_encode(uint8_t block[BLOCK_BYTES], const struct volume_session
 	}
 }
 
+/* Ids rise, so that each is there once, and nothing follows the rows. The reader is a copy. */
+static bool table_rows_are_sane(struct reader reader, uint32_t count)
+{
+	uint32_t last = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t id = reader_le32(&reader);
+		reader_skip(&reader, VOLUME_SESSION_BYTES - 4);
+		if (id <= last) {
+			return false;
+		}
+		last = id;
+	}
+	return rest_is_zero(&reader, reader_left(&reader)) && reader_ok(&reader);
+}
+
 enum status volume_table_decode(const uint8_t block[BLOCK_BYTES],
 				struct volume_session_table *table)
 {
 	struct reader reader;
 	reader_init(&reader, block, BLOCK_BYTES);
 	uint32_t count = reader_le32(&reader);
-	if (count > VOLUME_SESSIONS_MAX || !rest_is_zero(&reader, VOLUME_TABLE_HEADER_BYTES - 4)) {
+	if (count > VOLUME_SESSIONS_MAX || !rest_is_zero(&reader, VOLUME_TABLE_HEADER_BYTES - 4) ||
+	    !table_rows_are_sane(reader, count)) {
 		return STATUS_AUTH_META;
 	}
-	uint32_t last = 0;
+	table->count = count;
 	for (uint32_t i = 0; i < count; i++) {
 		struct volume_session_row *row = &table->rows[i];
 		row->id = reader_le32(&reader);
 		row->generation = reader_le32(&reader);
 		row->live_blocks = reader_le32(&reader);
 		reader_copy(&reader, row->salt, VOLUME_SALT_BYTES);
-		if (row->id <= last) { /* Rising, so that an id is there once. */
-			return STATUS_AUTH_META;
-		}
-		last = row->id;
 	}
-	if (!rest_is_zero(&reader, reader_left(&reader)) || !reader_ok(&reader)) {
-		return STATUS_AUTH_META;
-	}
-	table->count = count;
 	return STATUS_OK;
 }

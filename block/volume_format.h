@@ -166,7 +166,6 @@ enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_B
 /* ---- Keyslots ------------------------------------------------------------------------------ */
 
 #define VOLUME_KEYSLOTS_MAGIC         "HOLDKEYS"
-#define VOLUME_KEYSLOTS_MAX           8u
 #define VOLUME_KEYSLOT_BYTES          256u
 #define VOLUME_KEYSLOT_BOUND_BYTES    48u /* type .. salt: what the commitment covers. */
 #define VOLUME_KEYSLOT_AAD_BYTES      80u /* The above and the commitment. */

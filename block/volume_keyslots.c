@@ -61,57 +61,120 @@ static enum status slot_of_key(struct volume *volume, const struct volume_key *k
 	return status;
 }
 
-static enum status change_allowed(const struct volume *volume, const struct volume_key *key)
+static enum status change_allowed(const struct volume *volume)
 {
 	if (volume->txn.open) {
 		return STATUS_BUSY;
 	}
-	if (!volume->writable) {
-		return STATUS_READ_ONLY;
+	return volume->writable ? STATUS_OK : STATUS_READ_ONLY;
+}
+
+static enum status change_by_key_allowed(const struct volume *volume, const struct volume_key *key)
+{
+	enum status status = change_allowed(volume);
+	return status == STATUS_OK ? volume_key_check(key) : status;
+}
+
+uint32_t volume_keyslots_list(const struct volume *volume,
+			      struct volume_keyslot_info out[VOLUME_KEYSLOTS_MAX])
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < VOLUME_KEYSLOTS_MAX; i++) {
+		const struct volume_keyslot *slot = &volume->keyslots.slots[i];
+		if (slot->type != 0) {
+			out[count++] = (struct volume_keyslot_info){
+				.slot = i,
+				.type = (enum volume_key_type)slot->type,
+				.key_generation = slot->generation,
+				.iterations = slot->iterations,
+			};
+		}
 	}
-	return volume_key_check(key);
+	return count;
+}
+
+/* STATUS_OK: the key opens no slot, so it may get one. */
+static enum status key_is_new(struct volume *volume, const struct volume_key *key)
+{
+	uint32_t slot = 0;
+	enum status status = slot_of_key(volume, key, &slot);
+	if (status == STATUS_WRONG_KEY) {
+		return STATUS_OK;
+	}
+	return status == STATUS_OK ? STATUS_EXISTS : status;
+}
+
+/* Wrap the master key for `key` into a slot and make that durable. */
+static enum status slot_fill(struct volume *volume, uint32_t slot, const struct volume_key *key)
+{
+	struct volume_keyslots changed = volume->keyslots;
+	enum status status = volume_keyslot_wrap(volume, key, &changed.slots[slot]);
+	return status == STATUS_OK ? keyslots_replace(volume, &changed) : status;
 }
 
 enum status volume_key_add(struct volume *volume, const struct volume_key *key)
 {
-	uint32_t slot = 0;
-	enum status status = change_allowed(volume, key);
+	enum status status = change_by_key_allowed(volume, key);
+	if (status == STATUS_OK) {
+		status = key_is_new(volume, key);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	status = slot_of_key(volume, key, &slot);
-	if (status != STATUS_WRONG_KEY) {
-		return status == STATUS_OK ? STATUS_EXISTS : status;
+	for (uint32_t slot = 0; slot < VOLUME_KEYSLOTS_MAX; slot++) {
+		if (volume->keyslots.slots[slot].type == 0) {
+			return slot_fill(volume, slot, key);
+		}
+	}
+	return STATUS_LIMIT;
+}
+
+enum status volume_key_change(struct volume *volume, const struct volume_key *old,
+			      const struct volume_key *key)
+{
+	uint32_t slot = 0;
+	enum status status = change_by_key_allowed(volume, old);
+	if (status == STATUS_OK) {
+		status = volume_key_check(key);
+	}
+	if (status == STATUS_OK) {
+		status = slot_of_key(volume, old, &slot);
+	}
+	if (status == STATUS_OK) {
+		status = key_is_new(volume, key);
+	}
+	return status == STATUS_OK ? slot_fill(volume, slot, key) : status;
+}
+
+static enum status slot_clear(struct volume *volume, uint32_t slot)
+{
+	struct volume_keyslot_info in_use[VOLUME_KEYSLOTS_MAX];
+	if (volume_keyslots_list(volume, in_use) <= 1) {
+		return STATUS_INVALID;
 	}
 	struct volume_keyslots changed = volume->keyslots;
-	while (slot < VOLUME_KEYSLOTS_MAX && changed.slots[slot].type != 0) {
-		slot++;
-	}
-	if (slot == VOLUME_KEYSLOTS_MAX) {
-		return STATUS_LIMIT;
-	}
-	status = volume_keyslot_wrap(volume, key, &changed.slots[slot]);
-	return status == STATUS_OK ? keyslots_replace(volume, &changed) : status;
+	changed.slots[slot] = (struct volume_keyslot){.type = 0};
+	return keyslots_replace(volume, &changed);
 }
 
 enum status volume_key_remove(struct volume *volume, const struct volume_key *key)
 {
 	uint32_t slot = 0;
-	uint32_t in_use = 0;
-	enum status status = change_allowed(volume, key);
+	enum status status = change_by_key_allowed(volume, key);
 	if (status == STATUS_OK) {
 		status = slot_of_key(volume, key, &slot);
 	}
+	return status == STATUS_OK ? slot_clear(volume, slot) : status;
+}
+
+enum status volume_keyslot_remove(struct volume *volume, uint32_t slot)
+{
+	enum status status = change_allowed(volume);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	struct volume_keyslots changed = volume->keyslots;
-	for (uint32_t i = 0; i < VOLUME_KEYSLOTS_MAX; i++) {
-		in_use += changed.slots[i].type != 0 ? 1u : 0u;
+	if (slot >= VOLUME_KEYSLOTS_MAX || volume->keyslots.slots[slot].type == 0) {
+		return STATUS_NOT_FOUND;
 	}
-	if (in_use <= 1) {
-		return STATUS_INVALID;
-	}
-	changed.slots[slot] = (struct volume_keyslot){.type = 0};
-	return keyslots_replace(volume, &changed);
+	return slot_clear(volume, slot);
 }

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
 
+# The GNU one whatever the compiler is: LLVM 14's does not know the relocations of a static glibc
+# program.
+find_program(HOLDFAST_OBJCOPY NAMES objcopy REQUIRED)
+
 # holdfast_bundle_add(NAME TARGET)
 #
 # Put TARGET's executable, stripped, into the boot bundle under NAME. Exactly one entry is the
@@ -37,7 +41,7 @@ function(holdfast_bundle_finish)
 		get_property(target GLOBAL PROPERTY "HOLDFAST_BUNDLE_TARGET_${name}")
 		add_custom_command(
 			OUTPUT "${folder}/${name}"
-			COMMAND "${CMAKE_OBJCOPY}" --strip-all "$<TARGET_FILE:${target}>" "${folder}/${name}"
+			COMMAND "${HOLDFAST_OBJCOPY}" --strip-all "$<TARGET_FILE:${target}>" "${folder}/${name}"
 			DEPENDS "${target}" "$<TARGET_FILE:${target}>"
 			VERBATIM)
 		list(APPEND inputs "${name}=${folder}/${name}")

@@ -16,6 +16,8 @@ function(holdfast_module name)
 	if(M_PURE)
 		add_library(${name}_host STATIC ${M_PURE})
 		target_link_libraries(${name}_host PUBLIC holdfast_host_flags)
+		# Programs and shared objects (the nbdkit plugin) link the same archive.
+		set_target_properties(${name}_host PROPERTIES POSITION_INDEPENDENT_CODE ON)
 	endif()
 	if(HOLDFAST_KERNEL)
 		add_library(${name}_kernel STATIC ${M_PURE} ${M_HARDWARE})

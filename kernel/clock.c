@@ -11,9 +11,9 @@
 #define PIT_COMMAND_MODE0_BOTH_BYTES 0x30u
 #define PIT_COMMAND_LATCH            0x00u
 
-#define PIT_HZ                       1193182u
 #define PIT_START                    0xffffu
-#define WINDOW_PIT_TICKS             11932u /* 10 ms. */
+#define WINDOW_PIT_TICKS             5966u /* 5 ms. */
+#define MEASUREMENTS_MAX             16u
 #define SAMPLES                      8u
 #define WINDOW_READS_MAX             1000000u
 
@@ -49,7 +49,7 @@ static struct sample take_sample(void)
 	return best;
 }
 
-enum status tsc_clock_calibrate(struct tsc_clock *clock, uint64_t epoch_tsc)
+static enum status measure_rate(uint64_t *ticks_per_ms)
 {
 	cpu_out8(PIT_COMMAND, PIT_COMMAND_MODE0_BOTH_BYTES);
 	cpu_out8(PIT_CHANNEL0, PIT_START & 0xff);
@@ -57,28 +57,40 @@ enum status tsc_clock_calibrate(struct tsc_clock *clock, uint64_t epoch_tsc)
 	struct sample first = take_sample();
 	for (uint32_t reads = 0; (uint16_t)(first.pit - pit_read()) < WINDOW_PIT_TICKS; reads++) {
 		if (reads == WINDOW_READS_MAX) {
-			return STATUS_TIMEOUT;
+			return STATUS_NO_DEVICE;
 		}
 		cpu_pause();
 	}
 	struct sample last = take_sample();
-	uint64_t pit_ticks = (uint16_t)(first.pit - last.pit);
-	uint64_t tsc_ticks = last.tsc - first.tsc;
-	*clock = (struct tsc_clock){
-		.epoch_tsc = epoch_tsc,
-		.ticks_per_ms = tsc_ticks * PIT_HZ / pit_ticks / 1000,
-	};
-	return clock->ticks_per_ms == 0 ? STATUS_TIMEOUT : STATUS_OK;
+	return tsc_rate(last.tsc - first.tsc, (uint16_t)(first.pit - last.pit), ticks_per_ms);
+}
+
+/* A CPU that was taken away for longer than the PIT's 55 ms sees it wrap, and the rate is nonsense.
+ * Two measurements in a row that agree cannot both have suffered that. */
+enum status tsc_clock_calibrate(struct tsc_clock *clock, uint64_t epoch_tsc)
+{
+	uint64_t previous = 0;
+	enum status status = STATUS_BAD_HOST;
+	for (unsigned i = 0; i < MEASUREMENTS_MAX; i++) {
+		uint64_t rate = 0;
+		status = measure_rate(&rate);
+		if (status == STATUS_NO_DEVICE) {
+			return STATUS_TIMEOUT; /* It does not count at all: no use in waiting again.
+						*/
+		}
+		if (status == STATUS_OK && tsc_rates_agree(previous, rate)) {
+			tsc_time_init(&clock->time, rate, epoch_tsc);
+			return STATUS_OK;
+		}
+		previous = rate;
+	}
+	return status == STATUS_OK ? STATUS_BAD_HOST : status;
 }
 
 static uint64_t now_us(void *context)
 {
-	const struct tsc_clock *clock = context;
-	uint64_t ticks = cpu_tsc() - clock->epoch_tsc;
-	/* Split so that nothing overflows for centuries and nothing rounds away. */
-	uint64_t ms = ticks / clock->ticks_per_ms;
-	uint64_t rest = ticks % clock->ticks_per_ms;
-	return ms * 1000 + rest * 1000 / clock->ticks_per_ms;
+	struct tsc_clock *clock = context;
+	return tsc_time_us(&clock->time, cpu_tsc());
 }
 
 static void relax(void *context)

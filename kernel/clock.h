@@ -7,13 +7,14 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/status.h"
+#include "kernel/tsc_time.h"
 
 struct tsc_clock {
-	uint64_t epoch_tsc; /* Time 0. */
-	uint64_t ticks_per_ms;
+	struct tsc_time time;
 };
 
-/* About 10 ms. STATUS_TIMEOUT: the PIT does not count. */
+/* About 10 ms. `epoch_tsc` is time 0. STATUS_TIMEOUT: a counter does not count.
+ * STATUS_BAD_HOST: the TSC has a rate that no CPU has. */
 MUST_CHECK enum status tsc_clock_calibrate(struct tsc_clock *clock, uint64_t epoch_tsc);
 
 /* The port; `clock` must outlive it. */

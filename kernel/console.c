@@ -32,15 +32,19 @@ void console_init(struct console *console, uint16_t port)
 	cpu_out8((uint16_t)(port + UART_MODEM_CONTROL), MODEM_DTR_RTS);
 }
 
-static void wait_for_room(const struct console *console)
+/* Once it did not drain in time, each wait is one look, until there is room again. */
+static void wait_for_room(struct console *console)
 {
-	for (unsigned spins = 0; spins < DRAIN_SPINS_MAX; spins++) {
+	unsigned spins_max = console->stuck ? 1 : DRAIN_SPINS_MAX;
+	for (unsigned spins = 0; spins < spins_max; spins++) {
 		uint8_t status = cpu_in8((uint16_t)(console->port + UART_LINE_STATUS));
 		if ((status & LINE_STATUS_THR_EMPTY) != 0) {
+			console->stuck = false;
 			return;
 		}
 		cpu_pause();
 	}
+	console->stuck = true;
 }
 
 void console_write(struct console *console, const char *text)

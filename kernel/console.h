@@ -3,6 +3,7 @@
  * debugger. No wait is unbounded: a UART that never drains loses characters, not time. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@
 struct console {
 	uint16_t port;
 	const struct clock *clock; /* NULL before calibration: time stamps are 0. */
+	bool stuck;                /* The UART did not drain the last time. */
 	size_t ring_at;            /* Next byte to write; the ring wraps. */
 	char ring[CONSOLE_RING_BYTES];
 };

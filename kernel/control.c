@@ -107,6 +107,13 @@ static bool handle(struct svsm *svsm, enum control_request request)
 	return request == CONTROL_SHUTDOWN;
 }
 
+/* One byte between lines: should the client leave, it is all that can be mistaken for the next
+ * one's. */
+static size_t wanted_bytes(const struct control *control)
+{
+	return control->line.used == 0 ? 1 : READ_BYTES;
+}
+
 bool control_step(struct svsm *svsm, bool *shutdown)
 {
 	struct control *control = &svsm->control;
@@ -122,12 +129,18 @@ bool control_step(struct svsm *svsm, bool *shutdown)
 		control->deaf = false;
 		control_line_reset(&control->line);
 	}
-	if (virtio_serial_read(&svsm->serial, control->port, bytes, sizeof(bytes), &count) !=
-	    STATUS_OK) {
+	if (control->deaf) {
+		virtio_serial_ignore(&svsm->serial, control->port);
 		return false;
 	}
+	if (virtio_serial_read(&svsm->serial, control->port, bytes, wanted_bytes(control),
+			       &count) != STATUS_OK) {
+		return false;
+	}
+	virtio_serial_port_state(&svsm->serial, control->port, &state);
 	for (size_t i = 0; i < count && !*shutdown && !control->deaf; i++) {
-		*shutdown = handle(svsm, control_line_feed(&control->line, (char)bytes[i]));
+		*shutdown = handle(
+			svsm, control_line_feed(&control->line, (char)bytes[i], state.doubtful));
 	}
 	return true;
 }

@@ -25,7 +25,7 @@ struct control {
 	uint32_t generation;
 	struct control_line line;
 	/* The client does not read: it is ignored until it hangs up, so that it cannot keep the
-	 * TPM's clients waiting. */
+	 * TPM's clients waiting. As with those, its bytes are not even read. */
 	bool deaf;
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * stage2 jumps here in long mode with interrupts off: rdi points to the boot parameters. Its stack
- * disappears with its page tables, so the first thing is one of our own. The first C function already has a stack protector, so %fs has to point to the
- * percpu block before it.
+ * disappears with its page tables, so the first thing is one of our own. The first C function
+ * already has a stack protector, so %fs has to point to the percpu block before it.
  */
 #include "arch/trap_frame.h"
 

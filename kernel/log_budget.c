@@ -5,7 +5,7 @@
 
 void log_budget_init(struct log_budget *budget, uint32_t burst, uint64_t now_us)
 {
-	*budget = (struct log_budget){burst, burst, now_us};
+	*budget = (struct log_budget){.burst = burst, .left = burst, .counted_us = now_us};
 }
 
 /* A quiet time is credited in full only when it filled the burst; else its rest stays uncounted. */
@@ -27,9 +27,10 @@ static void credit(struct log_budget *budget, uint64_t now_us)
 enum log_verdict log_budget_take(struct log_budget *budget, uint64_t now_us)
 {
 	credit(budget, now_us);
-	if (budget->left == 0) {
+	if (budget->used_up && budget->left < (budget->burst + 1) / 2) {
 		return LOG_BUDGET_REFUSED;
 	}
 	budget->left--;
-	return budget->left == 0 ? LOG_BUDGET_LAST : LOG_BUDGET_GRANTED;
+	budget->used_up = budget->left == 0;
+	return budget->used_up ? LOG_BUDGET_LAST : LOG_BUDGET_GRANTED;
 }

@@ -12,6 +12,8 @@ struct log_budget {
 	uint32_t burst;
 	uint32_t left;
 	uint64_t counted_us; /* Up to when lines were credited. */
+	/* Until half a burst is there again, or each line of a flood would be a remark. */
+	bool used_up;
 };
 
 enum log_verdict {
@@ -20,6 +22,7 @@ enum log_verdict {
 	LOG_BUDGET_REFUSED,
 };
 
+/* `burst`: at least 1. */
 void log_budget_init(struct log_budget *budget, uint32_t burst, uint64_t now_us);
 
 enum log_verdict log_budget_take(struct log_budget *budget, uint64_t now_us);

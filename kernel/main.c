@@ -84,7 +84,7 @@ static void print_banner(const struct svsm *svsm)
 		  HOLDFAST_PRODUCTION ? "production" : "dev",
 		  (memory_bytes(&svsm->params) + (1u << 20) - 1) >> 20);
 	log_write(LOG_DEBUG, "kernel", "slide 0x%lx, TSC %lu kHz, %lu free pages",
-		  svsm->params.kernel_slide, svsm->tsc.ticks_per_ms,
+		  svsm->params.kernel_slide, svsm->tsc.time.ticks_per_ms,
 		  page_alloc_free_pages(&svsm->memory.pages));
 }
 
@@ -186,6 +186,33 @@ static void open_state(struct svsm *svsm)
 		  u[13], u[14], u[15], info.epoch, info.sequence);
 }
 
+static void start_serial(struct svsm *svsm)
+{
+	svsm->serial_status = open_serial(svsm);
+	if (svsm->serial_status != STATUS_OK) {
+		log_write(LOG_ERROR, "kernel", "service channel: %s: %s",
+			  status_name(svsm->serial_status), status_advice(svsm->serial_status));
+		return;
+	}
+	control_open(svsm);
+}
+
+/* A port that can no longer be written to comes back with a new start of its device. That breaks
+ * into what the other port's client is sending, so a stuck control port waits for a quiet TPM. */
+static bool restart_stuck_serial(struct svsm *svsm)
+{
+	bool control_stuck = svsm->control.open &&
+			     virtio_serial_port_is_stuck(&svsm->serial, svsm->control.port);
+	if (!virtio_serial_port_is_stuck(&svsm->serial, svsm->vtpm.port) &&
+	    !(control_stuck && vtpm_service_is_quiet(svsm))) {
+		return false;
+	}
+	log_write(LOG_NOTICE, "kernel", "service channel: started again, answers were lost in it");
+	virtio_serial_close(&svsm->serial);
+	start_serial(svsm);
+	return true;
+}
+
 /* Sleep until an interrupt or a short tick. Interrupts are off except within the wait itself. */
 static void idle(struct svsm *svsm)
 {
@@ -224,6 +251,9 @@ static void serve(struct svsm *svsm)
 				svsm->serial_status = status;
 				continue;
 			}
+			if (restart_stuck_serial(svsm)) {
+				continue;
+			}
 			worked = vtpm_service_step(svsm);
 			worked = control_step(svsm, &shutdown) || worked;
 		}
@@ -246,13 +276,7 @@ static void boot_devices(void *argument)
 	start_crypto(svsm);
 	start_sharedmem(svsm);
 	require("devices", devices_find(&svsm->devices, &svsm->memory, svsm->params.cmdline));
-	svsm->serial_status = open_serial(svsm);
-	if (svsm->serial_status != STATUS_OK) {
-		log_write(LOG_ERROR, "kernel", "service channel: %s: %s",
-			  status_name(svsm->serial_status), status_advice(svsm->serial_status));
-	} else {
-		control_open(svsm);
-	}
+	start_serial(svsm);
 	open_state(svsm);
 	require("seal", kernel_memory_seal(&svsm->memory));
 #if !HOLDFAST_PRODUCTION
@@ -272,9 +296,11 @@ static void boot_devices(void *argument)
 void kernel_main(const struct boot_params *params)
 {
 	struct svsm *svsm = &the_svsm;
+	uint64_t word;
 	/* Never returns, so changing the canary under it is harmless; every later call sees the
-	 * new one. If RDRAND fails here, start_entropy() will say so. */
-	(void)cpu_rdrand(&svsm->cpu.percpu.canary);
+	 * new one. Without RDRAND it is poor, but start_entropy() decides whether we go on. */
+	bool has_rdrand = (cpu_id(1, 0).ecx >> 30 & 1) != 0;
+	svsm->cpu.percpu.canary = has_rdrand && cpu_rdrand(&word) ? word : cpu_tsc();
 	console_init(&svsm->console, CONSOLE_PORT);
 	log_set_sink(console_log, &svsm->console, LOG_DEBUG);
 	cpu_init_early(&svsm->cpu, 0, svsm);

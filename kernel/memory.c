@@ -10,6 +10,8 @@
 
 #define STACKS_VIRTUAL  0xffffc90000000000ull
 #define DEVICES_VIRTUAL 0xffffd00000000000ull
+/* Wider than any one frame, which could step over a narrow one. The largest has 5.4 KiB. */
+#define STACK_GUARD_BYTES (16 * PAGE_BYTES)
 
 static const struct page_access access_text = {.executable = true, .global = true};
 static const struct page_access access_constants = {.global = true};
@@ -220,14 +222,14 @@ enum status kernel_memory_map_stack(struct kernel_memory *memory, size_t page_co
 	if (status != STATUS_OK) {
 		return status;
 	}
-	uint64_t bottom = memory->next_stack_virtual + PAGE_BYTES;
+	uint64_t bottom = memory->next_stack_virtual + STACK_GUARD_BYTES;
 	uint64_t size_bytes = page_count * PAGE_BYTES;
 	status = page_table_map(&memory->table, bottom, first, size_bytes, access_data, false);
 	if (status != STATUS_OK) {
 		kernel_memory_give(memory, first, page_count);
 		return status;
 	}
-	memory->next_stack_virtual = bottom + size_bytes + PAGE_BYTES;
+	memory->next_stack_virtual = bottom + size_bytes;
 	*top = bottom + size_bytes;
 	return STATUS_OK;
 }

@@ -3,7 +3,7 @@
  * stacks.
  *
  *   0xffff888000000000  direct map of all RAM, read-write, no-execute, without the kernel image
- *   0xffffc90000000000  stacks, each with an unmapped page on either side
+ *   0xffffc90000000000  stacks, each with 64 KiB of nothing below it
  *   0xffffd00000000000  device registers, uncached
  *   0xffffffff80000000  kernel image at a random slide: text r-x, constants r--, data rw-
  */
@@ -49,7 +49,8 @@ uint8_t *kernel_memory_pointer(const struct kernel_memory *memory, struct phys_a
 MUST_CHECK enum status kernel_memory_map_device(struct kernel_memory *memory, struct phys_addr at,
 						uint64_t size_bytes, volatile uint8_t **registers);
 
-/* A stack with an unmapped page below and above; *top is 16-byte aligned. */
+/* A stack with unmapped space below it and, as the next one has the same, above; *top is 16-byte
+ * aligned. */
 MUST_CHECK enum status kernel_memory_map_stack(struct kernel_memory *memory, size_t page_count,
 					       uint64_t *top);
 

@@ -14,6 +14,9 @@
 /* A listed exception to "no globals": check_failed() has no argument that could carry it. */
 static FIXED_AFTER_BOOT struct panic_context the_context;
 
+/* Another: a fault within a panic must end it, not start it again. */
+static bool the_panic_has_begun;
+
 void panic_set_context(const struct panic_context *context)
 {
 	the_context = *context;
@@ -23,7 +26,10 @@ static void print_address(const char *label, uint64_t address)
 {
 	uint64_t offset = address - (uint64_t)(uintptr_t)image_start;
 	struct symbol symbol;
-	if (symbols_find(the_context.symbols, the_context.symbols_size, offset, &symbol)) {
+	bool in_text = address >= (uint64_t)(uintptr_t)image_text_start &&
+		       address < (uint64_t)(uintptr_t)image_text_end;
+	if (in_text &&
+	    symbols_find(the_context.symbols, the_context.symbols_size, offset, &symbol)) {
 		log_write(LOG_ERROR, "panic", "%s %016lx %.*s+0x%lx", label, address,
 			  (int)symbol.name_length, symbol.name, offset - symbol.address);
 		return;
@@ -60,8 +66,18 @@ NORETURN static void finish(uint64_t frame_pointer)
 	exit_machine(EXIT_PANIC);
 }
 
+/* First of all on each way in. */
+static void begin(void)
+{
+	if (the_panic_has_begun) {
+		exit_machine(EXIT_PANIC);
+	}
+	the_panic_has_begun = true;
+}
+
 void panic_trap(const struct trap_frame *frame)
 {
+	begin();
 	log_write(LOG_ERROR, "panic", "ring 0 exception %lu, error 0x%lx, cr2 %016lx",
 		  frame->vector, frame->error, cpu_cr2());
 	log_write(LOG_ERROR, "panic", "rax %016lx rbx %016lx rcx %016lx rdx %016lx", frame->rax,
@@ -78,12 +94,14 @@ void panic_trap(const struct trap_frame *frame)
 
 void panic_status(const char *what, enum status status)
 {
+	begin();
 	log_write(LOG_ERROR, "panic", "%s: %s", what, status_name(status));
 	finish((uint64_t)(uintptr_t)__builtin_frame_address(0));
 }
 
 void check_failed(const char *expression, const char *file, int line)
 {
+	begin();
 	log_write(LOG_ERROR, "panic", "%s:%d: CHECK failed: %s", file, line, expression);
 	finish((uint64_t)(uintptr_t)__builtin_frame_address(0));
 }
@@ -93,6 +111,7 @@ NORETURN void __stack_chk_fail(void);
 /* The compiler's name for a smashed stack. */
 void __stack_chk_fail(void)
 {
+	begin();
 	log_write(LOG_ERROR, "panic", "stack smashed");
 	finish((uint64_t)(uintptr_t)__builtin_frame_address(0));
 }

@@ -120,9 +120,25 @@ enum status state_open(struct state *state, const struct state_environment *envi
 	return store_open(&state->store, state->volume);
 }
 
+/* Behind a checkpoint even the last record cannot be dropped without being missed. A boot that
+ * committed nothing writes nothing. */
+static void checkpoint_if_used(struct volume *volume)
+{
+	struct volume_counters counters;
+	volume_counters_get(volume, &counters);
+	if (counters.commits == 0 || !volume_is_writable(volume)) {
+		return;
+	}
+	enum status status = volume_checkpoint(volume);
+	if (status != STATUS_OK) {
+		log_write(LOG_WARNING, "state", "no last checkpoint: %s", status_name(status));
+	}
+}
+
 void state_close(struct state *state)
 {
 	if (state->volume != NULL) {
+		checkpoint_if_used(state->volume);
 		volume_unmount(state->volume);
 		state->volume = NULL;
 	}

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "kernel/modules.h"
 #include "kernel/svsm.h"
+#include "vtpm/doubt.h"
 #include "vtpm/service_exit.h"
 
 /* RSA key generation takes tens of seconds under emulation. */
@@ -16,6 +17,14 @@
 #define START_TIMEOUT_US    (60u * 1000000u)
 #define RESPONSE_TIMEOUT_US (2u * 1000000u)
 #define PORT_WAIT_US        200000u
+
+static void drop_pending(struct vtpm_service *service)
+{
+	secure_zero(service->pending, sizeof(service->pending));
+	service->pending_size = 0;
+	service->pending_at = 0;
+	service->held_size = 0;
+}
 
 enum status vtpm_service_open_port(struct svsm *svsm)
 {
@@ -26,6 +35,8 @@ enum status vtpm_service_open_port(struct svsm *svsm)
 		struct virtio_serial_port_state state;
 		virtio_serial_port_state(&svsm->serial, service->port, &state);
 		frame_init(&service->frame, state.generation);
+		drop_pending(service);
+		service->deaf = false;
 		service->port_open = true;
 	}
 	return status;
@@ -190,13 +201,6 @@ static void send_response(struct svsm *svsm, const uint8_t *bytes, size_t size_b
 	}
 }
 
-static void drop_pending(struct vtpm_service *service)
-{
-	secure_zero(service->pending, sizeof(service->pending));
-	service->pending_size = 0;
-	service->pending_at = 0;
-}
-
 /* True if the client is still the one that the frame belongs to. */
 static bool same_client(struct svsm *svsm)
 {
@@ -231,16 +235,56 @@ static void serve_command(struct svsm *svsm)
 	secure_zero(service->process.channel.response, sizeof(service->process.channel.response));
 }
 
+/* How much to ask the port for. One byte between commands: should its client leave, it is all that
+ * can be mistaken for the next one's (vtpm/doubt.h). */
+static size_t wanted_bytes(const struct vtpm_service *service)
+{
+	const struct frame *frame = &service->frame;
+	bool between = frame->state == FRAME_HEADER && frame->stored_bytes == 0;
+	return between && service->held_size == 0 ? 1 : VTPM_READ_BYTES;
+}
+
+/* `count` bytes have been read behind those that are held; what of it may go into the frame?
+ * Doubtful bytes behind held ones are the rest of one buffer: no more than VTPM_READ_BYTES in all.
+ */
+static void settle_doubt(struct vtpm_service *service, bool doubtful, size_t count)
+{
+	size_t size_bytes = service->held_size + count;
+	enum doubt_verdict verdict = DOUBT_ACCEPT;
+	if (doubtful) {
+		verdict = doubt_judge(service->pending, size_bytes);
+	} else if (service->held_size > 0 &&
+		   doubt_refuted(service->pending + service->held_size, count)) {
+		service->pending_at = service->held_size;
+	}
+	switch (verdict) {
+	case DOUBT_DROP: drop_pending(service); break;
+	case DOUBT_HOLD: service->held_size = size_bytes; break;
+	case DOUBT_ACCEPT:
+		service->pending_size = size_bytes;
+		service->held_size = 0;
+		break;
+	}
+}
+
 static bool refill(struct svsm *svsm)
 {
 	struct vtpm_service *service = &svsm->vtpm;
+	struct virtio_serial_port_state state;
+	size_t count = 0;
 	if (service->pending_at < service->pending_size) {
 		return true;
 	}
 	service->pending_at = 0;
 	service->pending_size = 0;
-	return virtio_serial_read(&svsm->serial, service->port, service->pending,
-				  sizeof(service->pending), &service->pending_size) == STATUS_OK;
+	CHECK(service->held_size <= VTPM_READ_BYTES);
+	if (virtio_serial_read(&svsm->serial, service->port, service->pending + service->held_size,
+			       wanted_bytes(service), &count) != STATUS_OK) {
+		return false;
+	}
+	virtio_serial_port_state(&svsm->serial, service->port, &state);
+	settle_doubt(service, state.doubtful, count);
+	return true;
 }
 
 bool vtpm_service_step(struct svsm *svsm)
@@ -252,11 +296,12 @@ bool vtpm_service_step(struct svsm *svsm)
 		return false;
 	}
 	(void)same_client(svsm);
-	bool received = refill(svsm);
 	if (service->deaf) {
 		drop_pending(service);
-		return received;
+		virtio_serial_ignore(&svsm->serial, service->port);
+		return false;
 	}
+	bool received = refill(svsm);
 	if (received) {
 		size_t taken;
 		event = frame_feed(&service->frame, service->pending + service->pending_at,
@@ -284,6 +329,13 @@ bool vtpm_service_step(struct svsm *svsm)
 bool vtpm_service_deadline(const struct svsm *svsm, uint64_t *at_us)
 {
 	return frame_deadline(&svsm->vtpm.frame, at_us);
+}
+
+bool vtpm_service_is_quiet(const struct svsm *svsm)
+{
+	const struct vtpm_service *service = &svsm->vtpm;
+	return service->frame.state == FRAME_HEADER && service->frame.stored_bytes == 0 &&
+	       service->pending_at == service->pending_size && service->held_size == 0;
 }
 
 void vtpm_service_shutdown(struct svsm *svsm)

@@ -18,10 +18,12 @@
 #include "vtpm/response.h"
 #include "vtpm/restart_policy.h"
 
-#define VTPM_PORT_NAME     "org.holdfast.tpm"
-#define VTPM_MODULE_NAME   "vtpmd"
+#define VTPM_PORT_NAME   "org.holdfast.tpm"
+#define VTPM_MODULE_NAME "vtpmd"
 
-#define VTPM_PENDING_BYTES 512u
+/* The most that is read at once; and once more, behind bytes that are held. */
+#define VTPM_READ_BYTES    512u
+#define VTPM_PENDING_BYTES (2u * VTPM_READ_BYTES)
 
 struct svsm;
 
@@ -33,12 +35,17 @@ struct vtpm_service {
 	uint32_t port;
 	bool port_open;
 	/* An answer could not be delivered: the client is out of step, and the next answer would
-	 * pass for that one. It is ignored until it hangs up. */
+	 * pass for that one. It is ignored until it hangs up. Its bytes are not even read: the
+	 * port may have to be started again then (virtio_serial_port_is_stuck), and a buffer that
+	 * was lent meanwhile would take the beginning of the next client's command with it. */
 	bool deaf;
 	/* Received behind the end of a command. */
 	uint8_t pending[VTPM_PENDING_BYTES];
 	size_t pending_at;
 	size_t pending_size;
+	/* Bytes at the start of `pending` whose sender is not known yet; none while pending_size is
+	 * not 0. */
+	size_t held_size;
 	uint64_t commands;
 	uint64_t restarts;
 };
@@ -55,6 +62,9 @@ bool vtpm_service_step(struct svsm *svsm);
 
 /* When nothing arrives, the latest time at which vtpm_service_step() wants to be called. */
 bool vtpm_service_deadline(const struct svsm *svsm, uint64_t *at_us);
+
+/* True if no part of a command has arrived. */
+bool vtpm_service_is_quiet(const struct svsm *svsm);
 
 /* TPM2_Shutdown(CLEAR), so that the next start is not taken for a crash. */
 void vtpm_service_shutdown(struct svsm *svsm);

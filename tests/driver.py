@@ -26,12 +26,16 @@ FAMILIES = {
     "qemu": "boot, persistence, counted device operations, confidentiality",
     "fault": "what bad input gets: disks, keys, bundles, clients, a crashing vTPM",
     "kills": "SIGKILL at random moments of a stream of NV writes (--count, --seed)",
+    "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
+    "nbd": "the nbdkit plugin: nbdcopy, qemu-img, fio --verify, kill -9 in mid-load",
     "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
 }
-NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "kills"}
+NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "kills", "crash", "nbd"}
 COVERED = ("block", "virtio", "sharedmem", "mm")
 COVERAGE_MIN_PERCENT = 85
 PURE_MIN_PERCENT = 50
+CRASH_SECONDS = 60
+CRASH_STATES_NIGHTLY = 10_000_000
 OUTPUT_MAX = str(1 << 26)
 
 
@@ -139,8 +143,9 @@ def ctest(tally, family, preset, options, pattern=None):
         command += ["-LE", "^nightly$"]
     if pattern:
         command += ["-R", pattern]
-    environment = dict(os.environ, HOLDFAST_NIGHTLY="1" if options.nightly else "0",
-                       HOLDFAST_KILLS=str(options.count))
+    environment = dict(os.environ, HOLDFAST_FIGURES=figures_path(),
+                       HOLDFAST_KILLS=str(options.count),
+                       HOLDFAST_NIGHTLY="1" if options.nightly else "0")
     if options.seed is not None:
         environment["HOLDFAST_SEED"] = str(options.seed)
     if options.only and "::" in options.only:
@@ -155,6 +160,18 @@ def ctest(tally, family, preset, options, pattern=None):
         tally.failures.append((f"{family}: no test ran", f"./test {family}"))
     for case in cases:
         add_case(tally, family, case)
+
+
+def figures_path():
+    """Where tests leave what they measured."""
+    return os.path.join(build.build_root(), "figures.txt")
+
+
+def print_figures():
+    if os.path.exists(figures_path()):
+        with open(figures_path(), encoding="utf-8") as file:
+            for line in file:
+                print(f"figure: {line}", end="")
 
 
 def ctest_tests(preset, family):
@@ -209,6 +226,24 @@ def run_unit(tally, options):
         ctest(tally, "unit", "dev", options, exact(dev_only))
     elif pattern is False:
         ctest(tally, "unit", "dev", options, only_pattern("dev", "unit", options))
+
+
+def run_crash(tally, options):
+    """The checker in the foreground, because it says how far it is; CTest runs the mutations."""
+    if options.only:
+        ctest(tally, "crash", "dev", options, only_pattern("dev", "crash", options))
+        return
+    checker = os.path.join(build.build_dir("dev"), "tests", "crash", "crash_checker")
+    command = [checker, "--jobs", str(os.cpu_count() or 1)]
+    states = options.states or (CRASH_STATES_NIGHTLY if options.nightly else None)
+    command += ["--states", str(states)] if states else ["--seconds", str(CRASH_SECONDS)]
+    if options.seed is not None:
+        command += ["--seed", str(options.seed)]
+    environment = dict(os.environ, HOLDFAST_FIGURES=figures_path())
+    tally.step("no crash, tampering or broken disk violates an invariant", shlex.join(command),
+               lambda: subprocess.run(command, env=environment, check=True))
+    if options.states is None:
+        ctest(tally, "crash", "dev", options, "^crash_mutations")
 
 
 def run_coverage(tally, options):
@@ -281,6 +316,8 @@ def run_family(tally, family, options):
         run_style(tally, options)
     elif family == "unit":
         run_unit(tally, options)
+    elif family == "crash":
+        run_crash(tally, options)
     elif family == "coverage":
         run_coverage(tally, options)
     else:
@@ -297,7 +334,9 @@ def parse_arguments():
     parser.add_argument("--nightly", action="store_true", help="the long campaigns too")
     parser.add_argument("--only", metavar="NAME", help="one test, as a failure report names it")
     parser.add_argument("--count", type=int, help="kills: how many (20; 200 with --nightly)")
-    parser.add_argument("--seed", type=int, help="kills: repeat a run with the seed it printed")
+    parser.add_argument("--states", type=int, help="crash: visit so many states, then stop")
+    parser.add_argument("--seed", type=int,
+                        help="kills, crash: repeat a run with the seed it printed")
     options = parser.parse_args()
     for family in options.families:
         if family not in FAMILIES:
@@ -329,9 +368,12 @@ def main():
             "everything builds with gcc, warnings are errors", "./test style",
             lambda: build.build("dev")):
         sys.exit(tally.finish())
+    if os.path.exists(figures_path()):
+        os.unlink(figures_path())
     for family in families:
         run_family(tally, family, options)
         print(f"-- {family}: {time.monotonic() - started:.0f} s since the start", flush=True)
+    print_figures()
     sys.exit(tally.finish())
 
 

@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -125,8 +126,19 @@ def tell(machine, ephemeral):
     kind = "ephemeral TPM: nothing survives this boot" if ephemeral else "persistent TPM"
     say(f"""run: ready, a {kind}. In another terminal:
   tpm2_getrandom -T "cmd:socat - UNIX-CONNECT:{shown(machine.tpm_path)}" 8 --hex
-  echo counters | socat - UNIX-CONNECT:{shown(machine.control_path)}
+  (echo counters; sleep 1) | socat - UNIX-CONNECT:{shown(machine.control_path)}
 Ctrl-C shuts down in order.""")
+
+
+def give_up(machine):
+    """The VM runs, but does not serve."""
+    found = re.search(r"vtpm: unavailable: (\w+)", machine.console())
+    if not found:
+        print(f"run: not ready within {READY_DEADLINE_S} s", file=sys.stderr)
+        return NOT_READY
+    shut_down(machine)
+    print(f"run: the TPM is unavailable: {found.group(1)}", file=sys.stderr)
+    return STATE
 
 
 def serve(options, folder):
@@ -141,16 +153,15 @@ def serve(options, folder):
         signal.signal(number, lambda *_: stop.set())
     with vm.Vm(machine_options, on_line=say) as machine:
         if not wait_until_ready(machine, stop):
-            if machine.process.poll() is not None:
+            if machine.ended:
                 return exit_code_of(machine.wait_exit(), machine.console())
             if stop.is_set():
                 return shut_down(machine)
-            print(f"run: not ready within {READY_DEADLINE_S} s", file=sys.stderr)
-            return NOT_READY
+            return give_up(machine)
         tell(machine, options.ephemeral)
-        while machine.process.poll() is None and not stop.wait(0.2):
+        while not machine.ended and not stop.wait(0.2):
             pass
-        if machine.process.poll() is not None:
+        if machine.ended:
             return exit_code_of(machine.wait_exit(), machine.console())
         return shut_down(machine)
 

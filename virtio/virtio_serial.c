@@ -39,10 +39,10 @@ static void memory_return(struct virtio_serial *serial)
 		struct virtio_serial_port *port = &serial->ports[i];
 		virtio_device_queue_close(device, &port->receive);
 		virtio_device_queue_close(device, &port->transmit);
-		virtio_device_region_return(device, &port->receive_pages);
+		virtio_device_region_return(device, &port->receive_page);
 		virtio_device_region_return(device, &port->transmit_pages);
 		port->opened = false;
-		port->current.size_bytes = 0;
+		port->buffer.state = VIRTIO_SERIAL_IDLE;
 	}
 }
 
@@ -162,29 +162,22 @@ void virtio_serial_close(struct virtio_serial *serial)
 	}
 }
 
-/* Data and control are two queues without an order between them. What was in the data queue before
- * we looked at the control queue, and found the port closed and not opened again, came from the
- * client that left: it is dropped. If a new client is there already, nothing can be told apart and
- * nothing is dropped; the generation tells the caller to start a new frame. */
+/* What was in the data queue before we looked at the control queue, and found the port closed and
+ * not opened again, came from a client that left: it is dropped. If a new client is there already,
+ * the buffer's generations tell what is known. */
 enum status serial_events_poll(struct virtio_serial *serial)
 {
-	uint16_t arrived[VIRTIO_SERIAL_PORTS_MAX] = {0};
 	for (uint32_t i = 0; i < serial->port_count; i++) {
-		serial->ports[i].closed_now = false;
-		if (serial->ports[i].opened) {
-			arrived[i] = virtq_used_pending(&serial->ports[i].receive);
-		}
+		struct virtio_serial_port *port = &serial->ports[i];
+		port->closed_now = false;
+		port->arrived = port->opened && virtq_used_pending(&port->receive) != 0;
 	}
 	bool drained = false;
 	enum status status = serial_control_poll(serial, &drained);
 	for (uint32_t i = 0; i < serial->port_count && status == STATUS_OK; i++) {
 		struct virtio_serial_port *port = &serial->ports[i];
-		port->readable = arrived[i];
 		if (port->opened && drained && port->closed_now && !port->host_open) {
-			status = serial_received_drop(port, arrived[i] < VIRTIO_SERIAL_RECEIVE_PAGES
-								    ? arrived[i]
-								    : VIRTIO_SERIAL_RECEIVE_PAGES);
-			port->readable = 0;
+			status = serial_buffer_drop(port, port->arrived);
 		}
 	}
 	return status;
@@ -266,27 +259,20 @@ static enum status port_find_wait(struct virtio_serial *serial, const char *name
 static enum status port_pages_acquire(struct virtio_serial *serial, struct virtio_serial_port *port)
 {
 	struct sharedmem *memory = serial->device.memory;
-	if (port->receive_pages.owner != NULL) {
-		return serial_received_drop(port, VIRTIO_SERIAL_RECEIVE_PAGES);
+	if (port->receive_page.owner != NULL) {
+		return serial_buffer_drop(port, true);
 	}
-	enum status status = sharedmem_region_acquire(memory, VIRTIO_SERIAL_TRANSMIT_PAGES,
-						      &port->transmit_pages);
+	const enum status status = sharedmem_region_acquire(memory, VIRTIO_SERIAL_TRANSMIT_PAGES,
+							    &port->transmit_pages);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	status =
-		sharedmem_region_acquire(memory, VIRTIO_SERIAL_RECEIVE_PAGES, &port->receive_pages);
-	if (status != STATUS_OK) {
+	const enum status receive_status =
+		sharedmem_region_acquire(memory, VIRTIO_SERIAL_RECEIVE_PAGES, &port->receive_page);
+	if (receive_status != STATUS_OK) {
 		sharedmem_region_release(&port->transmit_pages); /* Not seen by the device yet. */
-		return status;
 	}
-	for (uint16_t i = 0; i < VIRTIO_SERIAL_RECEIVE_PAGES && i < port->receive.size; i++) {
-		status = serial_receive_page_post(port, i);
-		if (status != STATUS_OK) {
-			return status;
-		}
-	}
-	return STATUS_OK;
+	return receive_status;
 }
 
 enum status virtio_serial_port_open(struct virtio_serial *serial, const char *name,
@@ -307,7 +293,6 @@ enum status virtio_serial_port_open(struct virtio_serial *serial, const char *na
 	}
 	if (status == STATUS_OK) {
 		virtq_interrupts_want(&port->receive, serial->interrupts_wanted);
-		virtq_kick(&port->receive);
 		status = serial_control_send(serial, number, VIRTIO_CONSOLE_PORT_OPEN, 1);
 	}
 	if (status != STATUS_OK) {
@@ -327,6 +312,7 @@ void virtio_serial_port_state(const struct virtio_serial *serial, uint32_t port_
 		.present = serial->open && port->present && port->opened,
 		.host_open = serial->open && port->host_open,
 		.generation = port->generation,
+		.doubtful = port->buffer.first_generation != port->generation,
 	};
 }
 
@@ -363,8 +349,8 @@ bool virtio_serial_pending(const struct virtio_serial *serial)
 	}
 	for (uint32_t i = 0; i < serial->port_count; i++) {
 		const struct virtio_serial_port *port = &serial->ports[i];
-		if (port->opened &&
-		    (port->current.size_bytes > 0 || virtq_used_pending(&port->receive) != 0)) {
+		if (port->opened && (port->buffer.state == VIRTIO_SERIAL_FILLED ||
+				     virtq_used_pending(&port->receive) != 0)) {
 			return true;
 		}
 	}

@@ -4,8 +4,10 @@
  *   -device virtio-serial-device,max_ports=4 -device virtserialport,nr=1,name=org.example
  *
  * Ports are found by name, because the host chooses their numbers. Nothing here blocks except
- * open, port_open and write, each with a deadline. Received bytes stay in their buffer, and the
- * buffer out of the host's reach, until the caller has read them: that is the back-pressure.
+ * open, port_open and write, each with a deadline. An open port lends the device one receive buffer
+ * at a time, of the size that the reader asks for, and only while a client is connected: the device
+ * never runs ahead of the reader, and what a client sent is told apart from what the next one sent
+ * as far as virtio allows it (see virtio_serial_read).
  *
  * The first lie or a missed deadline of the device itself (not of a client that reads slowly) ends
  * the device: every later call returns STATUS_BAD_HOST. Bytes on a port are the host's word:
@@ -28,7 +30,7 @@
 #define VIRTIO_SERIAL_PORTS_MAX      8u
 #define VIRTIO_SERIAL_NAME_BYTES_MAX 63u
 /* Buffers of one page that an open port lends the device. */
-#define VIRTIO_SERIAL_RECEIVE_PAGES  4u
+#define VIRTIO_SERIAL_RECEIVE_PAGES  1u
 #define VIRTIO_SERIAL_TRANSMIT_PAGES 2u
 /* The most that a device with all ports open borrows from sharedmem. */
 #define VIRTIO_SERIAL_SHARED_PAGES                  \
@@ -49,31 +51,43 @@ struct virtio_serial_environment {
 	const struct clock *clock;
 };
 
-/* A received page that is not fully read yet; private. */
-struct virtio_serial_received {
-	uint16_t page_index;
+/* The receive buffer of a port; private. It is idle, lent, or filled and being read.
+ *
+ * first_generation is the one under which it was lent, last_generation the one that was current
+ * when its bytes were taken, after a look at the control queue: they came from a client between the
+ * two, inclusive. */
+enum virtio_serial_buffer_state {
+	VIRTIO_SERIAL_IDLE,
+	VIRTIO_SERIAL_LENT,
+	VIRTIO_SERIAL_FILLED,
+};
+
+struct virtio_serial_buffer {
+	enum virtio_serial_buffer_state state;
+	uint32_t first_generation;
+	uint32_t last_generation;
 	uint32_t size_bytes;
 	uint32_t taken_bytes;
 };
 
 /* Private. */
 struct virtio_serial_port {
-	bool present;      /* PORT_ADD came and no PORT_REMOVE. */
-	bool host_open;    /* Somebody holds the host's end. */
-	bool opened;       /* We hold ours. */
-	uint16_t readable; /* Completions that were there before the latest look at control. */
-	bool closed_now;   /* The event poll that is running saw the host close it. */
+	bool present;    /* PORT_ADD came and no PORT_REMOVE. */
+	bool host_open;  /* Somebody holds the host's end. */
+	bool opened;     /* We hold ours. */
+	bool arrived;    /* A filled buffer was there before the latest look at control. */
+	bool closed_now; /* The event poll that is running saw the host close it. */
 	uint32_t generation;
 	char name[VIRTIO_SERIAL_NAME_BYTES_MAX + 1];
 	struct virtq receive;
 	struct virtq transmit;
-	struct shared_region receive_pages;
+	struct shared_region receive_page;
 	struct shared_region transmit_pages;
 	/* Which page a chain in flight carries, by its head. */
-	uint8_t receive_page_of[VIRTIO_SERIAL_DATA_QUEUE_SIZE];
 	uint8_t transmit_page_of[VIRTIO_SERIAL_DATA_QUEUE_SIZE];
 	bool transmit_page_busy[VIRTIO_SERIAL_TRANSMIT_PAGES];
-	struct virtio_serial_received current; /* size_bytes == 0: none. */
+	uint32_t transmit_page_generation[VIRTIO_SERIAL_TRANSMIT_PAGES]; /* Who it is for. */
+	struct virtio_serial_buffer buffer;
 };
 
 /* Caller's storage; fields are private. */
@@ -101,6 +115,8 @@ struct virtio_serial_port_state {
 	/* Grows at each open and each close of the host's end. When it changes, whatever was half
 	 * received belongs to somebody who is gone: start over. */
 	uint32_t generation;
+	/* The bytes that the latest read gave may be those of a client before this one. */
+	bool doubtful;
 };
 
 /* Reset, negotiate, set up all queues, and ask the device for its ports.
@@ -132,18 +148,24 @@ enum status virtio_serial_poll(struct virtio_serial *serial);
 void virtio_serial_port_state(const struct virtio_serial *serial, uint32_t port,
 			      struct virtio_serial_port_state *state);
 
-/* Up to `size_bytes` (at least 1) of what had arrived at the latest poll or write, without waiting:
- * it belongs to the generation that port_state tells now, or to an earlier one. *read_bytes is at
- * least 1 on success. STATUS_AGAIN: nothing there. STATUS_NO_DEVICE: the host removed the port.
- * STATUS_BAD_HOST. */
+/* Up to `size_bytes` (at least 1) of what had arrived at the latest poll or write, without waiting.
+ * *read_bytes is at least 1 on success. STATUS_AGAIN: nothing there; the device has been lent a
+ * buffer of `size_bytes` (at most a page), unless it has one already or no client is connected.
+ * STATUS_NO_DEVICE: the host removed the port. STATUS_BAD_HOST.
+ *
+ * Bytes of a client that is known to be gone are dropped. A buffer that was lent to one client and
+ * comes back filled after another one connected is `doubtful` (see port_state): data and control
+ * are two queues without an order between them, so virtio cannot say which of the two sent it. Only
+ * the content can. A reader of frames that asks for one byte while it waits for a frame, and then
+ * for the rest of it, learns the truth from the byte after the doubtful one, which is not doubtful.
+ */
 MUST_CHECK
 enum status virtio_serial_read(struct virtio_serial *serial, uint32_t port, uint8_t *out,
 			       size_t size_bytes, size_t *read_bytes);
 
-/* Drop what has arrived and was not read (bounded by the buffers lent). For a caller that lost
- * track of the frames. */
-MUST_CHECK
-enum status virtio_serial_discard(struct virtio_serial *serial, uint32_t port);
+/* For a client that is to be ignored until it leaves: drop what has arrived, and lend no more. The
+ * host's socket then holds the rest, its own and, once it has left, the next one's. */
+void virtio_serial_ignore(struct virtio_serial *serial, uint32_t port);
 
 /* Queue all `size_bytes` for the client that `generation` (from port_state) stands for, waiting for
  * free buffers up to `timeout_us`. OK: the device has them all; the client may still not read them.
@@ -153,6 +175,12 @@ enum status virtio_serial_discard(struct virtio_serial *serial, uint32_t port);
 MUST_CHECK
 enum status virtio_serial_write(struct virtio_serial *serial, uint32_t port, uint32_t generation,
 				const uint8_t *bytes, size_t size_bytes, uint64_t timeout_us);
+
+/* True if nothing can be written to the port any more: all its pages are on the way to clients that
+ * left. QEMU 7.2 forgets the buffer that it was working on when a client hangs up (it detaches the
+ * element and never pushes it), so two clients that do not read use a port up. Only closing the
+ * device and opening it again helps. Looks at what the device has given back first. */
+bool virtio_serial_port_is_stuck(struct virtio_serial *serial, uint32_t port);
 
 /* Sleeping. Interrupts are hints: they come too often or not at all, so keep a timer running too.
  *   interrupts off at the CPU; virtio_serial_interrupts_want(true);

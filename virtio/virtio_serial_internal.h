@@ -44,10 +44,7 @@ enum status serial_events_poll(struct virtio_serial *serial);
 MUST_CHECK
 enum status serial_port_usable(const struct virtio_serial *serial, uint32_t port_number);
 
-/* Lend the device a zeroed receive page. It is not told (virtq_kick). */
+/* Forget what the buffer holds, after its client left. If `arrived`, one completion is taken off
+ * the queue first; a buffer that is lent and not filled stays lent. */
 MUST_CHECK
-enum status serial_receive_page_post(struct virtio_serial_port *port, uint16_t page_index);
-
-/* Drop the page that is being read and up to `completions` further ones. */
-MUST_CHECK
-enum status serial_received_drop(struct virtio_serial_port *port, uint16_t completions);
+enum status serial_buffer_drop(struct virtio_serial_port *port, bool arrived);

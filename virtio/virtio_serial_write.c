@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Writing to a port. The device takes a page when its client has room; a client that does not read
  * is not a lie of the device, so a missed deadline here ends the write and not the device. Pages
- * that are still on the way come back whenever the client reads or hangs up. */
+ * that are still on the way come back when the client reads, and should come back when it hangs up.
+ */
 #include "virtio/virtio_serial.h"
 
 #include "virtio/virtio_serial_internal.h"
@@ -52,6 +53,7 @@ static enum status transmit_some(struct virtio_serial_port *port, const uint8_t 
 	}
 	port->transmit_page_of[token.head] = page;
 	port->transmit_page_busy[page] = true;
+	port->transmit_page_generation[page] = port->generation;
 	virtq_kick(&port->transmit);
 	*sent_bytes = count;
 	return STATUS_OK;
@@ -123,4 +125,26 @@ enum status virtio_serial_write(struct virtio_serial *serial, uint32_t port_numb
 		}
 	} while (done < size_bytes);
 	return STATUS_OK;
+}
+
+/* A client's end is reported after the device has given back what was on the way to it, so a page
+ * that is still missing then is lost. */
+bool virtio_serial_port_is_stuck(struct virtio_serial *serial, uint32_t port_number)
+{
+	if (serial_port_usable(serial, port_number) != STATUS_OK) {
+		return false;
+	}
+	struct virtio_serial_port *port = &serial->ports[port_number];
+	const enum status status = transmit_reap(port);
+	if (status != STATUS_OK) {
+		(void)serial_fail(serial, status);
+		return false;
+	}
+	for (unsigned int i = 0; i < VIRTIO_SERIAL_TRANSMIT_PAGES; i++) {
+		if (!port->transmit_page_busy[i] ||
+		    port->transmit_page_generation[i] == port->generation) {
+			return false;
+		}
+	}
+	return true;
 }

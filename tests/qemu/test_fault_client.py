@@ -10,7 +10,7 @@ import time
 import pytest
 
 import samples
-from harness import tpm, vm
+from harness import control, tpm, vm
 
 GET_RANDOM = tpm.frame(tpm.CC_GET_RANDOM, b"\x00\x08")
 
@@ -127,6 +127,67 @@ def test_client_that_never_reads_stops_nobody_else(machine):
     expect_good_service(machine)
 
 
+def send_without_reading(path, request, for_s):
+    """Send as much as the socket takes, read nothing, hang up."""
+    client = vm.connect(path, RUDE_ANSWER_S)
+    client.setblocking(False)
+    end = time.monotonic() + for_s
+    while time.monotonic() < end:
+        try:
+            client.send(request * 64)
+        except BlockingIOError:
+            time.sleep(0.02)
+    client.close()
+
+
+RUDE_TURNS = 6
+# Longer than the kernel waits for a client to take its answer (2 s): it gives up on this one.
+RUDE_S = 2.6
+# What the next client waits: a channel that lost its buffers may have to be started again.
+RUDE_ANSWER_S = 10
+
+
+def test_rude_tpm_clients_stop_nobody_else(machine):
+    """The answer that the next client gets is its own: each asks for another length."""
+    waits = []
+    for turn in range(RUDE_TURNS):
+        send_without_reading(machine.tpm_path, GET_RANDOM, RUDE_S)
+        began = time.monotonic()
+        with tpm.Tpm(machine.tpm_path, RUDE_ANSWER_S) as client:
+            assert len(client.get_random(20 + turn)) == 20 + turn
+        waits.append(time.monotonic() - began)
+    samples.figure(f"after a rude TPM client: {max(waits) * 1000:.0f} ms to the next one's answer")
+    assert samples.shut_down(machine) == vm.EXIT_ORDERLY
+
+
+def test_rude_control_clients_stop_nobody_else(machine):
+    waits = []
+    for _ in range(RUDE_TURNS):
+        send_without_reading(machine.control_path, b"counters\n", RUDE_S)
+        began = time.monotonic()
+        answer = control.ask_values(machine.control_path, "status", RUDE_ANSWER_S)
+        assert answer.get("vtpm") == "OK" and "uptime_us" not in answer
+        assert samples.response_to(machine) == 0
+        waits.append(time.monotonic() - began)
+    samples.figure(f"after a rude control client: {max(waits) * 1000:.0f} ms to the next answers")
+    assert samples.shut_down(machine) == vm.EXIT_ORDERLY
+
+
+@pytest.mark.parametrize("left", ["s", "shutdow", "counters\nstat", "x" * 300])
+def test_half_a_control_line_is_not_the_next_clients(machine, left):
+    """Whether the kernel sees it before its client leaves or not."""
+    for pause_s in (0, 0, 0, 0.1):
+        with vm.connect(machine.control_path, 10) as client:
+            client.sendall(left.encode())
+            time.sleep(pause_s)
+        answer = control.ask(machine.control_path, "status", 10)
+        if left.startswith("counters") and "uptime_us" in "".join(answer):
+            continue  # A whole request, whose client left at once: answered to the next.
+        assert [line.partition("=")[0] for line in answer] == ["state", "vtpm", "mode"]
+    assert control.ask(machine.control_path, "nonsense", 10) == ["error=unknown request"]
+    assert machine.process.poll() is None
+
+
 def test_unknown_command_is_the_tpms_to_answer(machine):
     with tpm.Tpm(machine.tpm_path) as client:
         response = client.exchange(tpm.frame(0x2fff, b""))
@@ -151,7 +212,6 @@ def test_random_well_framed_commands_do_no_harm(machine):
 
 
 def test_control_and_tpm_ports_do_not_wait_for_each_other(machine):
-    from harness import control
     with tpm.Tpm(machine.tpm_path) as client:
         client.client.sendall(GET_RANDOM[:5])
         assert "vtpm" in control.ask_values(machine.control_path, "status")

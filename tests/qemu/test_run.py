@@ -88,13 +88,14 @@ def test_run_serves_and_shuts_down_in_order(state_folder, number):
     assert os.path.getsize(os.path.join(state_folder, "disk.img")) == 64 << 20
 
 
-def test_run_prints_a_command_that_works(state_folder):
+def test_run_prints_commands_that_work(state_folder):
     with running("--state", state_folder) as run:
         run.wait_ready()
-        command = re.search(r"^  (tpm2_getrandom .*)$", run.text, re.M).group(1)
-        done = subprocess.run(command, shell=True, cwd=build.ROOT, capture_output=True, check=True,
-                              timeout=DEADLINE_S)
-        assert len(done.stdout.strip()) == 16
+        random, counters = re.findall(r"^  (\S.+ UNIX-CONNECT:.+)$", run.text, re.M)
+        for command, wanted in ((random, r"^[0-9a-f]{16}"), (counters, r"^tpm_commands=\d+$")):
+            done = subprocess.run(command, shell=True, cwd=build.ROOT, capture_output=True,
+                                  check=True, text=True, timeout=DEADLINE_S)
+            assert re.search(wanted, done.stdout, re.M), done.stdout
 
 
 def test_run_ephemeral_says_so_and_makes_no_disk(state_folder):
@@ -152,6 +153,13 @@ def test_wrong_key_is_the_states_failure(state_folder):
         assert "WRONG_KEY" in run.text
 
 
+def test_service_that_cannot_start_is_named(state_folder):
+    """10 MiB: the kernel runs, the TPM does not."""
+    with running("--state", state_folder, "--ephemeral", "--memory", "10") as run:
+        assert run.wait_exit() == 6
+        assert "run: the TPM is unavailable: NO_MEMORY" in run.text
+
+
 def test_killed_vm_is_noticed(state_folder):
     with running("--state", state_folder) as run:
         run.wait_ready()
@@ -183,8 +191,9 @@ def test_demo():
     with running("--demo") as run:
         assert run.wait_exit() == 0
         for claim in ("NV index 0x1500001 holds what was written", "the counter stands at 3",
-                      "PCR 7 was reset", "the EK is the same", "is nowhere in the image's 67108864"):
-            assert f"demo:   ok: " in run.text and claim in run.text, claim
+                      "PCR 7 was reset", "the EK is the same",
+                      "is nowhere in the image's 67108864"):
+            assert "demo:   ok: " in run.text and claim in run.text, claim
 
 
 def test_usage_error_has_its_own_code():

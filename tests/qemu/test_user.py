@@ -29,6 +29,10 @@ def test_system_calls_with_a_store(start, disk, key):
     assert code == vm.EXIT_ORDERLY and not failed, "\n".join(failed)
     assert text.count("PASS ") > 50
     assert re.search(PASSED, text)
+    # The program tried to forge lines, with a name and with a line of its own.
+    assert "FORGED-NAME" not in text and "\x1b" not in text
+    forged = [line for line in machine.lines if "FORGED-LINE" in line]
+    assert len(forged) == 1 and forged[0].endswith("test-syscalls: ?[2J?FORGED-LINE ??"), forged
 
 
 def test_what_it_stored_is_durable(start, disk, key):

@@ -195,6 +195,12 @@ class Vm:
             self._ended = True
             self._changed.notify_all()
 
+    @property
+    def ended(self):
+        """QEMU closed its end of the console: it is gone, or about to be reaped."""
+        with self._changed:
+            return self._ended
+
     def console(self):
         with self._changed:
             return "\n".join(self.lines)

@@ -44,7 +44,7 @@ enum status image_create(const struct options *options, struct report *report)
 	struct session session;
 	struct key_material key;
 	session_init(&session);
-	enum status status = session_key_read(&key, options, report);
+	enum status status = key_material_read(&key, &options->key, report);
 	if (status == STATUS_OK) {
 		status = file_device_create(&session.file, options->positional[0],
 					    options->size_bytes, options->force, report);

@@ -75,11 +75,12 @@ static enum status read_public(struct session *session, const struct options *op
 
 enum status image_info(const struct options *options, struct report *report)
 {
-	bool has_key = options->key_file != NULL || options->passphrase_file != NULL;
+	bool has_key = key_choice_is_made(&options->key);
 	struct volume_info info = {.epoch = 0};
 	struct session session;
 	session_init(&session);
-	enum status status = has_key ? session_open(&session, options, FILE_ACCESS_READ, report)
+	enum status status = has_key ? session_open(&session, options->positional[0], &options->key,
+						    FILE_ACCESS_READ, report)
 				     : read_public(&session, options, &info, report);
 	if (status == STATUS_OK && has_key) {
 		volume_info_get(session.volume, &info);

@@ -12,6 +12,7 @@
 #include "tools/holdfast/commands.h"
 #include "tools/holdfast/host_file.h"
 #include "tools/holdfast/json.h"
+#include "tools/holdfast/object_remove.h"
 #include "tools/holdfast/session.h"
 
 /* The list is taken first and printed then: half a list would look like a whole one. */
@@ -64,7 +65,8 @@ enum status image_ls(const struct options *options, struct report *report)
 	struct session session;
 	struct listing listing = {.count = 0};
 	session_init(&session);
-	enum status status = session_open(&session, options, FILE_ACCESS_READ, report);
+	enum status status = session_open(&session, options->positional[0], &options->key,
+					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
 		status = store_list(&session.store, listing_add, &listing);
 		status = session_explain(&session, status, report);
@@ -78,29 +80,12 @@ enum status image_ls(const struct options *options, struct report *report)
 	return status;
 }
 
-/* A status about an object, with a hint where the general advice would mislead. */
-static enum status explain_object(struct session *session, enum status status, const char *name,
-				  struct report *report)
-{
-	if (status == STATUS_INVALID) {
-		return report_note(report, status, name,
-				   "An object's name is 1 to %u letters, digits, '.', '_' or '-', "
-				   "and does not start with '.'.",
-				   STORE_NAME_BYTES_MAX);
-	}
-	if (status == STATUS_NOT_FOUND) {
-		return report_note(report, status, name,
-				   "There is no such object; 'holdfast image ls' lists them.");
-	}
-	return session_explain(session, status, report);
-}
-
 static enum status cat_object(struct session *session, const char *name, struct report *report)
 {
 	struct store_object_info info;
 	enum status status = store_stat(&session->store, name, &info);
 	if (status != STATUS_OK) {
-		return explain_object(session, status, name, report);
+		return session_explain_object(session, status, name, report);
 	}
 	size_t size = (size_t)info.size_bytes;
 	uint8_t *bytes = malloc(size + 1);
@@ -109,7 +94,7 @@ static enum status cat_object(struct session *session, const char *name, struct 
 	}
 	status = store_read(&session->store, name, 0, bytes, size);
 	if (status != STATUS_OK) {
-		status = explain_object(session, status, name, report);
+		status = session_explain_object(session, status, name, report);
 	} else if (host_file_write(STDOUT_FILENO, bytes, size) != STATUS_OK) {
 		status = report_note(report, STATUS_IO, "standard output", "Cannot write: %s.",
 				     strerror(errno));
@@ -123,7 +108,8 @@ enum status image_cat(const struct options *options, struct report *report)
 {
 	struct session session;
 	session_init(&session);
-	enum status status = session_open(&session, options, FILE_ACCESS_READ, report);
+	enum status status = session_open(&session, options->positional[0], &options->key,
+					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
 		status = cat_object(&session, options->positional[1], report);
 	}
@@ -177,7 +163,7 @@ static enum status put_object(struct session *session, const char *name, const u
 				   "More than one transaction can change (about %u KiB).",
 				   (VOLUME_TXN_BLOCKS_MAX - 2) * BLOCK_BYTES / 1024);
 	}
-	return explain_object(session, status, name, report);
+	return session_explain_object(session, status, name, report);
 }
 
 enum status image_put(const struct options *options, struct report *report)
@@ -186,7 +172,8 @@ enum status image_put(const struct options *options, struct report *report)
 	uint8_t *bytes = NULL;
 	size_t size = 0;
 	session_init(&session);
-	enum status status = session_open(&session, options, FILE_ACCESS_WRITE, report);
+	enum status status = session_open(&session, options->positional[0], &options->key,
+					  FILE_ACCESS_WRITE, report);
 	if (status == STATUS_OK) {
 		status = read_input(options->positional[2],
 				    (size_t)store_object_bytes_max(&session.store), &bytes, &size,
@@ -203,26 +190,16 @@ enum status image_put(const struct options *options, struct report *report)
 	return status;
 }
 
-static enum status remove_object(struct session *session, const char *name, struct report *report)
-{
-	enum status status = store_txn_begin(&session->store);
-	if (status == STATUS_OK) {
-		status = store_txn_remove(&session->store, name);
-	}
-	if (status == STATUS_OK) {
-		status = store_txn_commit(&session->store);
-	}
-	store_txn_abort(&session->store);
-	return explain_object(session, status, name, report);
-}
-
 enum status image_rm(const struct options *options, struct report *report)
 {
 	struct session session;
 	session_init(&session);
-	enum status status = session_open(&session, options, FILE_ACCESS_WRITE, report);
+	enum status status = session_open(&session, options->positional[0], &options->key,
+					  FILE_ACCESS_WRITE, report);
 	if (status == STATUS_OK) {
-		status = remove_object(&session, options->positional[1], report);
+		const char *name = options->positional[1];
+		status = session_explain_object(&session, object_remove(&session.store, name), name,
+						report);
 	}
 	session_close(&session);
 	return status;

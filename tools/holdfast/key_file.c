@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "tools/holdfast/host_file.h"
+#include "tools/holdfast/recovery_key.h"
 
 /* Read up to `size` bytes with read(2) itself: stdio would leave a copy of the key in its buffer.
  * A pipe gives its bytes in pieces. */
@@ -70,6 +71,69 @@ enum status key_material_read_passphrase(struct key_material *key, const char *p
 	return STATUS_OK;
 }
 
+/* The kernel's generator; before it is seeded this waits, and never returns weak bytes. */
+static enum status random_key(uint8_t key[VOLUME_KEY_BYTES])
+{
+	return getrandom(key, VOLUME_KEY_BYTES, 0) == (ssize_t)VOLUME_KEY_BYTES ? STATUS_OK
+										: STATUS_NO_ENTROPY;
+}
+
+enum status key_material_read_recovery(struct key_material *key, const char *path,
+				       struct report *report)
+{
+	uint8_t text[KEY_PASSPHRASE_BYTES_MAX];
+	size_t size = 0;
+	uint32_t row = 0;
+	key->type = VOLUME_KEY_RECOVERY;
+	enum status status = read_secret(path, text, sizeof(text), &size, report);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = recovery_key_parse(text, size, key->bytes, &row);
+	key->size_bytes = status == STATUS_OK ? VOLUME_KEY_BYTES : 0;
+	secure_zero(text, sizeof(text));
+	if (status == STATUS_NO_KEY && row != 0) {
+		return report_note(report, status, path,
+				   "There is a slip in row %u of the recovery key: its check, the "
+				   "last group, does not fit.",
+				   row);
+	}
+	if (status == STATUS_NO_KEY) {
+		return report_note(report, status, path,
+				   "A recovery key has %u rows of 5 groups of 4 hexadecimal "
+				   "digits.",
+				   RECOVERY_KEY_ROWS);
+	}
+	return status;
+}
+
+enum status key_material_make_recovery(struct key_material *key)
+{
+	key->type = VOLUME_KEY_RECOVERY;
+	key->size_bytes = VOLUME_KEY_BYTES;
+	return random_key(key->bytes);
+}
+
+bool key_choice_is_made(const struct key_choice *choice)
+{
+	return choice->raw_file != NULL || choice->passphrase_file != NULL ||
+	       choice->recovery_file != NULL;
+}
+
+enum status key_material_read(struct key_material *key, const struct key_choice *choice,
+			      struct report *report)
+{
+	memset(key, 0, sizeof(*key));
+	if (choice->passphrase_file != NULL) {
+		return key_material_read_passphrase(key, choice->passphrase_file, report);
+	}
+	if (choice->recovery_file != NULL) {
+		return key_material_read_recovery(key, choice->recovery_file, report);
+	}
+	return choice->raw_file != NULL ? key_material_read_raw(key, choice->raw_file, report)
+					: STATUS_NO_KEY;
+}
+
 struct volume_key key_material_key(const struct key_material *key)
 {
 	return (struct volume_key){
@@ -79,13 +143,6 @@ struct volume_key key_material_key(const struct key_material *key)
 void key_material_erase(struct key_material *key)
 {
 	secure_zero(key, sizeof(*key));
-}
-
-/* The kernel's generator; before it is seeded this waits, and never returns weak bytes. */
-static enum status random_key(uint8_t key[VOLUME_KEY_BYTES])
-{
-	return getrandom(key, VOLUME_KEY_BYTES, 0) == (ssize_t)VOLUME_KEY_BYTES ? STATUS_OK
-										: STATUS_NO_ENTROPY;
 }
 
 enum status key_file_generate(const char *path, struct report *report)

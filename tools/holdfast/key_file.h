@@ -3,6 +3,7 @@
  * key_material_erase(). */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,30 @@ enum status key_material_read_raw(struct key_material *key, const char *path,
 MUST_CHECK
 enum status key_material_read_passphrase(struct key_material *key, const char *path,
 					 struct report *report);
+
+/* A recovery key as recovery_key_format() wrote it, or as somebody typed it. STATUS_NO_KEY names
+ * the row with the slip. */
+MUST_CHECK
+enum status key_material_read_recovery(struct key_material *key, const char *path,
+				       struct report *report);
+
+/* A new recovery key from the kernel's generator. STATUS_NO_ENTROPY. */
+MUST_CHECK
+enum status key_material_make_recovery(struct key_material *key);
+
+/* Where a key comes from: at most one of them is set. */
+struct key_choice {
+	const char *raw_file;
+	const char *passphrase_file;
+	const char *recovery_file;
+};
+
+bool key_choice_is_made(const struct key_choice *choice);
+
+/* Read the key that was chosen; without a choice STATUS_NO_KEY. `key` is zero on failure. */
+MUST_CHECK
+enum status key_material_read(struct key_material *key, const struct key_choice *choice,
+			      struct report *report);
 
 struct volume_key key_material_key(const struct key_material *key);
 void key_material_erase(struct key_material *key);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/holdfast/key_file.h"
 #include "tools/holdfast/report.h"
 
 #define EXIT_FAILED            1
@@ -15,13 +16,19 @@
 
 struct options {
 	const char *positional[OPTIONS_POSITIONAL_MAX];
-	const char *key_file; /* At most one of these two is set. */
-	const char *passphrase_file;
+	struct key_choice key;     /* Opens the volume. */
+	struct key_choice new_key; /* key add, key change. */
+	bool new_recovery_key;     /* Instead of new_key: generate one and print it. */
+	struct key_choice old_key; /* key remove. */
+	uint32_t slot;             /* Instead of old_key; OPTIONS_NO_SLOT: not given. */
 	uint64_t size_bytes;
+	uint64_t rate_bytes; /* A second; 0: unlimited. */
 	bool force;
 	bool json;
 	bool long_listing;
 };
+
+#define OPTIONS_NO_SLOT UINT32_MAX
 
 /* Groups of options that a command accepts, as bits. */
 #define OPTIONS_KEY          1u
@@ -29,6 +36,10 @@ struct options {
 #define OPTIONS_JSON         4u
 #define OPTIONS_CREATE       8u
 #define OPTIONS_LONG         16u
+#define OPTIONS_NEW_KEY      32u
+#define OPTIONS_OLD_KEY      64u
+#define OPTIONS_FORCE        128u
+#define OPTIONS_RATE         256u
 
 struct command {
 	const char *group;

@@ -15,15 +15,6 @@ void session_init(struct session *session)
 	session->file.fd = -1;
 }
 
-enum status session_key_read(struct key_material *key, const struct options *options,
-			     struct report *report)
-{
-	memset(key, 0, sizeof(*key));
-	return options->passphrase_file != NULL
-		       ? key_material_read_passphrase(key, options->passphrase_file, report)
-		       : key_material_read_raw(key, options->key_file, report);
-}
-
 enum status session_prepare(struct session *session, struct block_count size)
 {
 	struct aead_platform platform = host_aead_platform();
@@ -66,28 +57,35 @@ static enum status mount(struct session *session, const struct key_material *mat
 	return store_open(&session->store, session->volume);
 }
 
-enum status session_open(struct session *session, const struct options *options,
-			 enum file_access access, struct report *report)
+enum status session_mount(struct session *session, const struct key_material *key,
+			  struct report *report)
 {
-	struct key_material key;
-	enum status status = session_key_read(&key, options, report);
-	if (status == STATUS_OK) {
-		status = file_device_open(&session->file, options->positional[0], access, report);
-	}
 	/* So that something else in the image's place is named as such, and not after the size of
 	 * the arena that it would need. */
-	if (status == STATUS_OK) {
-		struct volume_public_info info;
-		status = volume_public_info_read(&session->file.device, &info);
-	}
+	struct volume_public_info info;
+	enum status status = volume_public_info_read(&session->file.device, &info);
 	if (status == STATUS_OK) {
 		status = session_prepare(session, session->file.device.capacity);
 	}
 	if (status == STATUS_OK) {
-		status = mount(session, &key, access != FILE_ACCESS_WRITE, report);
+		status = mount(session, key, session->file.device.read_only, report);
+	}
+	return session_explain(session, status, report);
+}
+
+enum status session_open(struct session *session, const char *path, const struct key_choice *choice,
+			 enum file_access access, struct report *report)
+{
+	struct key_material key;
+	enum status status = key_material_read(&key, choice, report);
+	if (status == STATUS_OK) {
+		status = file_device_open(&session->file, path, access, report);
+	}
+	if (status == STATUS_OK) {
+		status = session_mount(session, &key, report);
 	}
 	key_material_erase(&key);
-	return session_explain(session, status, report);
+	return status;
 }
 
 enum status session_explain(struct session *session, enum status status, struct report *report)
@@ -105,6 +103,22 @@ enum status session_explain(struct session *session, enum status status, struct 
 		return report_note(report, status, session->file.path, "%s.", error);
 	}
 	return status;
+}
+
+enum status session_explain_object(struct session *session, enum status status, const char *name,
+				   struct report *report)
+{
+	if (status == STATUS_INVALID) {
+		return report_note(report, status, name,
+				   "An object's name is 1 to %u letters, digits, '.', '_' or '-', "
+				   "and does not start with '.'.",
+				   STORE_NAME_BYTES_MAX);
+	}
+	if (status == STATUS_NOT_FOUND) {
+		return report_note(report, status, name,
+				   "There is no such object; 'holdfast image ls' lists them.");
+	}
+	return session_explain(session, status, report);
 }
 
 void session_close(struct session *session)

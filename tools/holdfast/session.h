@@ -10,7 +10,6 @@
 #include "crypto/random.h"
 #include "tools/holdfast/file_device.h"
 #include "tools/holdfast/key_file.h"
-#include "tools/holdfast/options.h"
 #include "tools/holdfast/report.h"
 
 /* Caller's storage. session_close() ends it, after a failed call as well. */
@@ -25,22 +24,25 @@ struct session {
 
 void session_init(struct session *session);
 
-/* The key that the options name. Read before the image is touched. */
-MUST_CHECK
-enum status session_key_read(struct key_material *key, const struct options *options,
-			     struct report *report);
-
 /* `file` is open: choose the AEAD, seed the generator, allocate the arena for `size`. */
 MUST_CHECK
 enum status session_prepare(struct session *session, struct block_count size);
 
-/* Open the image at options->positional[0], mount it and open the store. */
+/* Read the key, open the image at `path`, mount it and open the store. */
 MUST_CHECK
-enum status session_open(struct session *session, const struct options *options,
+enum status session_open(struct session *session, const char *path, const struct key_choice *choice,
 			 enum file_access access, struct report *report);
+/* The same for a file that is open already, and a key that was read. */
+MUST_CHECK
+enum status session_mount(struct session *session, const struct key_material *key,
+			  struct report *report);
 
 /* Add what only the session knows about a failure: where in the volume, which system error.
  * Returns `status`. */
 enum status session_explain(struct session *session, enum status status, struct report *report);
+
+/* The same for a status about the object `name`, where the general advice would mislead. */
+enum status session_explain_object(struct session *session, enum status status, const char *name,
+				   struct report *report);
 
 void session_close(struct session *session);

@@ -177,6 +177,46 @@ static void case_iret_kernel(void)
 			 : "rax", "memory");
 }
 
+static const struct {
+	uint32_t offset;
+	uint16_t selector;
+} __attribute__((packed)) task_pointer = {0, 0x28};
+
+/* A far call to the task's descriptor: long mode has no task switches. */
+static void case_call_task(void)
+{
+	__asm__ volatile("lcall *%0" : : "m"(task_pointer) : "memory");
+}
+
+/* The task's selector with our privilege level: no data segment. On Linux it is one. */
+#define LOAD_SEGMENT(segment)                                                   \
+	do {                                                                    \
+		__asm__ volatile("mov %0, %%" segment : : "r"((uint16_t)0x2b)); \
+		if (rt_on_linux()) {                                            \
+			__asm__ volatile("ud2");                                \
+		}                                                               \
+	} while (false)
+
+static void case_load_ds(void)
+{
+	LOAD_SEGMENT("ds");
+}
+
+static void case_load_es(void)
+{
+	LOAD_SEGMENT("es");
+}
+
+static void case_load_fs(void)
+{
+	LOAD_SEGMENT("fs");
+}
+
+static void case_load_gs(void)
+{
+	LOAD_SEGMENT("gs");
+}
+
 static void case_divide(void)
 {
 	__asm__ volatile("xor %%edx, %%edx; xor %%ecx, %%ecx; mov $1, %%eax; div %%ecx"
@@ -238,6 +278,25 @@ static void case_x87_exception(void)
 	static const uint16_t unmasked = 0x0360;
 
 	__asm__ volatile("fldcw %0; fld1; fldz; fdivrp; fwait" : : "m"(unmasked));
+}
+
+/* The call returns to a page that is no more. */
+static void case_munmap_text(void)
+{
+	__asm__ volatile("lea 1f(%%rip), %%rdi; and $-4096, %%rdi; mov $4096, %%esi\n\t"
+			 "syscall\n"
+			 "1:"
+			 :
+			 : "a"((uint64_t)NR_MUNMAP)
+			 : "rdi", "rsi", "rcx", "r11", "memory");
+}
+
+/* All of it that is in use, and then some. */
+static void case_munmap_stack(void)
+{
+	uint64_t here = (uint64_t)__builtin_frame_address(0) & ~UINT64_C(4095);
+
+	(void)CALL2(NR_MUNMAP, here - 0x10000, 0x20000);
 }
 
 static int recurse(int depth)
@@ -307,6 +366,11 @@ static const struct {
 	{"int-syscall", case_int_syscall},
 	{"kernel-segment", case_kernel_segment},
 	{"iret-kernel", case_iret_kernel},
+	{"call-task", case_call_task},
+	{"load-ds", case_load_ds},
+	{"load-es", case_load_es},
+	{"load-fs", case_load_fs},
+	{"load-gs", case_load_gs},
 	{"divide", case_divide},
 	{"invalid-opcode", case_invalid_opcode},
 	{"breakpoint", case_breakpoint},
@@ -316,6 +380,8 @@ static const struct {
 	{"kernel-stack", case_kernel_stack},
 	{"syscall-without-stack", case_syscall_without_stack},
 	{"x87-exception", case_x87_exception},
+	{"munmap-text", case_munmap_text},
+	{"munmap-stack", case_munmap_stack},
 	{"stack-overflow", case_stack_overflow},
 	{"spin", case_spin},
 	{"spin-syscalls", case_spin_syscalls},

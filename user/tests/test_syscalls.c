@@ -161,6 +161,7 @@ int test_main(int argc, char **argv)
 	test_memory();
 	test_time_and_entropy();
 	test_registers();
+	test_cpu_state();
 	test_bad_pointers();
 	test_straddling();
 	test_huge_sizes();

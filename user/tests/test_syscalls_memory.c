@@ -111,12 +111,38 @@ static void test_refused_mappings(void)
 		       PROT_RWX) < 0);
 }
 
+/* W^X over time as well: what was ever writable never becomes executable. */
+static void test_protections(void)
+{
+	static const uint64_t refused[] = {PROT_NONE, 2,        4,           PROT_RX,
+					   6,         PROT_RWX, 8 | PROT_RW, UINT64_MAX};
+	int64_t mapped = rt_mmap(0, PAGE, PROT_RW, MAP_ANONYMOUS_PRIVATE);
+	uint64_t text = (uint64_t)&test_main & ~(PAGE - 1);
+
+	rt_check("mmap a page", mapped > 0);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		rt_expect("mmap with such a protection",
+			  rt_mmap(0, PAGE, refused[i], MAP_ANONYMOUS_PRIVATE), -LINUX_EINVAL);
+		rt_expect("mprotect to such a protection",
+			  CALL3(NR_MPROTECT, mapped, PAGE, refused[i]), -LINUX_EINVAL);
+		rt_expect("mprotect of text to it", CALL3(NR_MPROTECT, text, PAGE, refused[i]),
+			  -LINUX_EINVAL);
+	}
+	rt_expect("mprotect to read-only", CALL3(NR_MPROTECT, mapped, PAGE, PROT_READ), 0);
+	rt_expect("and then to executable", CALL3(NR_MPROTECT, mapped, PAGE, PROT_RX),
+		  -LINUX_EINVAL);
+	rt_expect("munmap", CALL2(NR_MUNMAP, mapped, PAGE), 0);
+}
+
 void test_memory(void)
 {
 	test_brk();
 	test_mappings();
 	test_mappings_are_reused();
 	test_refused_mappings();
+	if (!rt_on_linux()) {
+		test_protections();
+	}
 }
 
 struct timespec_bytes {
@@ -130,6 +156,7 @@ void test_time_and_entropy(void)
 	struct timespec_bytes after = {0};
 	uint8_t first[32] = {0};
 	uint8_t second[32] = {0};
+	uint8_t longer[600] = {0};
 	uint8_t different = 0;
 
 	rt_expect("clock_gettime", CALL2(NR_CLOCK_GETTIME, 1, &before), 0);
@@ -150,6 +177,12 @@ void test_time_and_entropy(void)
 	}
 	rt_check("two results differ", different != 0);
 	rt_expect("getrandom of nothing", CALL3(NR_GETRANDOM, first, 0, 0), 0);
+	if (!rt_on_linux()) {
+		rt_expect("a long getrandom gets the first 256",
+			  CALL3(NR_GETRANDOM, longer, sizeof(longer), 0), 256);
+		rt_check("and no more", all_zero(longer + 256, sizeof(longer) - 256));
+		rt_check("but those", !all_zero(longer + 240, 16));
+	}
 	rt_expect("getrandom with unknown flags", CALL3(NR_GETRANDOM, first, 32, 0x8000),
 		  -LINUX_EINVAL);
 	rt_check("getpid", CALL0(NR_GETPID) > 0);

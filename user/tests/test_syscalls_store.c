@@ -111,6 +111,8 @@ static void test_names(void)
 		"/store/sp ace",
 		"/store/\xff",
 		"/stores/x",
+		"/store/\x1b[2J\nFORGED-NAME",
+		"/store/a\nFORGED-NAME",
 		"/STORE/x",
 		"/store/..",
 		"/store/0123456789012345678901234567890123456789012345678",
@@ -129,6 +131,64 @@ static void test_names(void)
 		longest[i] = "/store/"[i < 7 ? i : 1];
 	}
 	rt_check("endless name", open_object(longest, O_RDWR | O_CREAT) < 0);
+}
+
+/* Neither an object's name nor a program's line can put what it likes on the console: the VM's test
+ * looks for the forged lines there. */
+static void test_forged_lines(void)
+{
+	static const char name[] = "/store/\x1b[2J\nFORGED-NAME";
+	static const char line[] = "\x1b[2J\rFORGED-LINE \x9b\x07\n";
+
+	rt_expect("open of a name with a newline", open_object(name, O_RDONLY), -LINUX_EINVAL);
+	rt_expect("create", open_object(name, O_RDWR | O_CREAT), -LINUX_EINVAL);
+	rt_expect("unlink", unlink_object(name), -LINUX_EINVAL);
+	rt_expect("a line with control characters", CALL3(NR_WRITE, 2, line, sizeof(line) - 1),
+		  sizeof(line) - 1);
+}
+
+/* Two descriptors of one object do not see each other: each has loaded its own copy, and its fsync
+ * writes the blocks that it changed itself. */
+static void test_two_handles(void)
+{
+	int64_t first = open_object(OBJECT, O_RDWR | O_CREAT);
+	int64_t second = open_object(OBJECT, O_RDWR | O_CREAT);
+
+	rt_check("open twice", first >= 3 && second >= 3 && first != second);
+	rt_expect("pwrite to the first", CALL4(NR_PWRITE64, first, "first", 5, 0), 5);
+	rt_expect("fsync the first", CALL1(NR_FSYNC, first), 0);
+	rt_expect("the second does not see it", size_of(second), 0);
+	rt_expect("pwrite to the second", CALL4(NR_PWRITE64, second, "SECOND!", 7, 0), 7);
+	rt_expect("fsync the second", CALL1(NR_FSYNC, second), 0);
+	rt_expect("the first keeps what it had", CALL4(NR_PREAD64, first, buffer, 100, 0), 5);
+	rt_check("to the byte", buffer[0] == 'f' && buffer[4] == 't');
+	rt_expect("close the first", CALL1(NR_CLOSE, first), 0);
+	rt_expect("the second goes on", CALL4(NR_PREAD64, second, buffer, 100, 0), 7);
+	first = open_object(OBJECT, O_RDONLY);
+	rt_expect("the last fsync counts", CALL4(NR_PREAD64, first, buffer, 100, 0), 7);
+	rt_check("to the byte", buffer[0] == 'S' && buffer[6] == '!');
+	rt_expect("unlink while it is open", unlink_object(OBJECT), -LINUX_EBUSY);
+	rt_expect("close", CALL1(NR_CLOSE, first), 0);
+	rt_expect("unlink while it is open once", unlink_object(OBJECT), -LINUX_EBUSY);
+	rt_expect("close", CALL1(NR_CLOSE, second), 0);
+	rt_expect("unlink", unlink_object(OBJECT), 0);
+}
+
+/* A commit seals blocks with AES instructions while ring 3's floating-point errors are pending. */
+static void test_commit_with_pending_errors(void)
+{
+	int64_t fd = open_object(OBJECT, O_RDWR | O_CREAT);
+	int64_t result;
+	bool kept;
+
+	rt_expect("pwrite", CALL4(NR_PWRITE64, fd, buffer, sizeof(buffer), 0), sizeof(buffer));
+	simd_break();
+	result = CALL1(NR_FSYNC, fd);
+	kept = simd_mend();
+	rt_expect("fsync with a floating-point error pending", result, 0);
+	rt_check("which is still pending afterwards", kept);
+	rt_expect("close", CALL1(NR_CLOSE, fd), 0);
+	rt_expect("unlink", unlink_object(OBJECT), 0);
 }
 
 static void test_many_files(void)
@@ -156,5 +216,8 @@ void test_store(void)
 	test_staging();
 	test_bounds();
 	test_names();
+	test_forged_lines();
+	test_two_handles();
+	test_commit_with_pending_errors();
 	test_many_files();
 }

@@ -149,6 +149,32 @@ static void test_store_read_errors_zero_the_output(void **state)
 	assert_int_equal(store_read(&f->store, "a", 0, f->out, 4096), STATUS_OK);
 }
 
+/* Whole blocks replace one that is lost, zeroes as well; a part of a block cannot. */
+static void test_store_overwrites_a_lost_block(void **state)
+{
+	struct fixture *f = *state;
+	static const uint8_t zeroes[BLOCK_BYTES];
+	static uint8_t ones[BLOCK_BYTES];
+	memset(ones, 1, sizeof(ones));
+	const uint8_t *const contents[] = {ones, zeroes};
+	for (size_t i = 0; i < ARRAY_COUNT(contents); i++) {
+		commit_write(f, "a", 0, ones, sizeof(ones));
+		memset(fake_volume_block(f->volume, FAKE_SLICE_BLOCKS + 1), 9, BLOCK_BYTES);
+		fake_volume_fail_block(f->volume, FAKE_SLICE_BLOCKS + 1, STATUS_AUTH_DATA);
+		assert_int_equal(store_txn_begin(&f->store), STATUS_OK);
+		assert_int_equal(store_txn_write(&f->store, "a", 0, ones, BLOCK_BYTES - 1),
+				 STATUS_AUTH_DATA);
+		store_txn_abort(&f->store);
+		assert_int_equal(store_txn_begin(&f->store), STATUS_OK);
+		assert_int_equal(store_txn_write(&f->store, "a", 0, contents[i], BLOCK_BYTES),
+				 STATUS_OK);
+		assert_int_equal(store_txn_commit(&f->store), STATUS_OK);
+		fake_volume_fail_block(f->volume, UINT64_MAX, STATUS_OK);
+		assert_int_equal(store_read(&f->store, "a", 0, f->out, BLOCK_BYTES), STATUS_OK);
+		assert_memory_equal(f->out, contents[i], BLOCK_BYTES);
+	}
+}
+
 /* An unreadable or malformed index is never "no such object". */
 static void test_store_damaged_index_is_not_absence(void **state)
 {
@@ -225,6 +251,7 @@ int main(void)
 		STORE_TEST(test_store_half_a_change_is_never_committed),
 		STORE_TEST(test_store_transactions_do_not_nest),
 		STORE_TEST(test_store_read_errors_zero_the_output),
+		STORE_TEST(test_store_overwrites_a_lost_block),
 		STORE_TEST(test_store_damaged_index_is_not_absence),
 		STORE_TEST(test_store_damaged_metadata),
 		STORE_TEST(test_store_counters_do_not_wrap),

@@ -29,14 +29,20 @@ static void test_time_gives_lines_back(void **state)
 	for (int i = 0; i < 10; i++) {
 		(void)log_budget_take(&budget, 0);
 	}
-	assert_int_equal(log_budget_take(&budget, 49999), LOG_BUDGET_REFUSED);
-	/* Asking does not restart the wait. */
-	assert_int_equal(log_budget_take(&budget, 50000), LOG_BUDGET_LAST);
-	assert_int_equal(log_budget_take(&budget, 99999), LOG_BUDGET_REFUSED);
-	/* Two lines' time and a half: the half is not lost. */
-	assert_int_equal(log_budget_take(&budget, 175000), LOG_BUDGET_GRANTED);
-	assert_int_equal(log_budget_take(&budget, 175000), LOG_BUDGET_LAST);
-	assert_int_equal(log_budget_take(&budget, 200000), LOG_BUDGET_LAST);
+	/* Not a line for each remark: half a burst first. Asking does not restart the wait. */
+	assert_int_equal(log_budget_take(&budget, 50000), LOG_BUDGET_REFUSED);
+	assert_int_equal(log_budget_take(&budget, 249999), LOG_BUDGET_REFUSED);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(log_budget_take(&budget, 250000), LOG_BUDGET_GRANTED);
+	}
+	assert_int_equal(log_budget_take(&budget, 299999), LOG_BUDGET_LAST);
+	/* Five lines' time and a half: the half is not lost. */
+	assert_int_equal(log_budget_take(&budget, 525000), LOG_BUDGET_GRANTED);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(log_budget_take(&budget, 525000), LOG_BUDGET_GRANTED);
+	}
+	assert_int_equal(log_budget_take(&budget, 550000), LOG_BUDGET_GRANTED);
+	assert_int_equal(log_budget_take(&budget, 550000), LOG_BUDGET_LAST);
 }
 
 static void test_a_long_rest_gives_one_burst(void **state)

@@ -122,6 +122,9 @@ static bool data_accept(struct fake_serial_port *port, const struct fake_chain *
 			uint32_t *written)
 {
 	*written = 0;
+	if (port->buffers_kept) {
+		return false;
+	}
 	if (!port->host_open) {
 		port->discarded_bytes += fake_chain_room(chain, false);
 		return true;

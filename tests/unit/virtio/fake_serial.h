@@ -17,6 +17,7 @@ struct fake_serial_port {
 	bool guest_open;
 	bool ready_seen;
 	bool client_stalled; /* Takes nothing. */
+	bool buffers_kept;   /* What is on the way stays with the device, client or not. */
 	uint8_t to_guest[FAKE_SERIAL_BYTES];
 	size_t to_guest_bytes;
 	size_t to_guest_taken;

@@ -109,7 +109,6 @@ void serial_assert_dead(uint32_t port)
 	assert_int_equal(virtio_serial_poll(&serial), STATUS_BAD_HOST);
 	assert_int_equal(virtio_serial_read(&serial, port, &byte, 1, &count), STATUS_BAD_HOST);
 	assert_int_equal(virtio_serial_write(&serial, port, 1, &byte, 1, 1000), STATUS_BAD_HOST);
-	assert_int_equal(virtio_serial_discard(&serial, port), STATUS_BAD_HOST);
 	assert_int_equal(virtio_serial_port_open(&serial, CTRL_NAME, 1000, &other),
 			 STATUS_BAD_HOST);
 	assert_false(virtio_serial_pending(&serial));

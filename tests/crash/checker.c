@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT
+#include "checker.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/compiler.h"
+#include "base/log.h"
+#include "ledger.h"
+#include "tools/holdfast/host_crypto.h"
+
+#define GUARD_BYTES      64u
+#define GUARD            0xa5u
+#define VIOLATIONS_SHOWN 20u
+/* Device reads and blocks of one mount. The worst that a host can prepare is a ring full of headers
+ * that each claim the longest record. */
+#define RING_BLOCKS           256u
+#define RECORD_BLOCKS_MAX     73u
+#define MOUNT_READS_MAX       2500u
+#define MOUNT_BLOCKS_READ_MAX (RING_BLOCKS * (RECORD_BLOCKS_MAX + 4u))
+
+static const uint8_t key_bytes[CHECKER_KEYS][VOLUME_KEY_BYTES] = {
+	"crash checker: the key for tests",
+	"crash checker: the recovery key!",
+	"crash checker: yet another key..",
+};
+
+const struct volume_key checker_keys[CHECKER_KEYS] = {
+	{VOLUME_KEY_RAW, key_bytes[0], VOLUME_KEY_BYTES},
+	{VOLUME_KEY_RECOVERY, key_bytes[1], VOLUME_KEY_BYTES},
+	{VOLUME_KEY_RAW, key_bytes[2], VOLUME_KEY_BYTES},
+};
+
+uint64_t checker_clock_us(void)
+{
+	struct timespec now;
+	CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+void checker_init(struct checker *checker)
+{
+	const struct aead_platform platform = host_aead_platform();
+	*checker = (struct checker){.deadline_us = UINT64_MAX, .states_max = UINT64_MAX};
+	CHECK(aead_select(&checker->aead, &platform, NULL, 0) == STATUS_OK);
+	size_t largest = volume_arena_bytes((struct block_count){CHECKER_BLOCKS_MAX});
+	checker->arena_size_bytes = (largest + GUARD_BYTES + 63) / 64 * 64;
+	for (size_t i = 0; i < CHECKER_ARENAS; i++) {
+		checker->arenas[i] = aligned_alloc(64, checker->arena_size_bytes);
+		CHECK(checker->arenas[i] != NULL);
+	}
+	disk_secret_add((const uint8_t *)MODEL_CANARY, strlen(MODEL_CANARY));
+	for (size_t i = 0; i < CHECKER_KEYS; i++) {
+		disk_secret_add(key_bytes[i], VOLUME_KEY_BYTES);
+	}
+}
+
+void checker_fini(struct checker *checker)
+{
+	for (size_t i = 0; i < CHECKER_ARENAS; i++) {
+		free(checker->arenas[i]);
+	}
+}
+
+static uint64_t case_seed(const struct checker *checker)
+{
+	struct random_stream stream;
+	random_stream_init(&stream, checker->seed);
+	uint64_t mixed = random_stream_next(&stream);
+	for (const char *at = checker->campaign->name; *at != '\0'; at++) {
+		stream.state ^= (uint64_t)(uint8_t)*at;
+		mixed ^= random_stream_next(&stream);
+	}
+	stream.state ^= checker->case_index;
+	return mixed ^ random_stream_next(&stream);
+}
+
+void checker_case_begin(struct checker *checker, const struct campaign *campaign,
+			struct tally *tally, uint64_t seed, uint64_t case_index)
+{
+	checker->campaign = campaign;
+	checker->tally = tally;
+	checker->seed = seed;
+	checker->case_index = case_index;
+	checker->state = 0;
+	checker->next_base = 0;
+	checker->repeats_reported = 0;
+	checker->view = NULL;
+	checker->may_be_full = false;
+	random_stream_init(&checker->dice, case_seed(checker));
+	ledger_begin(random_stream_next(&checker->dice));
+	/* A mount must not depend on what its memory held before. */
+	for (size_t i = 0; i < CHECKER_ARENAS; i++) {
+		memset(checker->arenas[i], (int)(0x11 * i), 1u << 12);
+	}
+}
+
+/* ---- States -------------------------------------------------------------------------------- */
+
+static void log_to_stderr(void *context, enum log_level level, const char *line)
+{
+	(void)context;
+	(void)level;
+	(void)fprintf(stderr, "  %s\n", line);
+}
+
+bool checker_goes_on(struct checker *checker)
+{
+	if (checker->replay_state != 0 && checker->state >= checker->replay_state) {
+		checker->stops = true;
+	}
+	return !checker->stops;
+}
+
+bool checker_state_begin(struct checker *checker)
+{
+	if (!checker_goes_on(checker)) {
+		return false;
+	}
+	bool look = checker->state % 64 == 0;
+	if (look &&
+	    (checker_clock_us() >= checker->deadline_us ||
+	     (checker->states_now != NULL &&
+	      __atomic_load_n(checker->states_now, __ATOMIC_RELAXED) >= checker->states_max))) {
+		checker->stops = true;
+		return false;
+	}
+	checker->state++;
+	__atomic_add_fetch(&checker->tally->states, 1, __ATOMIC_RELAXED);
+	if (checker->states_now != NULL) {
+		__atomic_add_fetch(checker->states_now, 1, __ATOMIC_RELAXED);
+	}
+	if (checker->state == checker->replay_state) {
+		log_set_sink(log_to_stderr, NULL, LOG_NOTICE);
+	}
+	return true;
+}
+
+void checker_violation(struct checker *checker, const char *format, ...)
+{
+	uint64_t number = __atomic_add_fetch(&checker->tally->violations, 1, __ATOMIC_RELAXED);
+	checker->stops = checker->stops || checker->stops_at_violation;
+	if (number > VIOLATIONS_SHOWN) {
+		return;
+	}
+	va_list arguments;
+	char text[256];
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	(void)fprintf(stderr,
+		      "\nVIOLATION in %s: %s\n  replay: crash_checker --campaign %s --seed %" PRIu64
+		      " --state %" PRIu64 ".%" PRIu64 "\n",
+		      checker->campaign->name, text, checker->campaign->name, checker->seed,
+		      checker->case_index, checker->state);
+}
+
+/* ---- Places -------------------------------------------------------------------------------- */
+
+void checker_logical_choose(struct checker *checker, uint32_t count)
+{
+	/* One leaf, its neighbour, the same slice, other slices. */
+	static const uint32_t places[] = {5, 6, 7, 127, 128, 700, 16384, 16385, 40000, 2097151, 0};
+	const uint32_t fixed = (uint32_t)ARRAY_COUNT(places);
+	CHECK(count <= MODEL_BLOCKS_MAX);
+	for (uint32_t i = 0; i < count; i++) {
+		checker->logical[i] = i < fixed ? places[i] : 900 + 3 * (i - fixed);
+	}
+	checker->logical_count = count;
+}
+
+/* ---- Mount --------------------------------------------------------------------------------- */
+
+static uint8_t *guard_of(const struct checker *checker, const struct disk *disk, uint32_t depth)
+{
+	return checker->arenas[depth] + volume_arena_bytes(disk->device.capacity);
+}
+
+static void bounds_check(struct checker *checker, const struct disk *disk, uint32_t depth,
+			 const struct block_device_counters *before)
+{
+	const struct block_device_counters *now = &disk->counters;
+	const uint8_t *guard = guard_of(checker, disk, depth);
+	if (now->writes != before->writes) {
+		checker_violation(checker, "a mount wrote to the device");
+	}
+	if (now->reads - before->reads > MOUNT_READS_MAX ||
+	    now->blocks_read - before->blocks_read > MOUNT_BLOCKS_READ_MAX) {
+		checker_violation(checker, "a mount read %" PRIu64 " blocks in %" PRIu64 " reads",
+				  now->blocks_read - before->blocks_read,
+				  now->reads - before->reads);
+	}
+	for (size_t i = 0; i < GUARD_BYTES; i++) {
+		if (guard[i] != GUARD) {
+			checker_violation(checker, "a mount wrote behind its arena");
+			return;
+		}
+	}
+}
+
+enum status checker_mount(struct checker *checker, struct disk *disk, uint32_t depth, uint32_t key,
+			  bool read_only, struct volume **volume)
+{
+	CHECK(depth < CHECKER_ARENAS);
+	const struct volume_environment environment = {
+		.device = &disk->device,
+		.aead = &checker->aead,
+		.random = &checker->random,
+		.arena = checker->arenas[depth],
+		.arena_size_bytes = volume_arena_bytes(disk->device.capacity),
+	};
+	const struct block_device_counters before = disk->counters;
+	memset(guard_of(checker, disk, depth), GUARD, GUARD_BYTES);
+	enum status status =
+		volume_mount(&environment, &checker_keys[key], read_only, volume, NULL);
+	bounds_check(checker, disk, depth, &before);
+	return status;
+}
+
+void checker_secrets_check(struct checker *checker, struct disk *disk)
+{
+	if (disk->secret_seen) {
+		checker_violation(checker, "plaintext or a key was written to the disk");
+		disk->secret_seen = false;
+	}
+	if (ledger_repeats() != checker->repeats_reported) {
+		checker_violation(checker, "a nonce was used twice under one key");
+		checker->repeats_reported = ledger_repeats();
+	}
+}
+
+/* ---- Judging an honest crash ---------------------------------------------------------------- */
+
+static bool contents_agree(struct checker *checker, struct volume *volume,
+			   const struct contents *contents, bool may_fail, uint32_t *wrong)
+{
+	uint8_t content[BLOCK_BYTES];
+	for (uint32_t i = 0; i < checker->logical_count; i++) {
+		struct logical_block block = {checker->logical[i]};
+		enum status status = volume_read(volume, block, content);
+		bool right = status == STATUS_OK
+				     ? model_content_equals(contents->number[i], content)
+				     : may_fail;
+		if (!right) {
+			*wrong = i;
+			return false;
+		}
+	}
+	return true;
+}
+
+bool checker_contents_equal(struct checker *checker, struct volume *volume,
+			    const struct contents *contents, uint32_t *wrong)
+{
+	if (checker->view != NULL) {
+		return checker->view->equal(checker, volume, contents, wrong);
+	}
+	return contents_agree(checker, volume, contents, false, wrong);
+}
+
+bool checker_contents_not_wrong(struct checker *checker, struct volume *volume,
+				const struct contents *contents, uint32_t *wrong)
+{
+	return contents_agree(checker, volume, contents, true, wrong);
+}
+
+/* Which keys open the volume. Decides between the states before and after a key change. */
+static bool keys_probe(struct checker *checker, struct disk *disk, uint32_t depth,
+		       const struct point *before, const struct point *after, struct point *found)
+{
+	found->keys = 1u << CHECKER_MAIN_KEY;
+	for (uint32_t key = 0; key < CHECKER_KEYS; key++) {
+		struct volume *volume = NULL;
+		if (key == CHECKER_MAIN_KEY) {
+			continue;
+		}
+		enum status status = checker_mount(checker, disk, depth, key, true, &volume);
+		if (status == STATUS_OK) {
+			found->keys |= 1u << key;
+		} else if (status != STATUS_WRONG_KEY) {
+			checker_violation(checker, "mount with key %u: %s", key,
+					  status_name(status));
+			return false;
+		}
+	}
+	if (found->keys != before->keys && found->keys != after->keys) {
+		checker_violation(checker, "keys %x open it, not %x or %x", found->keys,
+				  before->keys, after->keys);
+		return false;
+	}
+	return true;
+}
+
+/* A mount that may not even flush sees the same. */
+static bool read_only_agrees(struct checker *checker, struct disk *disk, uint32_t depth,
+			     const struct point *found)
+{
+	const struct block_device_counters before = disk->counters;
+	struct volume *volume = NULL;
+	struct volume_info info;
+	uint32_t wrong = 0;
+	enum status status = checker_mount(checker, disk, depth, CHECKER_MAIN_KEY, true, &volume);
+	if (status != STATUS_OK) {
+		checker_violation(checker, "read-only mount: %s", status_name(status));
+		return false;
+	}
+	volume_info_get(volume, &info);
+	if (info.sequence != found->sequence || disk->counters.flushes != before.flushes ||
+	    !checker_contents_equal(checker, volume, &found->contents, &wrong)) {
+		checker_violation(checker, "a read-only mount differs from the other");
+		return false;
+	}
+	return true;
+}
+
+bool checker_recover(struct checker *checker, struct disk *disk, uint32_t depth,
+		     const struct point *before, const struct point *after, struct volume **volume,
+		     struct point *found)
+{
+	struct volume_info info;
+	uint32_t wrong = 0;
+	enum status status = checker_mount(checker, disk, depth, CHECKER_MAIN_KEY, false, volume);
+	if (status != STATUS_OK) {
+		checker_violation(checker, "mount after a crash: %s", status_name(status));
+		return false;
+	}
+	volume_info_get(*volume, &info);
+	if (info.sequence != before->sequence && info.sequence != after->sequence) {
+		checker_violation(checker,
+				  "recovered commit %" PRIu64 ", acknowledged %" PRIu64
+				  ", issued %" PRIu64,
+				  info.sequence, before->sequence, after->sequence);
+		return false;
+	}
+	*found = info.sequence == after->sequence ? *after : *before;
+	if (!checker_contents_equal(checker, *volume, &found->contents, &wrong)) {
+		checker_violation(checker, "wrong content of %s %u at commit %" PRIu64,
+				  checker->view == NULL ? "logical block" : "object",
+				  checker->view == NULL ? checker->logical[wrong] : wrong,
+				  info.sequence);
+		return false;
+	}
+	if (!volume_is_writable(*volume)) {
+		checker_violation(checker, "read-only after an honest crash");
+		return false;
+	}
+	if (random_stream_one_in(&checker->dice, 32) &&
+	    !read_only_agrees(checker, disk, depth + 1, found)) {
+		return false;
+	}
+	bool looks = before->keys != after->keys || random_stream_one_in(&checker->dice, 32);
+	return !looks || keys_probe(checker, disk, depth + 1, before, after, found);
+}
+
+void checker_verify(struct checker *checker, struct volume *volume)
+{
+	struct volume_failure failure;
+	enum status status = volume_verify(volume, NULL, NULL);
+	if (status != STATUS_OK) {
+		volume_failure_get(volume, &failure);
+		checker_violation(
+			checker, "verify: %s at level %u, logical %" PRIu64 ", physical %" PRIu64,
+			status_name(status), failure.level, failure.logical, failure.physical);
+	}
+}

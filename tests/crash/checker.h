@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+/* What all campaigns share: the case that runs, its dice, memory for mounts, the count of states,
+ * and the report of a violation with the command that replays it.
+ *
+ * A campaign is a row of cases; a case depends on the seed, the campaign and its number alone. A
+ * state is one disk image that a mount was confronted with; states are counted within their case.
+ * So `--campaign NAME --seed S --state CASE.STATE` replays any of them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "block/volume.h"
+#include "crypto/aead.h"
+#include "disk.h"
+#include "model.h"
+#include "random_stream.h"
+
+#define CHECKER_BLOCKS     VOLUME_STATE_BLOCKS_MIN
+#define CHECKER_BLOCKS_MAX 33100u /* More than one allocation group. */
+/* Volumes that may be mounted at once: a live one, nested recoveries, a look with another key. */
+#define CHECKER_ARENAS   6u
+#define CHECKER_KEYS     3u
+#define CHECKER_MAIN_KEY 0u
+
+struct checker;
+struct rig;
+
+/* What the numbers in struct contents stand for: logical blocks, unless a campaign says otherwise.
+ */
+struct view {
+	bool (*equal)(struct checker *checker, struct volume *volume,
+		      const struct contents *contents, uint32_t *wrong);
+	/* Go on with a recovered volume. */
+	void (*go_on)(struct rig *rig);
+};
+
+struct campaign {
+	const char *name;
+	const char *purpose;
+	/* One case. Stops early when checker_goes_on() says so. */
+	void (*run)(struct checker *checker, uint64_t case_index);
+	uint64_t cases; /* One pass of the systematic ones; 0: every case is random. */
+	uint32_t share; /* Of the states, relative to other campaigns. */
+};
+
+/* Counted over all processes of a run. */
+struct tally {
+	uint64_t states;
+	uint64_t cases;
+	uint64_t violations;
+};
+
+struct checker {
+	struct aead aead;
+	struct random random; /* Never used: see ledger.h. */
+	uint8_t *arenas[CHECKER_ARENAS];
+	size_t arena_size_bytes;
+
+	const struct campaign *campaign;
+	struct tally *tally; /* The campaign's; shared memory. */
+	uint64_t seed;
+	uint64_t case_index;
+	uint64_t state;        /* Number within the case; counts from 1. */
+	uint64_t replay_state; /* Stop behind this one, and log it; 0: do not. */
+	uint64_t deadline_us;  /* CLOCK_MONOTONIC; UINT64_MAX: none. */
+	uint64_t states_max;   /* Of all campaigns; UINT64_MAX: none. */
+	uint64_t *states_now;  /* Likewise; shared memory. */
+	bool stops;
+	bool stops_at_violation;
+
+	const struct view *view; /* NULL: logical blocks. */
+	struct random_stream dice;
+	uint32_t logical[MODEL_BLOCKS_MAX]; /* The case's logical blocks. */
+	uint32_t logical_count;
+	bool may_be_full;
+	uint64_t next_base; /* Of contents: none comes twice. */
+	uint64_t repeats_reported;
+};
+
+extern const struct volume_key checker_keys[CHECKER_KEYS];
+
+void checker_init(struct checker *checker);
+void checker_fini(struct checker *checker);
+/* Reset everything that a case depends on. */
+void checker_case_begin(struct checker *checker, const struct campaign *campaign,
+			struct tally *tally, uint64_t seed, uint64_t case_index);
+uint64_t checker_clock_us(void);
+
+/* Before each state. False: the budget is used up, or the replay is over. */
+bool checker_state_begin(struct checker *checker);
+bool checker_goes_on(struct checker *checker);
+PRINTF_LIKE(2, 3) void checker_violation(struct checker *checker, const char *format, ...);
+
+/* `count` logical blocks, some of them neighbours, some far apart; index i is always the same kind
+ * of place. */
+void checker_logical_choose(struct checker *checker, uint32_t count);
+
+/* Mount at a depth (0: the live volume). Demands what holds for any image: nothing is written,
+ * reads are bounded, memory outside the arena is left alone. */
+enum status checker_mount(struct checker *checker, struct disk *disk, uint32_t depth, uint32_t key,
+			  bool read_only, struct volume **volume);
+/* A demand on every disk: no secret in clear, no nonce twice. Reports each once. */
+void checker_secrets_check(struct checker *checker, struct disk *disk);
+
+/* True if the volume holds exactly these contents; otherwise `*wrong` is the first block (index)
+ * that differs. */
+bool checker_contents_equal(struct checker *checker, struct volume *volume,
+			    const struct contents *contents, uint32_t *wrong);
+/* True if no block gives other content; a read may fail. */
+bool checker_contents_not_wrong(struct checker *checker, struct volume *volume,
+				const struct contents *contents, uint32_t *wrong);
+
+/* Mount what an honest crash left, and demand `before` or `after`. False: a violation was reported.
+ * `found` is which of them it is. */
+bool checker_recover(struct checker *checker, struct disk *disk, uint32_t depth,
+		     const struct point *before, const struct point *after, struct volume **volume,
+		     struct point *found);
+void checker_verify(struct checker *checker, struct volume *volume);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include "map.h"
+
+#include "base/check.h"
+#include "block/volume_internal.h"
+
+static void add(struct map *map, uint64_t block, enum region region, uint32_t logical_index)
+{
+	static const uint32_t used[REGIONS] = {
+		[REGION_SUPERBLOCK] = VOLUME_SUPERBLOCK_USED_BYTES,
+		[REGION_KEYSLOTS] = BLOCK_BYTES,
+		[REGION_RECORD] = BLOCK_BYTES,
+		[REGION_LAST_RECORD] = BLOCK_BYTES,
+		[REGION_OLD_RECORD] = BLOCK_BYTES,
+		[REGION_FIXED] = BLOCK_BYTES,
+		[REGION_NODE] = BLOCK_BYTES,
+		[REGION_DATA] = BLOCK_BYTES,
+		[REGION_FREE] = BLOCK_BYTES,
+	};
+	CHECK(map->count < MAP_MAX);
+	map->blocks[map->count++] = (struct map_block){.block = block,
+						       .region = region,
+						       .logical_index = logical_index,
+						       .used_bytes = used[region]};
+}
+
+static void add_headers(struct map *map, uint64_t size)
+{
+	for (uint32_t which = 0; which < 2; which++) {
+		for (uint32_t copy = 0; copy < VOLUME_COPIES; copy++) {
+			add(map, volume_superblock_place(size, which, copy), REGION_SUPERBLOCK, 0);
+			add(map, volume_keyslots_place(size, which, copy), REGION_KEYSLOTS, 0);
+		}
+	}
+}
+
+/* Records say how long they are in their clear headers, and this disk is honest. */
+static void add_records(struct map *map, const struct rig *rig)
+{
+	const struct volume *volume = rig->volume;
+	const struct image *image = &rig->disk->image;
+	uint32_t head = volume->superblock.log_offset;
+	uint32_t last = 0;
+	for (uint32_t at = 0; at < VOLUME_RING_BLOCKS;) {
+		struct volume_record_header header;
+		uint64_t block = volume->geometry.ring_first + at;
+		if (volume_record_header_decode(image_look(image, block), &header) != STATUS_OK) {
+			at++;
+			continue;
+		}
+		bool is_current = at >= head && at < head + volume->log.used;
+		for (uint32_t i = 0; i < header.block_count; i++) {
+			last = is_current && i == 0 ? (uint32_t)map->count : last;
+			add(map, block + i, is_current ? REGION_RECORD : REGION_OLD_RECORD, 0);
+		}
+		at += header.block_count;
+	}
+	for (size_t i = last; i < map->count && volume->log.used != 0; i++) {
+		if (map->blocks[i].region == REGION_RECORD) {
+			map->blocks[i].region = REGION_LAST_RECORD;
+		}
+	}
+}
+
+static bool is_mapped(const struct map *map, uint64_t block)
+{
+	for (size_t i = 0; i < map->count; i++) {
+		if (map->blocks[i].block == block) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void add_homes(struct map *map, const struct rig *rig)
+{
+	struct volume *volume = rig->volume;
+	const struct volume_superblock *superblock = &volume->superblock;
+	add(map, superblock->table.physical, REGION_FIXED, 0);
+	for (uint32_t i = 0; i < volume->geometry.group_count; i++) {
+		add(map, superblock->groups[i].physical, REGION_FIXED, 0);
+	}
+	if (superblock->tree.physical != 0) {
+		add(map, superblock->tree.physical, REGION_FIXED, 0);
+	}
+	for (uint32_t i = 0; i < rig->checker->logical_count; i++) {
+		struct volume_entry entry;
+		CHECK(volume_tree_find(volume, rig->checker->logical[i], &entry) == STATUS_OK);
+		if (entry.physical != 0) {
+			add(map, entry.physical, REGION_DATA, i);
+		}
+	}
+	for (uint64_t block = volume->geometry.group_first; block < volume->geometry.group_end;
+	     block++) {
+		if (!volume_is_allocatable(&volume->geometry, block)) {
+			continue;
+		}
+		bool is_used = volume_bitmap_test(volume, volume->bitmaps.now, block);
+		if (is_used && !is_mapped(map, block)) {
+			add(map, block, REGION_NODE, 0);
+		} else if (!is_used && rig->disk->image.pages[block] != NULL) {
+			add(map, block, REGION_FREE, 0);
+		}
+	}
+}
+
+void map_make(struct map *map, const struct rig *rig)
+{
+	map->count = 0;
+	CHECK(rig->disk->pending_count == 0);
+	add_headers(map, rig->volume->geometry.size);
+	add_records(map, rig);
+	add_homes(map, rig);
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/* A virtio device that lies by script, in the driver's own process.
+ *
+ * Behind the driver's four accessors (shared load, shared store, register access, clock) stands a
+ * device that is honest until the script says otherwise. The script is fuzz input: events, each due
+ * after a number of accesses. So a load can return anything at any moment, memory can change
+ * between two loads, and every double fetch is within reach, deterministically. A script that is
+ * used up leaves an honest device: short inputs test that things work.
+ *
+ * What is watched all the time, whatever the script does:
+ *  - the driver's work between two calls of hostile_call_begin() is bounded;
+ *  - one virtq_used_poll() loads no ring location twice (documented exceptions: none; the index is
+ *    loaded again by the next poll, and by virtq_used_pending());
+ *  - outside the rings, each byte is loaded at most once after each time the driver wrote it;
+ *  - no byte is accepted that neither the driver nor the device wrote for this very request;
+ *  - the driver stores no pointer, and copies no canary, into shared memory;
+ *  - descriptors name memory that is lent, readable ones first, none twice. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "sharedmem/sharedmem.h"
+#include "tests/fuzz/fuzz.h"
+#include "virtio/virtio_mmio.h"
+#include "virtio/virtq.h"
+
+#define HOSTILE_POOL_PAGES   80u
+#define HOSTILE_PHYS_BASE    0x40000000u
+#define HOSTILE_QUEUES       20u
+#define HOSTILE_SEGMENTS     40u
+#define HOSTILE_PENDING      64u
+#define HOSTILE_CONFIG_WORDS 16u
+/* The most accesses of one call into the driver: a write that waits for its deadline. */
+#define HOSTILE_WORK_MAX 60000u
+
+/* Private bytes that no device may ever see. */
+#define HOSTILE_CANARY "<<private bytes>>"
+
+/* A chain as the device sees it; offsets are into the pool. */
+struct hostile_chain {
+	uint16_t queue_index;
+	uint16_t head;
+	uint16_t segment_count;
+	struct {
+		size_t at;
+		uint32_t len_bytes;
+		bool device_writes;
+	} segments[HOSTILE_SEGMENTS];
+};
+
+struct hostile_queue {
+	uint32_t size_max;
+	uint32_t size;
+	uint32_t ready;
+	uint64_t descriptors;
+	uint64_t available;
+	uint64_t used;
+	uint16_t available_taken;
+	uint16_t used_index;
+};
+
+struct hostile {
+	/* Set by the target before hostile_start(). */
+	uint32_t device_id;
+	uint64_t offered;
+	uint32_t config[HOSTILE_CONFIG_WORDS];
+	/* Does what a chain asks for and says how many bytes it wrote. False: keep it for later. */
+	bool (*serve)(const struct hostile_chain *chain, uint32_t *written_bytes);
+
+	/* To be read by the target. */
+	bool lied;              /* Nothing honest can be expected any more. */
+	bool reset_unconfirmed; /* Status was made to read other than 0 after a reset. */
+	uint64_t accepted;
+	size_t pending_count;
+	uint64_t now_us;
+	/* For `serve`: misbehave like this, once; 0: honestly. */
+	uint32_t misbehave;
+
+	struct virtio_transport transport;
+	struct register_ops registers;
+	struct clock clock;
+	struct sharedmem memory;
+
+	/* Private. */
+	struct page_state_ops platform;
+	struct hostile_queue queues[HOSTILE_QUEUES];
+	size_t queues_end; /* Those at or above are not live. */
+	struct hostile_chain pending[HOSTILE_PENDING];
+	uint32_t status;
+	uint32_t queue_select;
+	uint32_t features_select;
+	uint32_t driver_features_select;
+	uint32_t generation;
+	uint32_t interrupts;
+	bool silent;
+	bool reversed;
+	bool scribbled; /* The rings no longer hold what the driver wrote. */
+	uint32_t delay; /* Steps to sleep through. */
+	uint32_t idle;  /* Steps in a row in which nothing happened. */
+	uint64_t work;
+	uint32_t sticky_register;
+	uint32_t sticky_xor;
+	/* The script, and the event that is due after `skip` more accesses. */
+	struct fuzz_input script;
+	bool has_event;
+	uint8_t skip;
+	uint8_t event;
+	uint32_t argument;
+	/* What an event left for the next access of its kind. */
+	bool load_lies;
+	bool load_adds;
+	uint32_t load_value;
+	bool register_lies;
+	bool register_xors;
+	uint32_t register_value;
+};
+
+/* One device at a time. */
+extern struct hostile hostile;
+
+/* Forget the last input. Then fill in the device, then hostile_start(). */
+void hostile_reset(void);
+/* Share the pool's first `pages`, and open the transport; `script` is consumed from here on. The
+ * result is virtio_mmio_open's. */
+MUST_CHECK
+enum status hostile_start(struct fuzz_input script, size_t pages);
+/* A call into the driver starts: its work is counted from here. */
+void hostile_call_begin(void);
+/* The page balance of a driver that has closed: nothing lent, leaks only after a lie. */
+void hostile_balance_check(void);
+
+/* The device's own time slice: take chains, serve them. Happens in clock.relax as well. */
+void hostile_step(void);
+/* Copy between a flat buffer and a chain's segments; returns the count. */
+size_t hostile_gather(const struct hostile_chain *chain, uint8_t *to, size_t size);
+size_t hostile_scatter(const struct hostile_chain *chain, const uint8_t *from, size_t size);
+size_t hostile_room(const struct hostile_chain *chain, bool device_writes);
+
+/* ---- Between hostile_device.c, hostile_queue.c and hostile_memory.c ----------------------------
+ */
+
+void hostile_memory_reset(void);
+/* For sharedmem_init() only: the bytes may not be there yet. */
+void *hostile_pool(void);
+/* The bytes of a range, as they are now. */
+const uint8_t *hostile_look(size_t at, size_t size);
+/* An access happens: events that are due take place. */
+void hostile_access(void);
+/* The device writes; the caller has checked the range. */
+void hostile_device_write(size_t at, const void *bytes, size_t size);
+void hostile_ring_page_set(size_t at, size_t size);
+
+/* Is it wholly in the pool, as the device numbers it; and where. */
+bool hostile_is_shared(uint64_t address, uint64_t size);
+size_t hostile_offset(uint64_t address);
+void hostile_put(uint64_t address, uint64_t value, size_t width);
+void hostile_used_push(struct hostile_queue *queue, uint32_t id, uint32_t length);
+void hostile_pending_complete(size_t at, uint32_t length);

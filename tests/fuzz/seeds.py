@@ -1,0 +1,227 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Write well-formed inputs for the fuzz targets: where a new corpus starts.
+
+    seeds.py FOLDER         writes FOLDER/<target>/seed-*
+
+The corpora in the repository grew from these (run_fuzz.py grow) and replace them.
+"""
+
+import os
+import struct
+import sys
+
+BLOCK = 4096
+PAGE = 4096
+
+
+def entry(physical, session=1, counter=1, tag=b"\x07" * 16):
+    return struct.pack("<QII", physical, session, counter) + tag
+
+
+def superblock_body(groups=1):
+    first = 260
+    body = struct.pack("<QQIIQ", 6, 4, 256, groups, first)
+    body += struct.pack("<IIQ", 3, 2, 9) + b"\x11" * 16 + b"\x22" * 32
+    body += entry(first + 4) + entry(first + 5)
+    body += b"\x33" * 32 + struct.pack("<IIQ", 1, 3, 2) + b"\x44" * 32
+    body += bytes(8 + 32 + 4 + 4 + 8)
+    body = body.ljust(320, b"\0")
+    for group in range(groups):
+        body += entry(first + group * 32768 + group % 2)
+    return body.ljust(1024, b"\0")
+
+
+def superblock_header(version=1, profile=1):
+    return (b"HOLDFAST" + struct.pack("<II", version, 0) + b"\x55" * 16 +
+            struct.pack("<QII", 2048, profile, 1) + b"\x66" * 32 + bytes(16) + b"\x77" * 16)
+
+
+def volume_superblock():
+    yield b"\x02" + superblock_header()
+    yield b"\x02" + superblock_header(version=2)
+    yield b"\x03" + struct.pack("<I", 2048) + superblock_body()
+    yield b"\x03" + struct.pack("<I", 100000) + superblock_body(3)
+
+
+def keyslot(kind, iterations=0):
+    return (struct.pack("<IIII", kind, 1, iterations, 0) + b"\x01" * 32 + b"\x02" * 32 +
+            b"\x03" * 32 + b"\x04" * 16).ljust(256, b"\0")
+
+
+def keyslots(*slots):
+    area = (b"HOLDKEYS" + struct.pack("<II", 1, 8) + b"\x55" * 16 +
+            struct.pack("<QQ", 2048, 2)).ljust(128, b"\0")
+    return area + b"".join(slots)
+
+
+def volume_keyslots():
+    yield b"\x01" + keyslots(keyslot(1))
+    yield b"\x01" + keyslots(keyslot(2, 210000), bytes(256), keyslot(3))
+
+
+def change(logical, kind, offset, data):
+    return struct.pack("<IHH", logical, kind << 12 | offset, len(data)) + data
+
+
+def volume_record():
+    yield b"\x00" + struct.pack("<IHHIQ", 0x524c4648, 1, 2, 1, 5) + b"\x01" * 48
+    changes = (change(3, 1, 0, b"hello"), change(3, 0, 100, b"x" * 20), change(9, 2, 0, b""))
+    yield (b"\x01\x00" + struct.pack("<IHHQQQ", 2, 3, len(changes), 6, 10, 9) + b"\x01" * 32 +
+           b"".join(changes))
+    yield b"\x02\x00" + struct.pack("<IH", 7, 40) + b"a" * 40 + struct.pack("<HBHB", 3, 1, 90, 2)
+    yield b"\x02\x01" + struct.pack("<IH", 7, 40) + b"a" * 40 + struct.pack("<HBHB", 3, 1, 90, 2)
+
+
+def volume_node():
+    yield struct.pack("<I", 2048) + entry(300) + entry(0, 0, 0, bytes(16)) + entry(301)
+    yield struct.pack("<I", 40000) + entry(261) + entry(1 << 40)
+
+
+def volume_table():
+    yield struct.pack("<I", 2).ljust(16, b"\0") + b"".join(
+        struct.pack("<III", number, 1, 5) + b"\x09" * 32 for number in (1, 2))
+
+
+def store_format():
+    names = (b"vtpm0.permall", b"", b"a")
+    entries = b"".join(bytes([len(name)]) + bytes(7) + name.ljust(48, b"\0") for name in names)
+    yield (b"\x00\x40" + b"HFINDEX\0" + struct.pack("<IIQ", 1, 2, 5) + bytes(40) + entries)
+    yield b"\x00\x40"
+    yield (b"\x01" + struct.pack("<I", 1 << 20) + b"HFOBJECT" + struct.pack("<II", 1, 5) +
+           b"hello".ljust(48, b"\0") + struct.pack("<QQ", 77, 3))
+    yield b"\x02name-of.an_Object9"
+
+
+def boot_bundle():
+    sizes = ((b"kernel", 5000), (b"vtpmd", 4096), (b"symbols.txt", 1))
+    at, entries = PAGE, b""
+    for name, size in sizes:
+        entries += name.ljust(32, b"\0") + struct.pack("<QQ", at, size) + b"\x08" * 32 + bytes(16)
+        at += (size + PAGE - 1) // PAGE * PAGE
+    yield (b"\x01" + bytes(4) + b"HFBUNDLE" + struct.pack("<IIQQ", 1, len(sizes), at, 0) + entries)
+    yield b"\x02" + struct.pack("<I", 100) + b"HFBUNDLE"
+
+
+def boot_start_info():
+    yield (b"\x00" + struct.pack("<IIIIQQQQII", 0x336ec578, 1, 0, 1, 0x7000, 0x8000, 0, 0x9000, 3,
+                                 0))
+    yield b"\x01" + struct.pack("<QQQQ", 0x400000, 0x12345, 0, 0)
+    table = ((0, 0x9fc00, 1), (0x9fc00, 0x400, 2), (0x100000, 0x3f00000, 1),
+             (0x200800, 0x1800, 2), (0x100000000, 0x40000000, 1))
+    places = struct.pack("<HBBQ", 3, 12, 0, 1 << 40) * 4
+    yield b"\x02" + bytes([len(table)]) + places + b"".join(
+        struct.pack("<QQII", first, size, kind, 0) for first, size, kind in table)
+
+
+def program(kind, flags, offset, address, file_size, memory_size, align=PAGE):
+    return struct.pack("<IIQQQQQQ", kind, flags, offset, address, address, file_size, memory_size,
+                       align)
+
+
+def elf(kind, programs, body, entry_at):
+    header = (b"\x7fELF\x02\x01\x01" + bytes(9) +
+              struct.pack("<HHIQQQIHHHHHH", kind, 62, 1, entry_at, 64, 0, 0, 64, 56,
+                          len(programs), 0, 0, 0))
+    return (header + b"".join(programs)).ljust(512, b"\0") + body
+
+
+def boot_kernel_image():
+    rela = struct.pack("<QQQ", 0x2008, 8, 0x1000) + struct.pack("<QQQ", 0x2010, 8, 0x2000)
+    dynamic = b"".join(struct.pack("<QQ", tag, value) for tag, value in (
+        (7, 0x200), (8, len(rela)), (9, 24), (30, 0), (0x6ffffff9, 2), (0, 0)))
+    body = rela + dynamic
+    programs = [
+        program(1, 4, 0, 0, 512 + len(body), 512 + len(body)),
+        program(1, 5, 0, 0x1000, 64, 64),
+        program(1, 6, 512 + len(rela), 0x2000, len(dynamic), 0x1800),
+        program(2, 6, 512 + len(rela), 0x2000, len(dynamic), len(dynamic), 8),
+        program(0x6474e552, 4, 512 + len(rela), 0x2000, len(dynamic), 0x1000, 1),
+        program(0x6474e551, 6, 0, 0, 0, 0, 16),
+    ]
+    yield elf(3, programs, body, 0x1010)
+
+
+def kernel_user_elf():
+    programs = [program(1, 4, 0, 0x400000, 600, 600), program(1, 5, 0, 0x401000, 512, 512),
+                program(1, 6, 512, 0x402010, 88, 0x1000), program(4, 4, 512, 0, 16, 16)]
+    yield elf(2, programs, b"\x01" * 88, 0x401040)
+    yield elf(3, programs[1:], b"\x01" * 88, 0x401040)
+
+
+def boot_cmdline():
+    yield b"holdfast.state=ephemeral  holdfast.slide=fixed a=b c virtio_mmio.device=512@0xfe:5\0"
+    yield b"x" * 3000
+    yield b"a\x01\0"
+
+
+def boot_params():
+    # Pages: one range of RAM from 1 to 200, then the used ranges one after the other.
+    ranges = bytes((1, 199, 10, 5, 20, 5, 30, 5, 40, 5, 50, 3, 60, 1))
+    yield b"\x01\x01\x02" + ranges + b"holdfast.log=debug\0"
+    yield b"\x01\x02\x01" + bytes((1, 20, 30, 60, 1, 5, 8, 2, 31, 4, 40, 1, 45, 9)) + b"a\0"
+    yield b"\x02"
+
+
+def kernel_options():
+    yield (b"\x00holdfast.state=ephemeral holdfast.on_failure=exit holdfast.log=debug "
+           b"holdfast.slide=fixed holdfast.run=module:argument holdfast.vtpmd.crash_on=0x17b "
+           b"holdfast.panic=check quiet virtio_mmio.device=512@0xfeb00e00:12")
+    yield b"\x01holdfast.state=require holdfast.on_failure=serve holdfast.log=error"
+    yield b"\x01holdfast.run=x"
+    yield b"\x00holdfast.log=notice holdfast.log=warning holdfast.unknown=" + b"z" * 80
+
+
+def kernel_symbols():
+    yield (struct.pack("<Q", 0x2010) + b"0000000000001000 T first\n0000000000002000 t second\n"
+           b"0000000000002008 d data\n00000000000030ff T third\n                 U out\n")
+
+
+def kernel_user_stack():
+    yield (struct.pack("<IBQQ", 0x7fff0, 3, 0x400040, 0x401000) + b"\x5c" * 16 +
+           b"vtpmd\0--ephemeral\0--crash-on=0x17b\0")
+    yield struct.pack("<IBQQ", 1, 2, 0, 0) + b"\x5c" * 16 + b"a" * 3700 + b"\0" + b"b" * 20
+    yield struct.pack("<IBQQ", 1, 20, 0, 0)
+
+
+def virtio_mmio_cmdline():
+    yield b"quiet virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@4275044352 x"
+    yield b"virtio_mmio.device=512@0x0:1 virtio_mmio.device=512@0x100:1"
+    yield b" ".join(b"virtio_mmio.device=512@%#x" % (0x1000 * number) for number in range(34))
+
+
+def vtpm_response():
+    yield b"\x01\x80\x01\0\0\0\0\0\0\x01\x01"
+    yield b"\x00\x80\x02\0\0\0\x0c\0\0\0\0ab"
+    yield b"\x00\x00\xc4\0\0\0\x0a\0\0\0\x1e"
+
+
+def vtpm_frame():
+    command, raw, feed, wait, poll, release, generation = range(7)
+    yield (bytes((command, 20, 0, 5, feed, 3, 0, feed, 200, 0, release, command, 0, 0, 1, feed, 9,
+                  0, feed, 9, 0, release)))
+    yield (bytes((raw, 12)) + b"\x80\x01\0\0\0\x05\0\0\0\0xy" +
+           bytes((feed, 20, 0, wait, 0x10, 0x27, poll, wait, 0x11, 0x27, poll, command, 4, 0, 7,
+                  feed, 20, 0)))
+    yield bytes((command, 0, 8, 9, feed, 100, 0, generation, 1, command, 4, 0, 9, feed, 255, 19))
+
+
+TARGETS = (volume_superblock, volume_keyslots, volume_record, volume_node, volume_table,
+           store_format, boot_bundle, boot_start_info, boot_kernel_image, kernel_user_elf,
+           boot_cmdline, boot_params, kernel_options, kernel_symbols, kernel_user_stack,
+           virtio_mmio_cmdline, vtpm_response, vtpm_frame)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    for target in TARGETS:
+        folder = os.path.join(sys.argv[1], target.__name__)
+        os.makedirs(folder, exist_ok=True)
+        for number, data in enumerate(target()):
+            with open(os.path.join(folder, f"seed-{number}"), "wb") as file:
+                file.write(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+/* The split virtqueue, driven at will, against the hostile device.
+ *
+ * Input: the queue's size, the length of the program, the program (chains to submit, kicks, polls),
+ * then the device's script. A model keeps the set of chains in flight. */
+#include "virtio/virtq.h"
+
+#include <string.h>
+
+#include "tests/fuzz/hostile.h"
+#include "virtio/virtio_device.h"
+
+#define SEGMENTS_MAX 9u
+#define DATA_PAGES   2u
+#define POOL_PAGES   8u
+#define OPERATIONS   200u
+
+enum operation {
+	OP_SUBMIT,
+	OP_POLL,
+	OP_KICK,
+	OP_STEP,
+	OP_PENDING,
+	OP_COUNT
+};
+
+/* By head. */
+struct flight {
+	bool in_flight;
+	uint32_t serial;
+	uint32_t writable_bytes;
+	uint16_t segments;
+};
+
+struct world {
+	struct virtq queue;
+	struct shared_region data;
+	struct flight flights[VIRTQ_SIZE_MAX];
+	uint32_t free_count;
+	uint32_t flight_count;
+	bool poisoned;
+};
+
+static struct world world;
+
+static bool serve(const struct hostile_chain *chain, uint32_t *written_bytes)
+{
+	static const uint8_t bytes[8] = "written";
+	*written_bytes = (uint32_t)hostile_scatter(chain, bytes, sizeof(bytes));
+	return true;
+}
+
+static void submit(struct fuzz_input *input)
+{
+	struct virtq_segment segments[SEGMENTS_MAX];
+	struct virtq_token token;
+	const uint16_t count = fuzz_u8(input) % SEGMENTS_MAX;
+	const uint16_t writable_from = fuzz_u8(input) % SEGMENTS_MAX;
+	const uint8_t shape = fuzz_u8(input);
+	uint32_t writable_bytes = 0;
+	for (uint16_t i = 0; i < count; i++) {
+		const uint32_t length = (shape & 0xf) == 0xf && i == shape >> 4 ? 0 : 16;
+		segments[i] = (struct virtq_segment){
+			.at = shared_region_addr(&world.data, (size_t)16 * ((size_t)i + count),
+						 length),
+			.len_bytes = length,
+			/* Now and then a readable segment comes behind a writable one. */
+			.device_writes = i >= writable_from && shape != 0xfe - i,
+		};
+		writable_bytes += segments[i].device_writes ? length : 0;
+	}
+	const enum status status = virtq_chain_submit(&world.queue, segments, count, &token);
+	if (world.poisoned) {
+		FUZZ_REQUIRE(status == STATUS_BAD_HOST);
+		return;
+	}
+	if (status == STATUS_NO_MEMORY) {
+		FUZZ_REQUIRE(count > world.free_count);
+		return;
+	}
+	FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_INVALID);
+	if (status != STATUS_OK) {
+		FUZZ_REQUIRE(count == 0 || count > world.queue.size || shape >= 0xf);
+		return;
+	}
+	struct flight *flight = &world.flights[token.head];
+	FUZZ_REQUIRE(token.head < world.queue.size && !flight->in_flight);
+	FUZZ_REQUIRE(count > 0 && count <= world.free_count);
+	*flight = (struct flight){true, token.serial, writable_bytes, count};
+	world.free_count -= count;
+	world.flight_count++;
+}
+
+/* Returns what the queue said. */
+static enum status poll(void)
+{
+	struct virtq_token token;
+	uint32_t written_bytes = UINT32_MAX;
+	const enum status status = virtq_used_poll(&world.queue, &token, &written_bytes);
+	FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_AGAIN || status == STATUS_BAD_HOST);
+	FUZZ_REQUIRE(!world.poisoned || status == STATUS_BAD_HOST);
+	FUZZ_REQUIRE(virtq_is_poisoned(&world.queue) == (status == STATUS_BAD_HOST));
+	if (status == STATUS_BAD_HOST) {
+		FUZZ_REQUIRE(hostile.lied && world.queue.lie != VIRTQ_LIE_NONE);
+		FUZZ_REQUIRE(virtq_used_pending(&world.queue) == 0);
+		world.poisoned = true;
+	} else if (status == STATUS_OK) {
+		struct flight *flight = &world.flights[token.head];
+		/* Exactly once, and no more than there was room for. */
+		FUZZ_REQUIRE(flight->in_flight && flight->serial == token.serial);
+		FUZZ_REQUIRE(written_bytes <= flight->writable_bytes);
+		FUZZ_REQUIRE(hostile.lied ||
+			     written_bytes ==
+				     (flight->writable_bytes < 8 ? flight->writable_bytes : 8));
+		flight->in_flight = false;
+		world.free_count += flight->segments;
+		world.flight_count--;
+	}
+	return status;
+}
+
+static void books_check(void)
+{
+	FUZZ_REQUIRE(world.queue.free_count == world.free_count);
+	FUZZ_REQUIRE(world.queue.chains_in_flight == world.flight_count);
+}
+
+/* Honest claims only; but the look itself may meet the first lie. */
+static void pending_check(void)
+{
+	const uint16_t claimed = virtq_used_pending(&world.queue);
+	FUZZ_REQUIRE(claimed <= world.flight_count || hostile.lied);
+}
+
+static void program_run(struct fuzz_input *program)
+{
+	for (unsigned int i = 0; i < OPERATIONS && fuzz_left(program) > 0; i++) {
+		hostile_call_begin();
+		switch (fuzz_u8(program) % OP_COUNT) {
+		case OP_SUBMIT: submit(program); break;
+		case OP_POLL: (void)poll(); break;
+		case OP_KICK: virtq_kick(&world.queue); break;
+		case OP_STEP: hostile.clock.relax(NULL); break;
+		default:
+			virtq_interrupts_want(&world.queue, (fuzz_u8(program) & 1) != 0);
+			pending_check();
+			break;
+		}
+		books_check();
+	}
+}
+
+/* An honest device finishes everything; a lying one ends the queue, or time passes. */
+static void drain(void)
+{
+	hostile_call_begin();
+	virtq_kick_always(&world.queue);
+	for (unsigned int turns = 0; world.flight_count > 0 && turns < 1000; turns++) {
+		const enum status status = poll();
+		books_check();
+		if (status == STATUS_BAD_HOST) {
+			return;
+		}
+		if (status == STATUS_AGAIN) {
+			hostile.clock.relax(NULL);
+		}
+	}
+	FUZZ_REQUIRE(world.flight_count == 0 || hostile.lied);
+	if (world.flight_count == 0) {
+		const enum status status = poll(); /* May itself meet a lie. */
+		FUZZ_REQUIRE(status == STATUS_AGAIN || hostile.lied);
+	}
+}
+
+static void queue_run(struct virtio_device *device, struct fuzz_input *program)
+{
+	if (virtio_device_queue_open(device, 0, (uint16_t)(1u << program->data[0] % 9u),
+				     &world.queue) != STATUS_OK ||
+	    virtio_device_start(device) != STATUS_OK) {
+		FUZZ_REQUIRE(hostile.lied);
+		return;
+	}
+	world.free_count = world.queue.size;
+	program_run(program);
+	drain();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct virtio_device_wish wish = {.device_id = VIRTIO_ID_BLOCK};
+	struct fuzz_input input = fuzz_input_of(data, size);
+	struct virtio_device device;
+	if (size < 2) {
+		return 0;
+	}
+	memset(&world, 0, sizeof(world));
+	hostile_reset();
+	hostile.device_id = VIRTIO_ID_BLOCK;
+	hostile.offered = VIRTIO_F_VERSION_1;
+	hostile.serve = serve;
+	const size_t program_size = data[1] < size - 2 ? data[1] : size - 2;
+	struct fuzz_input program = fuzz_input_of(data, program_size + 2);
+	program.at = 2;
+	input.at = program.size;
+	if (hostile_start(input, POOL_PAGES) != STATUS_OK ||
+	    virtio_device_open(&device, &hostile.transport, &hostile.memory, &hostile.clock,
+			       &wish) != STATUS_OK) {
+		FUZZ_REQUIRE(hostile.lied);
+		return 0;
+	}
+	FUZZ_REQUIRE(sharedmem_region_acquire(&hostile.memory, DATA_PAGES, &world.data) ==
+		     STATUS_OK);
+	queue_run(&device, &program);
+	virtio_device_stop(&device);
+	virtio_device_queue_close(&device, &world.queue);
+	virtio_device_region_return(&device, &world.data);
+	hostile_balance_check();
+	return 0;
+}

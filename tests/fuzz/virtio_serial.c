@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+/* virtio-serial over virtio-mmio against the hostile device, with clients that come, write, stall
+ * and go.
+ *
+ * Input: the number of ports that the device claims, the length of the program, the program (what
+ * the driver's user and the host's clients do), then the device's script. */
+#include "virtio/virtio_serial.h"
+
+#include <string.h>
+
+#include "tests/fuzz/hostile.h"
+#include "tests/fuzz/serial_model.h"
+
+#define OPERATIONS       40u
+#define BUFFER_BYTES     5000u
+#define WRITE_TIMEOUT_US 50000u
+#define OPEN_TIMEOUT_US  20000u
+#define STEPS_TO_SETTLE  12u
+
+enum operation {
+	OP_POLL,
+	OP_READ,
+	OP_WRITE,
+	OP_STATE,
+	OP_CLIENT_OPEN,
+	OP_CLIENT_CLOSE,
+	OP_CLIENT_SEND,
+	OP_CLIENT_STALL,
+	OP_PORT_OPEN,
+	OP_PORT_REMOVE,
+	OP_RAW,
+	OP_SLEEP,
+	OP_REOPEN,
+	OP_COUNT,
+};
+
+struct world {
+	struct virtio_serial serial;
+	bool strange; /* The device claims an odd number of ports. */
+	bool is_open[SERIAL_MODEL_PORTS];
+	struct serial_reader readers[SERIAL_MODEL_PORTS];
+};
+
+static struct world world;
+
+/* What is written lies between private bytes. */
+static struct {
+	uint8_t before[64];
+	uint8_t bytes[BUFFER_BYTES];
+	uint8_t after[64];
+} user;
+
+static const char *const names[SERIAL_MODEL_PORTS] = {"", "org.holdfast.tpm",
+						      "org.holdfast.control", ""};
+
+/* `was_open`: the device had not been given up before the call. */
+static void status_judge(enum status status, bool was_open)
+{
+	FUZZ_REQUIRE(was_open || status == STATUS_BAD_HOST);
+	FUZZ_REQUIRE(world.serial.open || status != STATUS_OK);
+	/* An honest device is not given up. */
+	FUZZ_REQUIRE(world.serial.open == was_open || hostile.lied || world.strange);
+}
+
+static void do_poll(void)
+{
+	const bool was_open = world.serial.open;
+	const enum status status = virtio_serial_poll(&world.serial);
+	status_judge(status, was_open);
+	FUZZ_REQUIRE(status == STATUS_OK || !world.serial.open);
+}
+
+static void do_read(struct fuzz_input *program, uint32_t port)
+{
+	static uint8_t out[BUFFER_BYTES];
+	const bool was_open = world.serial.open;
+	const size_t size = 1 + (size_t)fuzz_u8(program) * 16;
+	/* So that the end of the read is the end of the array. */
+	uint8_t *to = out + sizeof(out) - size;
+	size_t count = 0;
+	const enum status status = virtio_serial_read(&world.serial, port, to, size, &count);
+	status_judge(status, was_open);
+	if (status == STATUS_OK) {
+		FUZZ_REQUIRE(count >= 1 && count <= size);
+		if (!hostile.lied) {
+			serial_reader_check(&world.readers[port], to, count);
+		}
+	} else {
+		FUZZ_REQUIRE(count == 0);
+		FUZZ_REQUIRE(status == STATUS_AGAIN || status == STATUS_NO_DEVICE ||
+			     !world.serial.open);
+	}
+}
+
+static void do_write(struct fuzz_input *program, uint32_t port)
+{
+	const bool was_open = world.serial.open;
+	const size_t size = (size_t)fuzz_u8(program) * 19;
+	struct virtio_serial_port_state state;
+	virtio_serial_port_state(&world.serial, port, &state);
+	const uint32_t generation = state.generation + (fuzz_u8(program) == 0xff ? 1 : 0);
+	for (size_t i = 0; i < size; i++) {
+		user.bytes[i] =
+			(uint8_t)(i == 0 ? SERIAL_MODEL_START : (i - 1) % SERIAL_MODEL_START);
+	}
+	const enum status status = virtio_serial_write(&world.serial, port, generation, user.bytes,
+						       size, WRITE_TIMEOUT_US);
+	status_judge(status, was_open);
+	FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_NO_DEVICE ||
+		     status == STATUS_TIMEOUT || !world.serial.open);
+	/* Only a client that does not read makes an honest device late. */
+	FUZZ_REQUIRE(status != STATUS_TIMEOUT || hostile.lied || world.strange ||
+		     serial_model.ports[port].stalled);
+	if (status == STATUS_OK && generation == state.generation) {
+		serial_model.ports[port].promised += (uint32_t)size;
+	} else {
+		serial_model.ports[port].promise_broken = true;
+	}
+}
+
+static void do_port_open(uint32_t which)
+{
+	const bool was_open = world.serial.open;
+	uint32_t port = UINT32_MAX;
+	const enum status status =
+		virtio_serial_port_open(&world.serial, names[which], OPEN_TIMEOUT_US, &port);
+	status_judge(status, was_open);
+	if (status == STATUS_OK) {
+		FUZZ_REQUIRE(port < SERIAL_MODEL_PORTS && (port == which || hostile.lied));
+		world.is_open[port] = true;
+		world.readers[port].resync = true;
+	} else {
+		FUZZ_REQUIRE(port == UINT32_MAX);
+		FUZZ_REQUIRE(status == STATUS_NOT_FOUND || status == STATUS_EXISTS ||
+			     status == STATUS_NO_MEMORY || !world.serial.open);
+		FUZZ_REQUIRE(status != STATUS_NO_MEMORY || hostile.lied);
+	}
+}
+
+/* An honest device's ports are as the host has them, once all messages are through. */
+static void do_state(uint32_t port)
+{
+	const struct serial_model_port *model = &serial_model.ports[port];
+	struct virtio_serial_port_state state;
+	virtio_serial_port_state(&world.serial, port, &state);
+	FUZZ_REQUIRE(world.serial.open || (!state.present && !state.host_open));
+	FUZZ_REQUIRE(hostile.lied || world.strange || serial_model.message_count > 0 ||
+		     hostile.pending_count > 0 || !state.host_open || model->host_open);
+}
+
+static void do_sleep(struct fuzz_input *program)
+{
+	virtio_serial_interrupts_want(&world.serial, (fuzz_u8(program) & 1) != 0);
+	const bool pending = virtio_serial_pending(&world.serial);
+	FUZZ_REQUIRE(!pending || world.serial.open);
+	virtio_serial_interrupt_ack(&world.serial);
+	hostile.clock.relax(NULL);
+}
+
+static enum status open(void)
+{
+	const struct virtio_serial_environment environment = {
+		.transport = &hostile.transport,
+		.memory = &hostile.memory,
+		.clock = &hostile.clock,
+	};
+	serial_model_reset();
+	memset(world.is_open, 0, sizeof(world.is_open));
+	memset(world.readers, 0, sizeof(world.readers));
+	hostile_call_begin();
+	const enum status status = virtio_serial_open(&world.serial, &environment);
+	FUZZ_REQUIRE(status == STATUS_OK || hostile.lied || world.strange);
+	FUZZ_REQUIRE((status == STATUS_OK) == world.serial.open);
+	return status;
+}
+
+static void do_reopen(void)
+{
+	virtio_serial_close(&world.serial);
+	hostile_balance_check();
+	(void)open();
+}
+
+static void driver_operation(enum operation operation, struct fuzz_input *program, uint32_t port)
+{
+	switch (operation) {
+	case OP_POLL: do_poll(); break;
+	case OP_READ: do_read(program, port); break;
+	case OP_WRITE: do_write(program, port); break;
+	case OP_STATE: do_state(port); break;
+	case OP_PORT_OPEN: do_port_open(port); break;
+	case OP_SLEEP: do_sleep(program); break;
+	case OP_REOPEN: do_reopen(); break;
+	case OP_CLIENT_OPEN:
+	case OP_CLIENT_CLOSE:
+	case OP_CLIENT_SEND:
+	case OP_CLIENT_STALL:
+	case OP_PORT_REMOVE:
+	case OP_RAW:
+	case OP_COUNT: break;
+	}
+}
+
+static void host_operation(enum operation operation, struct fuzz_input *program, uint32_t port)
+{
+	uint8_t raw[96];
+	switch (operation) {
+	case OP_CLIENT_OPEN: serial_model_client_open(port); break;
+	case OP_CLIENT_CLOSE: serial_model_client_close(port); break;
+	case OP_CLIENT_SEND: serial_model_client_send(port, fuzz_u8(program) * 32u); break;
+	case OP_CLIENT_STALL:
+		serial_model.ports[port].stalled = !serial_model.ports[port].stalled;
+		break;
+	case OP_PORT_REMOVE: serial_model_port_toggle(port); break;
+	case OP_RAW:
+		/* Whatever it says, it need not be what an honest device would say. */
+		hostile.lied = true;
+		serial_model_message(raw, fuzz_fill(program, raw, fuzz_u8(program) % 96u));
+		break;
+	case OP_POLL:
+	case OP_READ:
+	case OP_WRITE:
+	case OP_STATE:
+	case OP_PORT_OPEN:
+	case OP_SLEEP:
+	case OP_REOPEN:
+	case OP_COUNT: break;
+	}
+}
+
+/* With an honest device and a client that reads, everything arrives. */
+static void settle(void)
+{
+	hostile_call_begin();
+	for (unsigned int i = 0; i < STEPS_TO_SETTLE; i++) {
+		hostile.clock.relax(NULL);
+	}
+	do_poll();
+	for (uint32_t i = 0; i < SERIAL_MODEL_PORTS; i++) {
+		const struct serial_model_port *port = &serial_model.ports[i];
+		FUZZ_REQUIRE(hostile.lied || world.strange || port->stalled ||
+			     port->promise_broken || port->promised == port->received);
+	}
+}
+
+static void program_run(struct fuzz_input *program)
+{
+	for (unsigned int i = 0; i < OPERATIONS && fuzz_left(program) > 0; i++) {
+		const uint8_t byte = fuzz_u8(program);
+		const enum operation operation = (enum operation)(byte % OP_COUNT);
+		/* Mostly the first named port. */
+		const uint32_t port = byte < 200 ? 1 : (uint32_t)byte % SERIAL_MODEL_PORTS;
+		hostile_call_begin();
+		driver_operation(operation, program, port);
+		host_operation(operation, program, port);
+	}
+	settle();
+}
+
+static void private_bytes_fill(uint8_t *bytes)
+{
+	memcpy(bytes, HOSTILE_CANARY, sizeof(HOSTILE_CANARY) - 1);
+	memcpy(bytes + 64 - (sizeof(HOSTILE_CANARY) - 1), HOSTILE_CANARY,
+	       sizeof(HOSTILE_CANARY) - 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_input input = fuzz_input_of(data, size);
+	memset(&world, 0, sizeof(world));
+	private_bytes_fill(user.before);
+	private_bytes_fill(user.after);
+	hostile_reset();
+	const uint8_t ports = fuzz_u8(&input);
+	world.strange = ports != 0;
+	hostile.device_id = VIRTIO_ID_CONSOLE;
+	hostile.offered = VIRTIO_F_VERSION_1 | 7u; /* SIZE, MULTIPORT, EMERG_WRITE. */
+	hostile.config[1] = ports == 0 ? SERIAL_MODEL_PORTS : ports - 1u;
+	hostile.serve = serial_model_serve;
+	serial_model_init(names);
+	const size_t program_size = fuzz_u8(&input);
+	struct fuzz_input program = input;
+	program.size = program_size < fuzz_left(&input) ? input.at + program_size : input.size;
+	input.at = program.size;
+	if (hostile_start(input, VIRTIO_SERIAL_SHARED_PAGES) == STATUS_OK && open() == STATUS_OK) {
+		program_run(&program);
+	}
+	virtio_serial_close(&world.serial);
+	virtio_serial_close(&world.serial);
+	hostile_balance_check();
+	return 0;
+}

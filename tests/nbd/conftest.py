@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: a key, and new volumes."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from server import ok  # noqa: E402 (the path has to be set first)
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory):
+    path = tmp_path_factory.mktemp("key") / "key"
+    ok("key", "generate", path)
+    return path
+
+
+@pytest.fixture
+def make_image(tmp_path, key):
+    def make(size="64M"):
+        image = tmp_path / "disk.img"
+        ok("image", "create", "--size", size, "-k", key, image)
+        return image
+    return make
+
+
+@pytest.fixture
+def image(make_image):
+    return make_image()

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+/* The option groups of options.h, as argp wants them. */
+#pragma once
+
+#include <argp.h>
+#include <stdint.h>
+
+#include "tools/holdfast/options.h"
+
+#define OPTIONS_GROUPS_MAX 8u
+
+/* What a command's parsers share: the input of each. */
+struct parse {
+	const struct command *command;
+	struct options *options;
+	uint32_t positional_count;
+};
+
+/* The groups of the command's row; a row whose argp is NULL ends them. */
+void options_groups_of(const struct command *command,
+		       struct argp_child children[OPTIONS_GROUPS_MAX + 1]);
