@@ -78,61 +78,85 @@ static uint32_t nodes_for(const struct volume_geometry *geometry)
 							 : VOLUME_NODE_CACHE_BLOCK;
 }
 
-static void buffers_carve(struct carver *carver, struct volume *volume)
-{
-	const struct volume_geometry *geometry = &volume->geometry;
-	struct volume_build *build = &volume->build;
-	map_carve(carver, &volume->overlay, geometry->overlay_blocks, geometry->overlay_contents);
-	map_carve(carver, &volume->txn.staged, geometry->txn_blocks, geometry->txn_contents);
-	volume->log.record = carve_blocks(carver, VOLUME_RECORD_BLOCKS_MAX);
-	build->batch.blocks = carve_blocks(carver, VOLUME_BATCH_BLOCKS);
-	build->cursor.nodes = carve_blocks(carver, geometry->tree_levels);
-	build->groups.nodes = carve_blocks(carver, geometry->group_levels);
-	build->bitmap = carve_blocks(carver, 1);
-	build->order = carve(carver, (size_t)geometry->overlay_blocks * sizeof(*build->order));
-	build->deltas.room = deltas_for(geometry);
-	build->deltas.all = carve(carver, build->deltas.room * sizeof(*build->deltas.all));
-	volume->bitmaps.cache_size = bitmaps_for(geometry);
-	volume->bitmaps.blocks = carve_blocks(carver, volume->bitmaps.cache_size);
-	volume->ring_taken = carve(carver, (size_t)geometry->ring_blocks / 8);
-}
-
-static void node_cache_carve(struct carver *carver, struct volume *volume, uint32_t nodes)
-{
-	volume->node_cache_sets = nodes / VOLUME_NODE_CACHE_WAYS;
-	volume->node_cache = carve(carver, nodes * sizeof(*volume->node_cache));
-	volume->node_cache_blocks = carve_blocks(carver, nodes);
-}
+/* Where the buffers are. Small, unlike struct volume: it is on the stack while they are measured.
+ */
+struct layout {
+	struct volume_map overlay;
+	struct volume_map staged;
+	uint8_t *scratch;
+	uint8_t *base;
+	uint8_t *record;
+	uint8_t *batch;
+	uint8_t *tree_nodes;
+	uint8_t *group_nodes;
+	uint8_t *bitmap;
+	uint64_t *order;
+	uint64_t *deltas;
+	uint8_t *bitmaps;
+	uint8_t *ring_taken;
+	struct volume_cached_node *cached;
+	uint8_t *cached_blocks;
+};
 
 /* Before the geometry is known: the struct and two blocks to read headers with. */
-static void front_carve(struct carver *carver, struct volume *volume)
+static void front_carve(struct carver *carver, struct layout *layout)
 {
 	(void)carve(carver, sizeof(struct volume));
-	uint8_t *scratch = carve_blocks(carver, 1);
-	uint8_t *base = carve_blocks(carver, 1);
-	if (volume != NULL) {
-		volume->scratch = scratch;
-		volume->base = base;
-	}
+	layout->scratch = carve_blocks(carver, 1);
+	layout->base = carve_blocks(carver, 1);
 }
 
-/* Without the node cache. */
-static size_t least_bytes(const struct volume_geometry *geometry)
+/* Returns the bytes that all of it takes. */
+static size_t layout_make(struct carver *carver, const struct volume_geometry *geometry,
+			  uint32_t nodes, struct layout *layout)
 {
-	struct carver carver = {.base = NULL};
-	struct volume measured;
-	measured.geometry = *geometry;
-	front_carve(&carver, NULL);
-	buffers_carve(&carver, &measured);
-	return carver.at;
+	front_carve(carver, layout);
+	map_carve(carver, &layout->overlay, geometry->overlay_blocks, geometry->overlay_contents);
+	map_carve(carver, &layout->staged, geometry->txn_blocks, geometry->txn_contents);
+	layout->record = carve_blocks(carver, VOLUME_RECORD_BLOCKS_MAX);
+	layout->batch = carve_blocks(carver, VOLUME_BATCH_BLOCKS);
+	layout->tree_nodes = carve_blocks(carver, geometry->tree_levels);
+	layout->group_nodes = carve_blocks(carver, geometry->group_levels);
+	layout->bitmap = carve_blocks(carver, 1);
+	layout->order = carve(carver, (size_t)geometry->overlay_blocks * sizeof(*layout->order));
+	layout->deltas = carve(carver, deltas_for(geometry) * sizeof(*layout->deltas));
+	layout->bitmaps = carve_blocks(carver, bitmaps_for(geometry));
+	layout->ring_taken = carve(carver, (size_t)geometry->ring_blocks / 8);
+	layout->cached = carve(carver, nodes * sizeof(*layout->cached));
+	layout->cached_blocks = carve_blocks(carver, nodes);
+	return carver->at;
 }
 
-static size_t node_cache_bytes(uint32_t nodes)
+static size_t bytes_with(const struct volume_geometry *geometry, uint32_t nodes)
 {
 	struct carver carver = {.base = NULL};
-	struct volume measured;
-	node_cache_carve(&carver, &measured, nodes);
-	return carver.at;
+	struct layout layout;
+	return layout_make(&carver, geometry, nodes, &layout);
+}
+
+static void layout_adopt(struct volume *volume, const struct layout *layout, uint32_t nodes)
+{
+	struct volume_build *build = &volume->build;
+	volume->overlay = layout->overlay;
+	volume->txn.staged = layout->staged;
+	volume->log.record = layout->record;
+	build->batch.blocks = layout->batch;
+	build->cursor.nodes = layout->tree_nodes;
+	build->groups.nodes = layout->group_nodes;
+	build->bitmap = layout->bitmap;
+	build->order = layout->order;
+	build->deltas.all = layout->deltas;
+	build->deltas.room = deltas_for(&volume->geometry);
+	volume->bitmaps.blocks = layout->bitmaps;
+	volume->bitmaps.cache_size = bitmaps_for(&volume->geometry);
+	volume->ring_taken = layout->ring_taken;
+	volume->node_cache = layout->cached;
+	volume->node_cache_blocks = layout->cached_blocks;
+	volume->node_cache_sets = nodes / VOLUME_NODE_CACHE_WAYS;
+	memset(layout->cached, 0, nodes * sizeof(*layout->cached));
+	memset(layout->ring_taken, 0, (size_t)volume->geometry.ring_blocks / 8);
+	volume_map_clear(&volume->overlay);
+	volume_map_clear(&volume->txn.staged);
 }
 
 size_t volume_arena_bytes_for(enum volume_profile profile, struct block_count size)
@@ -141,7 +165,7 @@ size_t volume_arena_bytes_for(enum volume_profile profile, struct block_count si
 	if (volume_geometry_make((uint32_t)profile, size.n, &geometry) != STATUS_OK) {
 		return 0;
 	}
-	return least_bytes(&geometry) + node_cache_bytes(nodes_for(&geometry));
+	return bytes_with(&geometry, nodes_for(&geometry));
 }
 
 /* The volume may be smaller than its device. */
@@ -160,6 +184,7 @@ size_t volume_arena_bytes(struct block_count device_size)
 enum status volume_arena_begin(const struct volume_environment *environment, struct volume **volume)
 {
 	struct carver carver = {.base = environment->arena};
+	struct layout layout;
 	if (environment->arena == NULL || (uintptr_t)environment->arena % ARENA_ALIGNMENT != 0) {
 		return STATUS_INVALID;
 	}
@@ -168,7 +193,9 @@ enum status volume_arena_begin(const struct volume_environment *environment, str
 		return STATUS_NO_MEMORY;
 	}
 	memset(made, 0, sizeof(*made));
-	front_carve(&carver, made);
+	front_carve(&carver, &layout);
+	made->scratch = layout.scratch;
+	made->base = layout.base;
 	made->device = environment->device;
 	made->aead = environment->aead;
 	made->random = environment->random;
@@ -182,22 +209,17 @@ enum status volume_arena_begin(const struct volume_environment *environment, str
 enum status volume_arena_lay_out(struct volume *volume)
 {
 	struct carver carver = {.base = (uint8_t *)volume};
+	struct layout layout;
 	size_t room = volume->arena_bytes;
-	size_t least = least_bytes(&volume->geometry);
 	uint32_t nodes = nodes_for(&volume->geometry);
-	if (room < least + node_cache_bytes(nodes)) {
+	if (room < bytes_with(&volume->geometry, nodes)) {
 		return STATUS_NO_MEMORY;
 	}
 	/* What is left over makes reads cheaper. */
-	while (nodes <= UINT32_MAX / 4 && room >= least + node_cache_bytes(2 * nodes)) {
+	while (nodes <= UINT32_MAX / 4 && room >= bytes_with(&volume->geometry, 2 * nodes)) {
 		nodes *= 2;
 	}
-	front_carve(&carver, volume);
-	buffers_carve(&carver, volume);
-	node_cache_carve(&carver, volume, nodes);
-	memset(volume->node_cache, 0, nodes * sizeof(*volume->node_cache));
-	memset(volume->ring_taken, 0, (size_t)volume->geometry.ring_blocks / 8);
-	volume_map_clear(&volume->overlay);
-	volume_map_clear(&volume->txn.staged);
+	(void)layout_make(&carver, &volume->geometry, nodes, &layout);
+	layout_adopt(volume, &layout, nodes);
 	return STATUS_OK;
 }
