@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The volume's memory, its read path, and what it says about itself. */
+/* The volume's read path, and what it says about itself. */
 #include "block/volume.h"
 
 #include <string.h>
@@ -7,78 +7,11 @@
 #include "base/log.h"
 #include "block/volume_internal.h"
 
-#define ARENA_ALIGNMENT 64u
-
-STATIC_ASSERT(sizeof(struct volume) % ARENA_ALIGNMENT == 0,
-	      "the struct's alignment is the arena's: its keys ask for that");
-
-/* ---- Arena --------------------------------------------------------------------------------- */
-
-/* Blocks of buffers besides the bitmaps. */
-#define BUFFER_BLOCKS                                                               \
-	(VOLUME_OVERLAY_BLOCKS + VOLUME_TXN_BLOCKS_MAX + VOLUME_RECORD_BLOCKS_MAX + \
-	 VOLUME_BATCH_BLOCKS + VOLUME_NODE_CACHE + VOLUME_TREE_LEVELS + 2u)
-
-/* Groups on a device of this size, or fewer; a volume may be smaller than its device. */
-static uint64_t groups_at_most(uint64_t blocks)
-{
-	uint64_t largest = blocks < VOLUME_STATE_BLOCKS_MAX ? blocks : VOLUME_STATE_BLOCKS_MAX;
-	return largest / VOLUME_GROUP_BLOCKS + 1;
-}
-
-size_t volume_arena_bytes(struct block_count device_size)
-{
-	/* Two states of each bitmap. */
-	uint64_t blocks = BUFFER_BLOCKS + 2 * groups_at_most(device_size.n);
-	return sizeof(struct volume) + (size_t)blocks * BLOCK_BYTES;
-}
-
-static uint8_t *carve(uint8_t **at, size_t blocks)
-{
-	uint8_t *start = *at;
-	*at += blocks * BLOCK_BYTES;
-	return start;
-}
-
-enum status volume_arena_lay_out(const struct volume_environment *environment,
-				 struct volume **volume)
-{
-	uint64_t capacity = environment->device->capacity.n;
-	if (environment->arena == NULL || (uintptr_t)environment->arena % ARENA_ALIGNMENT != 0) {
-		return STATUS_INVALID;
-	}
-	if (environment->arena_size_bytes < volume_arena_bytes((struct block_count){capacity})) {
-		return STATUS_NO_MEMORY;
-	}
-	struct volume *made = (struct volume *)(void *)environment->arena;
-	memset(made, 0, sizeof(*made));
-	made->device = environment->device;
-	made->aead = environment->aead;
-	made->random = environment->random;
-	made->failure = (struct volume_failure){
-		.status = STATUS_OK, .logical = UINT64_MAX, .physical = UINT64_MAX};
-	uint8_t *at = environment->arena + sizeof(*made);
-	size_t bitmap_blocks = (size_t)groups_at_most(capacity);
-	made->overlay.content = carve(&at, VOLUME_OVERLAY_BLOCKS);
-	made->txn.content = carve(&at, VOLUME_TXN_BLOCKS_MAX);
-	made->log.record = carve(&at, VOLUME_RECORD_BLOCKS_MAX);
-	made->build.batch.blocks = carve(&at, VOLUME_BATCH_BLOCKS);
-	made->build.cursor.nodes = carve(&at, VOLUME_TREE_LEVELS);
-	made->node_cache_blocks = carve(&at, VOLUME_NODE_CACHE);
-	made->scratch = carve(&at, 1);
-	made->base = carve(&at, 1);
-	made->bitmaps.now = carve(&at, bitmap_blocks);
-	made->bitmaps.next = carve(&at, bitmap_blocks);
-	*volume = made;
-	return STATUS_OK;
-}
-
 void volume_unmount(struct volume *volume)
 {
 	/* Keys and plaintext both. The arena outlives us, so the compiler cannot drop the memset;
 	 * it is some twenty times faster over these megabytes than secure_zero(). */
-	size_t bytes = volume_arena_bytes(volume->device->capacity);
-	memset(volume, 0, bytes);
+	memset(volume, 0, volume->arena_bytes);
 }
 
 /* ---- Failures ------------------------------------------------------------------------------ */
@@ -143,16 +76,17 @@ void volume_info_get(const struct volume *volume, struct volume_info *info)
 	for (size_t i = 0; i < VOLUME_KEYSLOTS_MAX; i++) {
 		keyslots += volume->keyslots.slots[i].type != 0 ? 1u : 0u;
 	}
-	uint64_t allocatable = volume->geometry.group_end - volume->geometry.group_first -
-			       (uint64_t)volume->geometry.group_count * VOLUME_GROUP_RESERVED;
+	uint64_t allocatable = volume_allocatable_count(&volume->geometry);
 	*info = (struct volume_info){
-		.open = {.format_version = VOLUME_FORMAT_VERSION, .size = {volume->geometry.size}},
+		.open = {.format_version = VOLUME_FORMAT_VERSION,
+			 .profile = volume->geometry.profile,
+			 .size = {volume->geometry.size}},
 		.epoch = volume->superblock.epoch,
 		.sequence = volume->log.sequence,
 		.key_generation = volume->generation,
 		.keyslots_in_use = keyslots,
-		.blocks_used = {allocatable - volume->bitmaps.free_count},
-		.blocks_free = {volume->bitmaps.free_count},
+		.blocks_used = {allocatable - volume_space_left(volume)},
+		.blocks_free = {volume_space_left(volume)},
 	};
 	memcpy(info->open.uuid, volume->uuid, VOLUME_UUID_BYTES);
 }
@@ -164,53 +98,58 @@ void volume_counters_get(const struct volume *volume, struct volume_counters *co
 
 struct block_count volume_logical_size(const struct volume *volume)
 {
-	(void)volume; /* The same for every volume of this profile. */
-	return (struct block_count){VOLUME_LOGICAL_BLOCKS};
+	return (struct block_count){volume->geometry.logical_blocks};
 }
 
 struct block_count volume_slice_size(const struct volume *volume)
 {
-	(void)volume;
-	return (struct block_count){VOLUME_SLICE_BLOCKS};
+	return (struct block_count){volume->geometry.slice_blocks};
+}
+
+struct block_count volume_txn_size_max(const struct volume *volume)
+{
+	return (struct block_count){volume->geometry.txn_blocks};
 }
 
 /* ---- Reading ------------------------------------------------------------------------------- */
 
-static enum status read_overlay(struct volume *volume, const struct volume_overlay_entry *entry,
-				uint8_t *out, bool *is_hole)
+/* Where a block's committed content is: in memory, on the device (`entry`, which may be a hole), or
+ * nowhere any more (STATUS_AUTH_DATA). */
+static enum status find(struct volume *volume, uint32_t logical,
+			const struct volume_map_entry **pending, struct volume_entry *entry)
 {
-	*is_hole = false;
-	switch (entry->kind) {
-	case VOLUME_OVERLAY_CONTENT:
-		memcpy(out, volume_overlay_content(volume, entry), BLOCK_BYTES);
-		return STATUS_OK;
-	case VOLUME_OVERLAY_HOLE:
-		*is_hole = true;
-		memset(out, 0, BLOCK_BYTES);
-		return STATUS_OK;
-	case VOLUME_OVERLAY_LOST: break;
+	*pending = volume_map_find(&volume->overlay, logical);
+	*entry = (struct volume_entry){.physical = 0};
+	if (*pending == NULL) {
+		return volume_tree_find(volume, logical, entry);
 	}
-	memset(out, 0, BLOCK_BYTES);
+	switch ((*pending)->kind) {
+	case VOLUME_MAP_CONTENT:
+	case VOLUME_MAP_HOLE: return STATUS_OK;
+	case VOLUME_MAP_PLACED: *entry = (*pending)->entry; return STATUS_OK;
+	case VOLUME_MAP_LOST: break;
+	}
 	return STATUS_AUTH_DATA;
+}
+
+static bool is_in_memory(const struct volume_map_entry *pending)
+{
+	return pending != NULL && pending->kind == VOLUME_MAP_CONTENT;
 }
 
 enum status volume_read_committed(struct volume *volume, uint32_t logical, uint8_t *out,
 				  bool *is_hole)
 {
-	bool hole = false;
-	const struct volume_overlay_entry *pending = volume_overlay_find(volume, logical);
-	enum status status = STATUS_OK;
-	if (pending != NULL) {
-		status = read_overlay(volume, pending, out, &hole);
+	const struct volume_map_entry *pending = NULL;
+	struct volume_entry entry;
+	enum status status = find(volume, logical, &pending, &entry);
+	bool hole = status == STATUS_OK && entry.physical == 0 && !is_in_memory(pending);
+	if (status != STATUS_OK || hole) {
+		memset(out, 0, BLOCK_BYTES);
+	} else if (is_in_memory(pending)) {
+		memcpy(out, volume_map_content(&volume->overlay, pending), BLOCK_BYTES);
 	} else {
-		struct volume_entry entry;
-		status = volume_tree_find(volume, logical, &entry);
-		hole = status == STATUS_OK && entry.physical == 0;
-		if (status != STATUS_OK || hole) {
-			memset(out, 0, BLOCK_BYTES);
-		} else {
-			status = volume_block_open(volume, VOLUME_LEVEL_DATA, logical, &entry, out);
-		}
+		status = volume_block_open(volume, VOLUME_LEVEL_DATA, logical, &entry, out);
 	}
 	if (status == STATUS_OK && is_hole != NULL) {
 		*is_hole = hole;
@@ -220,9 +159,88 @@ enum status volume_read_committed(struct volume *volume, uint32_t logical, uint8
 
 enum status volume_read(struct volume *volume, struct logical_block block, uint8_t out[BLOCK_BYTES])
 {
-	if (block.n >= VOLUME_LOGICAL_BLOCKS) {
+	if (block.n >= volume->geometry.logical_blocks) {
 		memset(out, 0, BLOCK_BYTES);
 		return STATUS_INVALID;
 	}
 	return volume_read_committed(volume, (uint32_t)block.n, out, NULL);
+}
+
+/* ---- Reading many -------------------------------------------------------------------------- */
+
+/* Neighbours on the device, to be read at once into the batch. */
+struct run {
+	uint32_t logical; /* Of the first. */
+	uint32_t count;
+	struct volume_entry entries[VOLUME_BATCH_BLOCKS];
+};
+
+static enum status run_read(struct volume *volume, struct run *run, uint8_t *out)
+{
+	const uint8_t *ciphers = volume->build.batch.blocks;
+	uint64_t first = run->entries[0].physical;
+	if (run->count == 0) {
+		return STATUS_OK;
+	}
+	enum status status =
+		block_read(volume->device, (struct physical_block){first},
+			   (struct block_count){run->count}, volume->build.batch.blocks);
+	for (uint32_t i = 0; i < run->count && status == STATUS_OK; i++) {
+		status = volume_cipher_open(volume, VOLUME_LEVEL_DATA, run->logical + i,
+					    &run->entries[i], ciphers + (size_t)i * BLOCK_BYTES,
+					    out + (size_t)i * BLOCK_BYTES);
+		if (status != STATUS_OK) {
+			volume_note(volume, status, VOLUME_LEVEL_DATA, run->logical + i, first + i);
+		}
+	}
+	run->count = 0;
+	return status;
+}
+
+static bool run_takes(const struct run *run, const struct volume_entry *entry)
+{
+	return run->count == 0 || (run->count < VOLUME_BATCH_BLOCKS &&
+				   entry->physical == run->entries[0].physical + run->count);
+}
+
+static enum status read_many(struct volume *volume, uint32_t first, size_t count, uint8_t *out)
+{
+	struct run run = {.count = 0};
+	enum status status = STATUS_OK;
+	for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+		const struct volume_map_entry *pending = NULL;
+		struct volume_entry entry;
+		uint32_t logical = first + (uint32_t)i;
+		uint8_t *run_out = out + (i - run.count) * BLOCK_BYTES;
+		status = find(volume, logical, &pending, &entry);
+		bool is_on_device = status == STATUS_OK && entry.physical != 0;
+		if (status == STATUS_OK && (!is_on_device || !run_takes(&run, &entry))) {
+			status = run_read(volume, &run, run_out);
+		}
+		if (status == STATUS_OK && is_on_device) {
+			run.logical = run.count == 0 ? logical : run.logical;
+			run.entries[run.count++] = entry;
+		} else if (status == STATUS_OK && is_in_memory(pending)) {
+			memcpy(out + i * BLOCK_BYTES, volume_map_content(&volume->overlay, pending),
+			       BLOCK_BYTES);
+		}
+	}
+	return status == STATUS_OK ? run_read(volume, &run, out + (count - run.count) * BLOCK_BYTES)
+				   : status;
+}
+
+enum status volume_read_blocks(struct volume *volume, struct logical_block first,
+			       struct block_count count, uint8_t *out)
+{
+	const uint64_t blocks = volume->geometry.logical_blocks;
+	if (count.n > blocks || first.n > blocks - count.n) {
+		return STATUS_INVALID;
+	}
+	size_t bytes = (size_t)count.n * BLOCK_BYTES;
+	memset(out, 0, bytes);
+	enum status status = read_many(volume, (uint32_t)first.n, (size_t)count.n, out);
+	if (status != STATUS_OK) {
+		memset(out, 0, bytes);
+	}
+	return status;
 }

@@ -21,14 +21,21 @@
 
 #define VOLUME_UUID_BYTES 16u
 #define VOLUME_KEY_BYTES  32u
-/* Smallest and largest volume of the state profile. */
-#define VOLUME_STATE_BLOCKS_MIN 2048u   /* 8 MiB */
-#define VOLUME_STATE_BLOCKS_MAX 262144u /* 1 GiB */
-/* Blocks that one transaction may change: an object of 256 KiB (64 blocks), its metadata and the
- * index, with room for a second small object. */
+/* Smallest and largest volume of each profile. */
+#define VOLUME_STATE_BLOCKS_MIN 2048u               /* 8 MiB */
+#define VOLUME_STATE_BLOCKS_MAX 262144u             /* 1 GiB */
+#define VOLUME_BLOCK_BLOCKS_MIN 4096u               /* 16 MiB */
+#define VOLUME_BLOCK_BLOCKS_MAX (UINT64_C(1) << 32) /* 16 TiB */
+/* Blocks that one transaction of the state profile may change: an object of 256 KiB (64 blocks),
+ * its metadata and the index, with room for a second small object. */
 #define VOLUME_TXN_BLOCKS_MAX 72u
 /* Keys that can open one volume. */
 #define VOLUME_KEYSLOTS_MAX 8u
+
+enum volume_profile {
+	VOLUME_PROFILE_STATE = 1, /* Small objects; everything inline in the log. */
+	VOLUME_PROFILE_BLOCK = 2, /* One large block device; bulk data out of line. */
+};
 
 enum volume_key_type {
 	VOLUME_KEY_RAW = 1,        /* 32 bytes from the platform. */
@@ -72,6 +79,7 @@ struct volume_counters {
 struct volume_public_info {
 	uint8_t uuid[VOLUME_UUID_BYTES];
 	uint32_t format_version;
+	enum volume_profile profile;
 	struct block_count size;
 };
 
@@ -100,7 +108,12 @@ struct volume; /* Lives at the start of the arena. */
 /* Called now and then by long operations; `done` of `total`. May be NULL. */
 typedef void (*volume_progress)(void *context, uint64_t done, uint64_t total);
 
+/* For a volume of the state profile on a device of this size. */
 size_t volume_arena_bytes(struct block_count device_size);
+/* Likewise for any profile. What is given beyond it becomes node cache. 0: not a size of the
+ * profile. In the block profile this does not grow beyond 1 GiB of volume, except for the slow
+ * growth of the tree's depth. */
+size_t volume_arena_bytes_for(enum volume_profile profile, struct block_count size);
 
 /* Write a new, empty volume over whatever is on the device. An explicit decision of the caller,
  * never a reaction to a failed mount. The volume is not mounted afterwards. */
@@ -108,6 +121,13 @@ MUST_CHECK
 enum status volume_create(const struct volume_environment *environment, struct block_count size,
 			  const struct volume_key *key, volume_progress progress,
 			  void *progress_context);
+
+/* The same for a volume of the given profile. */
+MUST_CHECK
+enum status volume_create_profile(const struct volume_environment *environment,
+				  enum volume_profile profile, struct block_count size,
+				  const struct volume_key *key, volume_progress progress,
+				  void *progress_context);
 
 /* What anybody can read. STATUS_NOT_A_VOLUME, STATUS_NEWER_FORMAT, STATUS_IO. */
 MUST_CHECK
@@ -131,15 +151,25 @@ void volume_info_get(const struct volume *volume, struct volume_info *info);
 void volume_counters_get(const struct volume *volume, struct volume_counters *counters);
 void volume_failure_get(const struct volume *volume, struct volume_failure *failure);
 
-/* Number of logical blocks, and of logical blocks in one object's slice (a power of two). */
+/* Number of logical blocks, and of logical blocks in one object's slice (a power of two). A volume
+ * of the block profile is one device, and its only slice is all of it. */
 struct block_count volume_logical_size(const struct volume *volume);
 struct block_count volume_slice_size(const struct volume *volume);
+/* Blocks that one transaction may change: VOLUME_TXN_BLOCKS_MAX in the state profile, 256 to 4,096
+ * in the block profile. */
+struct block_count volume_txn_size_max(const struct volume *volume);
 
 /* Read one logical block as last committed. A hole reads as zeroes. Unverified plaintext is never
  * released: on an error `out` is zeroed. */
 MUST_CHECK
 enum status volume_read(struct volume *volume, struct logical_block block,
 			uint8_t out[BLOCK_BYTES]);
+
+/* Read neighbouring blocks; those that are neighbours on the device are read at once. On an error
+ * all of `out` is zeroed. STATUS_INVALID: outside the volume; `out` is untouched. */
+MUST_CHECK
+enum status volume_read_blocks(struct volume *volume, struct logical_block first,
+			       struct block_count count, uint8_t *out);
 
 /* A transaction stages changes in memory; nothing reaches the device before commit. One at a time
  * (STATUS_BUSY). */
@@ -148,7 +178,11 @@ enum status volume_txn_begin(struct volume *volume);
 
 /* Stage new content. Only what differs is written: content equal to the committed block costs
  * nothing, and trailing or unchanged parts are not logged where the record format allows it.
- * Staging the same block again replaces it. STATUS_TOO_LARGE beyond VOLUME_TXN_BLOCKS_MAX. */
+ * Staging the same block again replaces it. STATUS_TOO_LARGE beyond volume_txn_size_max().
+ *
+ * Block profile: content is not compared; beyond 32 KiB it goes to fresh blocks on the device at
+ * once, 128 KiB at a time, and becomes part of the volume with the commit. STATUS_NO_SPACE,
+ * STATUS_IO and others then come from here; the transaction can only be aborted after that. */
 MUST_CHECK
 enum status volume_txn_put(struct volume *volume, struct logical_block block,
 			   const uint8_t content[BLOCK_BYTES]);
@@ -162,9 +196,10 @@ enum status volume_txn_read(struct volume *volume, struct logical_block block,
 			    uint8_t out[BLOCK_BYTES]);
 
 /* All or nothing, durable when it returns OK: one device write and one flush for up to 32 KiB of
- * changes. A transaction that changes nothing writes nothing. On an error the transaction is gone;
- * whether it survives a crash is undecided only after STATUS_IO, _TIMEOUT or _BAD_HOST, and then
- * the volume is no longer writable. */
+ * changes. A larger one of the block profile: its data in writes of up to 128 KiB, its records,
+ * one flush. A transaction that changes nothing writes nothing. On an error the transaction is
+ * gone; whether it survives a crash is undecided only after STATUS_IO, _TIMEOUT or _BAD_HOST, and
+ * then the volume is no longer writable. */
 MUST_CHECK
 enum status volume_txn_commit(struct volume *volume);
 void volume_txn_abort(struct volume *volume);

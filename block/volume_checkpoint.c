@@ -37,8 +37,12 @@ static const struct volume_session_row *poorest_session(const struct volume *vol
 	return poorest;
 }
 
+/* The block profile sweeps as much as there is room for, a part at a time. */
 static uint64_t sweep_need(const struct volume *volume)
 {
+	if (volume->geometry.profile == VOLUME_PROFILE_BLOCK) {
+		return 0;
+	}
 	const struct volume_session_row *poorest =
 		sweep_is_wanted(volume) ? poorest_session(volume) : NULL;
 	return poorest == NULL ? 0
@@ -52,18 +56,19 @@ uint64_t volume_checkpoint_need(uint64_t contents, uint64_t nodes)
 
 /* ---- Building ------------------------------------------------------------------------------ */
 
-static enum status entry_rehome(struct volume *volume, const struct volume_overlay_entry *entry)
+static enum status entry_rehome(struct volume *volume, const struct volume_map_entry *entry)
 {
 	enum status status = volume_cursor_seek(volume, entry->logical);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	switch (entry->kind) {
-	case VOLUME_OVERLAY_CONTENT:
+	case VOLUME_MAP_CONTENT:
 		return volume_cursor_put(volume, entry->logical,
-					 volume_overlay_content(volume, entry));
-	case VOLUME_OVERLAY_HOLE: return volume_cursor_put(volume, entry->logical, NULL);
-	case VOLUME_OVERLAY_LOST: break;
+					 volume_map_content(&volume->overlay, entry));
+	case VOLUME_MAP_HOLE: return volume_cursor_put(volume, entry->logical, NULL);
+	case VOLUME_MAP_PLACED: return volume_cursor_place(volume, entry->logical, &entry->entry);
+	case VOLUME_MAP_LOST: break;
 	}
 	/* The old block has to stay unreadable: if the host put its bytes back, the block would
 	 * open without the patch, which is older than the rest of the volume. */
@@ -72,10 +77,11 @@ static enum status entry_rehome(struct volume *volume, const struct volume_overl
 
 static enum status overlay_rehome(struct volume *volume)
 {
-	uint16_t order[VOLUME_OVERLAY_BLOCKS];
-	volume_overlay_sort(volume, order);
-	for (uint32_t i = 0; i < volume->overlay.count; i++) {
-		enum status status = entry_rehome(volume, &volume->overlay.entries[order[i]]);
+	const struct volume_map *overlay = &volume->overlay;
+	uint64_t *order = volume->build.order;
+	volume_map_sort(overlay, order);
+	for (uint32_t i = 0; i < overlay->count; i++) {
+		enum status status = entry_rehome(volume, &overlay->entries[(uint32_t)order[i]]);
 		if (status != STATUS_OK) {
 			return status;
 		}
@@ -139,9 +145,11 @@ static enum status table_and_bitmaps_build(struct volume *volume)
 		return status;
 	}
 	if (build->superblock.table.physical != 0) {
-		volume_build_free(volume, build->superblock.table.physical);
+		status = volume_build_free(volume, build->superblock.table.physical);
 	}
-	status = volume_build_bitmaps(volume);
+	if (status == STATUS_OK) {
+		status = volume_build_bitmaps(volume);
+	}
 	if (status == STATUS_OK) {
 		status = volume_batch_next(volume, physical, &room);
 	}
@@ -173,6 +181,10 @@ static void superblock_fill(struct volume *volume)
 	next->session_generation = session->generation;
 	memcpy(next->session_salt, session->salt, VOLUME_SALT_BYTES);
 	next->next_session = session->id + 1;
+	if (volume->geometry.profile == VOLUME_PROFILE_BLOCK) {
+		next->cursor = volume->bitmaps.cursor;
+		next->free_count = volume->build.free_count;
+	}
 	next->keyslot_epoch = volume->keyslots.epoch;
 	memcpy(next->keyslot_digest, volume->keyslots_digest, SHA256_BYTES);
 }
@@ -190,15 +202,15 @@ static enum status superblock_write(struct volume *volume)
 
 static void build_accept(struct volume *volume)
 {
-	const struct volume_overlay *overlay = &volume->overlay;
+	const struct volume_map *overlay = &volume->overlay;
 	for (uint32_t i = 0; i < overlay->count; i++) {
 		volume->counters.rehomed_blocks +=
-			overlay->entries[i].kind == VOLUME_OVERLAY_CONTENT ? 1u : 0u;
+			overlay->entries[i].kind == VOLUME_MAP_CONTENT ? 1u : 0u;
 	}
 	volume->superblock = volume->build.superblock;
 	volume->table = volume->build.table;
 	volume_bitmaps_accept(volume);
-	volume_overlay_clear(volume);
+	volume_map_clear(&volume->overlay);
 	volume->log.used = 0;
 	volume->counters.checkpoints++;
 }
@@ -206,23 +218,26 @@ static void build_accept(struct volume *volume)
 static void build_begin(struct volume *volume)
 {
 	struct volume_build *build = &volume->build;
-	size_t bitmap_bytes = (size_t)volume->geometry.group_count * BLOCK_BYTES;
 	const struct volume_session_row *poorest = poorest_session(volume);
 	/* What the overlay takes at most, and what the sweep does. */
 	uint64_t need =
 		volume_checkpoint_need(volume->overlay.count, 2ull * volume->overlay.count + 1) +
 		sweep_need(volume);
 	bool sweeps =
-		sweep_is_wanted(volume) && poorest != NULL && need <= volume->bitmaps.free_count;
+		sweep_is_wanted(volume) && poorest != NULL && need <= volume_space_left(volume);
 	build->superblock = volume->superblock;
 	build->table = volume->table;
 	build->batch.count = 0;
 	build->victim = sweeps ? poorest->id : 0;
-	memcpy(volume->bitmaps.next, volume->bitmaps.now, bitmap_bytes);
+	build->deltas.count = 0;
+	build->free_count = volume->bitmaps.free_count;
+	build->taken = 0;
 }
 
 static enum status build_and_write(struct volume *volume)
 {
+	const uint64_t cursor = volume->bitmaps.cursor;
+	const uint64_t left = volume->bitmaps.left;
 	build_begin(volume);
 	enum status status = tree_build(volume);
 	if (status == STATUS_OK) {
@@ -231,6 +246,11 @@ static enum status build_and_write(struct volume *volume)
 	if (status == STATUS_OK) {
 		superblock_fill(volume);
 		status = superblock_write(volume);
+	}
+	if (status != STATUS_OK) {
+		/* Nothing refers to what was written, so the next attempt may begin there too. */
+		volume->bitmaps.cursor = cursor;
+		volume->bitmaps.left = left;
 	}
 	return status;
 }

@@ -42,6 +42,7 @@ static enum status keyslots_write(struct volume *volume, const struct volume_key
 	struct volume_keyslots *keyslots = &volume->keyslots;
 	memcpy(keyslots->uuid, volume->uuid, VOLUME_UUID_BYTES);
 	keyslots->size = volume->geometry.size;
+	keyslots->profile = volume->geometry.profile;
 	enum status status = volume_keyslot_wrap(volume, key, &keyslots->slots[0]);
 	for (uint32_t area = 0; area < 2 && status == STATUS_OK; area++) {
 		keyslots->epoch = area + 1;
@@ -97,13 +98,22 @@ enum status volume_create(const struct volume_environment *environment, struct b
 			  const struct volume_key *key, volume_progress progress,
 			  void *progress_context)
 {
+	return volume_create_profile(environment, VOLUME_PROFILE_STATE, size, key, progress,
+				     progress_context);
+}
+
+enum status volume_create_profile(const struct volume_environment *environment,
+				  enum volume_profile profile, struct block_count size,
+				  const struct volume_key *key, volume_progress progress,
+				  void *progress_context)
+{
 	struct steps steps = {.progress = progress, .context = progress_context};
 	const struct block_device *device = environment->device;
 	struct volume_geometry geometry;
 	struct volume *volume = NULL;
 	enum status status = volume_key_check(key);
 	if (status == STATUS_OK) {
-		status = volume_geometry_from_size(size.n, &geometry);
+		status = volume_geometry_make((uint32_t)profile, size.n, &geometry);
 	}
 	if (status != STATUS_OK) {
 		return status;
@@ -117,12 +127,15 @@ enum status volume_create(const struct volume_environment *environment, struct b
 	if (!device->has_flush) {
 		return STATUS_NO_FLUSH;
 	}
-	status = volume_arena_lay_out(environment, &volume);
+	status = volume_arena_begin(environment, &volume);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	volume->geometry = geometry;
-	status = create(volume, key, &steps);
+	status = volume_arena_lay_out(volume);
+	if (status == STATUS_OK) {
+		status = create(volume, key, &steps);
+	}
 	volume_unmount(volume);
 	return status;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The radix tree, write side: a cursor that holds one path in memory. A checkpoint feeds it changes
  * in logical order; a node is sealed and written once, when the cursor leaves it, so that any
- * number of changes needs three node buffers. */
+ * number of changes needs one node buffer for each level. */
 #include <string.h>
 
 #include "base/bytes.h"
@@ -10,6 +10,11 @@
 static uint8_t *node_at(struct volume *volume, uint32_t level)
 {
 	return volume->build.cursor.nodes + (size_t)(level - VOLUME_LEVEL_LEAF) * BLOCK_BYTES;
+}
+
+static uint32_t root_level(const struct volume *volume)
+{
+	return volume->geometry.tree_levels;
 }
 
 static uint32_t slot_in_parent(uint64_t index)
@@ -21,7 +26,7 @@ static uint32_t slot_in_parent(uint64_t index)
 static enum status parent_entry_get(struct volume *volume, uint32_t level, uint64_t index,
 				    struct volume_entry *entry)
 {
-	if (level == VOLUME_LEVEL_ROOT) {
+	if (level == root_level(volume)) {
 		*entry = volume->build.superblock.tree;
 		return STATUS_OK;
 	}
@@ -32,7 +37,7 @@ static enum status parent_entry_get(struct volume *volume, uint32_t level, uint6
 static void parent_entry_set(struct volume *volume, uint32_t level, uint64_t index,
 			     const struct volume_entry *entry)
 {
-	if (level == VOLUME_LEVEL_ROOT) {
+	if (level == root_level(volume)) {
 		volume->build.superblock.tree = *entry;
 		return;
 	}
@@ -47,8 +52,8 @@ static enum status release(struct volume *volume, const struct volume_entry *old
 	if (old->physical == 0) {
 		return STATUS_OK;
 	}
-	volume_build_free(volume, old->physical);
-	return volume_build_count(volume, old->session, -1);
+	enum status status = volume_build_free(volume, old->physical);
+	return status == STATUS_OK ? volume_build_count(volume, old->session, -1) : status;
 }
 
 /* Seal `plain` into a fresh block of the next state. */
@@ -131,24 +136,26 @@ void volume_cursor_begin(struct volume *volume)
 	memset(cursor->dirty, 0, sizeof(cursor->dirty));
 }
 
-enum status volume_cursor_seek(struct volume *volume, uint32_t logical)
+/* Bring the path down to `lowest` into memory. */
+static enum status seek_level(struct volume *volume, uint32_t logical, uint32_t lowest)
 {
 	struct volume_cursor *cursor = &volume->build.cursor;
 	enum status status = STATUS_OK;
 	/* Leave from the leaf up: a node's entry has to be in its parent before that is sealed. */
-	for (uint32_t level = VOLUME_LEVEL_LEAF; level <= VOLUME_LEVEL_ROOT; level++) {
+	for (uint32_t level = VOLUME_LEVEL_LEAF; level <= root_level(volume); level++) {
 		const uint32_t at = level - VOLUME_LEVEL_LEAF;
 		if (cursor->loaded[at] &&
-		    cursor->index[at] != logical >> (level * VOLUME_NODE_SHIFT)) {
+		    cursor->index[at] != (uint64_t)logical >> (level * VOLUME_NODE_SHIFT)) {
 			status = level_leave(volume, level);
 			if (status != STATUS_OK) {
 				return status;
 			}
 		}
 	}
-	for (uint32_t level = VOLUME_LEVEL_ROOT; level >= VOLUME_LEVEL_LEAF; level--) {
+	for (uint32_t level = root_level(volume); level >= lowest; level--) {
 		if (!cursor->loaded[level - VOLUME_LEVEL_LEAF]) {
-			status = level_enter(volume, level, logical >> (level * VOLUME_NODE_SHIFT));
+			status = level_enter(volume, level,
+					     (uint64_t)logical >> (level * VOLUME_NODE_SHIFT));
 			if (status != STATUS_OK) {
 				return status;
 			}
@@ -157,27 +164,49 @@ enum status volume_cursor_seek(struct volume *volume, uint32_t logical)
 	return STATUS_OK;
 }
 
-enum status volume_cursor_put(struct volume *volume, uint32_t logical, const uint8_t *content)
+/* Give up what the sought slot holds, and let `made` take its place. */
+static enum status leaf_replace(struct volume *volume, uint32_t logical,
+				const struct volume_entry *made)
 {
 	struct volume_entry old;
-	struct volume_entry made = {.physical = 0};
 	uint8_t *leaf = node_at(volume, VOLUME_LEVEL_LEAF);
 	uint32_t slot = slot_in_parent(logical);
 	enum status status = volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF,
 					       logical >> VOLUME_NODE_SHIFT, slot, &old);
-	if (status != STATUS_OK || (content == NULL && old.physical == 0)) {
+	if (status != STATUS_OK || (made->physical == 0 && old.physical == 0)) {
 		return status;
 	}
 	status = release(volume, &old);
-	if (status == STATUS_OK && content != NULL) {
+	if (status == STATUS_OK) {
+		volume_entry_encode(leaf + (size_t)slot * VOLUME_ENTRY_BYTES, made);
+		volume->build.cursor.dirty[0] = true;
+	}
+	return status;
+}
+
+enum status volume_cursor_seek(struct volume *volume, uint32_t logical)
+{
+	return seek_level(volume, logical, VOLUME_LEVEL_LEAF);
+}
+
+enum status volume_cursor_put(struct volume *volume, uint32_t logical, const uint8_t *content)
+{
+	struct volume_entry made = {.physical = 0};
+	enum status status = STATUS_OK;
+	if (content != NULL) {
 		status = place(volume, VOLUME_LEVEL_DATA, logical, content, &made);
 	}
-	if (status != STATUS_OK) {
-		return status;
+	return status == STATUS_OK ? leaf_replace(volume, logical, &made) : status;
+}
+
+enum status volume_cursor_place(struct volume *volume, uint32_t logical,
+				const struct volume_entry *entry)
+{
+	enum status status = volume_build_count(volume, entry->session, 1);
+	if (status == STATUS_OK) {
+		status = volume_build_take(volume, entry->physical);
 	}
-	volume_entry_encode(leaf + (size_t)slot * VOLUME_ENTRY_BYTES, &made);
-	volume->build.cursor.dirty[0] = true;
-	return STATUS_OK;
+	return status == STATUS_OK ? leaf_replace(volume, logical, entry) : status;
 }
 
 enum status volume_cursor_spoil(struct volume *volume, uint32_t logical)
@@ -201,7 +230,7 @@ enum status volume_cursor_spoil(struct volume *volume, uint32_t logical)
 enum status volume_cursor_end(struct volume *volume)
 {
 	enum status status = STATUS_OK;
-	for (uint32_t level = VOLUME_LEVEL_LEAF; level <= VOLUME_LEVEL_ROOT && status == STATUS_OK;
+	for (uint32_t level = VOLUME_LEVEL_LEAF; level <= root_level(volume) && status == STATUS_OK;
 	     level++) {
 		status = level_leave(volume, level);
 	}
@@ -247,33 +276,56 @@ static bool has_child(struct volume *volume, uint32_t level, uint32_t slot)
 	return !bytes_are_zero(entry, VOLUME_ENTRY_BYTES);
 }
 
-static enum status slice_sweep(struct volume *volume, uint32_t slice)
+/* A sweep may stop early: what it has re-sealed is done, and the next checkpoint goes on. */
+static bool sweep_has_room(const struct volume *volume)
 {
-	const uint32_t first = slice << (2 * VOLUME_NODE_SHIFT);
-	enum status status = volume_cursor_seek(volume, first);
-	for (uint32_t slot = 0; slot < VOLUME_NODE_ENTRIES && status == STATUS_OK; slot++) {
-		if (!has_child(volume, VOLUME_LEVEL_LEAF + 1, slot)) {
-			continue;
+	const struct volume_deltas *deltas = &volume->build.deltas;
+	/* One more leaf: its blocks, and a path for each of them at worst. */
+	const size_t most = 2 * (VOLUME_NODE_ENTRIES + 2 * VOLUME_TREE_LEVELS_MAX);
+	return deltas->room - deltas->count > most && volume->bitmaps.left > most &&
+	       volume_space_left(volume) > volume->build.taken + most;
+}
+
+/* The next logical block at or after `logical` that has a leaf, or logical_blocks: descends from
+ * the root along what the cursor loads. */
+static enum status next_leaf(struct volume *volume, uint64_t *logical)
+{
+	uint64_t at = *logical;
+	while (at < volume->geometry.logical_blocks) {
+		uint32_t level = root_level(volume);
+		enum status status = seek_level(volume, (uint32_t)at, level);
+		while (status == STATUS_OK && level > VOLUME_LEVEL_LEAF &&
+		       has_child(volume, level,
+				 slot_in_parent(at >> ((level - 1) * VOLUME_NODE_SHIFT)))) {
+			level--;
+			status = seek_level(volume, (uint32_t)at, level);
 		}
-		uint32_t logical = first + (slot << VOLUME_NODE_SHIFT);
-		status = volume_cursor_seek(volume, logical);
-		if (status == STATUS_OK) {
-			status = leaf_sweep(volume, logical >> VOLUME_NODE_SHIFT);
+		if (status != STATUS_OK || level == VOLUME_LEVEL_LEAF) {
+			*logical = at;
+			return status;
 		}
+		/* Nothing there: past the missing child. */
+		uint32_t shift = (level - 1) * VOLUME_NODE_SHIFT;
+		at = ((at >> shift) + 1) << shift;
 	}
-	return status;
+	*logical = volume->geometry.logical_blocks;
+	return STATUS_OK;
 }
 
 enum status volume_cursor_sweep(struct volume *volume)
 {
+	enum status status = STATUS_OK;
+	uint64_t at = 0;
 	if (volume->build.superblock.tree.physical == 0) {
 		return STATUS_OK;
 	}
-	enum status status = volume_cursor_seek(volume, 0);
-	for (uint32_t slice = 0; slice < VOLUME_NODE_ENTRIES && status == STATUS_OK; slice++) {
-		if (has_child(volume, VOLUME_LEVEL_ROOT, slice)) {
-			status = slice_sweep(volume, slice);
+	while (status == STATUS_OK && sweep_has_room(volume)) {
+		status = next_leaf(volume, &at);
+		if (status != STATUS_OK || at >= volume->geometry.logical_blocks) {
+			break;
 		}
+		status = leaf_sweep(volume, at >> VOLUME_NODE_SHIFT);
+		at = ((at >> VOLUME_NODE_SHIFT) + 1) << VOLUME_NODE_SHIFT;
 	}
 	return status;
 }

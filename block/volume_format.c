@@ -99,7 +99,7 @@ enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
 	uint32_t version = bytes_load_le32(block + 8);
 	uint32_t features = bytes_load_le32(block + 12);
 	uint32_t profile = bytes_load_le32(block + 40);
-	if (version > VOLUME_FORMAT_VERSION || features != 0 || profile > VOLUME_PROFILE_STATE) {
+	if (version > VOLUME_FORMAT_VERSION || features != 0 || profile > VOLUME_PROFILE_BLOCK) {
 		return STATUS_NEWER_FORMAT;
 	}
 	if (version == 0 || profile == 0) {
@@ -156,6 +156,10 @@ void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
 		entry_write(&writer, &superblock->groups[i]);
 	}
+	if (superblock->geometry.profile == VOLUME_PROFILE_BLOCK) {
+		writer_le64(&writer, superblock->cursor);
+		writer_le64(&writer, superblock->free_count);
+	}
 }
 
 static enum status entry_read(struct reader *reader, struct volume_entry *entry)
@@ -165,35 +169,61 @@ static enum status entry_read(struct reader *reader, struct volume_entry *entry)
 	return volume_entry_decode(bytes, entry);
 }
 
+/* Block profile: one entry, the group tree's root (a hole while nothing is allocated). */
+static bool group_root_is_sane(const struct volume_superblock *superblock)
+{
+	const struct volume_geometry *geometry = &superblock->geometry;
+	uint64_t at = superblock->groups[0].physical;
+	for (uint32_t i = 1; i < VOLUME_GROUPS_MAX; i++) {
+		if (superblock->groups[i].physical != 0) {
+			return false;
+		}
+	}
+	return at == 0 || at == volume_group_node_place(geometry, geometry->group_levels, 0, 0) ||
+	       at == volume_group_node_place(geometry, geometry->group_levels, 0, 1);
+}
+
+static bool groups_are_sane(const struct volume_superblock *superblock)
+{
+	const struct volume_geometry *geometry = &superblock->geometry;
+	if (geometry->group_levels != 0) {
+		return group_root_is_sane(superblock);
+	}
+	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
+		uint64_t at = superblock->groups[i].physical;
+		bool is_place = i < geometry->group_count
+					? at == volume_bitmap_place(geometry, i, 0) ||
+						  at == volume_bitmap_place(geometry, i, 1)
+					: at == 0;
+		if (!is_place) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Entries point where their kind may live: a bitmap into its own group's two slots, a node and the
  * table at an allocatable block. */
 static bool superblock_places_are_sane(const struct volume_superblock *superblock)
 {
 	const struct volume_geometry *geometry = &superblock->geometry;
-	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
-		uint64_t at = superblock->groups[i].physical;
-		if (i >= geometry->group_count) {
-			if (at != 0) {
-				return false;
-			}
-			continue;
-		}
-		if (at != volume_bitmap_place(geometry, i, 0) &&
-		    at != volume_bitmap_place(geometry, i, 1)) {
-			return false;
-		}
-	}
-	return volume_is_allocatable(geometry, superblock->table.physical) &&
+	return groups_are_sane(superblock) &&
+	       volume_is_allocatable(geometry, superblock->table.physical) &&
 	       (superblock->tree.physical == 0 ||
 		volume_is_allocatable(geometry, superblock->tree.physical));
 }
 
 static bool superblock_fields_are_sane(const struct volume_superblock *superblock)
 {
-	return superblock->epoch != 0 && superblock->log_offset < VOLUME_RING_BLOCKS &&
+	return superblock->epoch != 0 &&
+	       superblock->log_offset < superblock->geometry.ring_blocks &&
 	       superblock->session != 0 && superblock->next_session > superblock->session &&
 	       superblock->keyslot_epoch != 0 && superblock->flags == 0 &&
-	       superblock->witness_policy == 0 && superblock->sweep_cursor == 0;
+	       superblock->witness_policy == 0 && superblock->sweep_cursor == 0 &&
+	       superblock->free_count <= volume_allocatable_count(&superblock->geometry) &&
+	       (superblock->geometry.profile == VOLUME_PROFILE_STATE ||
+		(superblock->cursor >= superblock->geometry.group_first &&
+		 superblock->cursor < superblock->geometry.group_end));
 }
 
 static enum status superblock_entries_read(struct reader *reader,
@@ -227,11 +257,12 @@ static bool rest_is_zero(struct reader *reader, size_t size_bytes)
 }
 
 enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
-					  uint64_t size, struct volume_superblock *superblock)
+					  uint32_t profile, uint64_t size,
+					  struct volume_superblock *superblock)
 {
-	struct volume_superblock read;
+	struct volume_superblock read = {.cursor = 0};
 	struct reader reader;
-	if (volume_geometry_from_size(size, &read.geometry) != STATUS_OK) {
+	if (volume_geometry_make(profile, size, &read.geometry) != STATUS_OK) {
 		return STATUS_AUTH_META;
 	}
 	reader_init(&reader, body, VOLUME_SUPERBLOCK_BODY_BYTES);
@@ -240,7 +271,7 @@ enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_B
 	uint32_t ring_blocks = reader_le32(&reader);
 	uint32_t group_count = reader_le32(&reader);
 	uint64_t group_first = reader_le64(&reader);
-	/* This profile has one geometry for each size; the fields are for later profiles. */
+	/* Each profile has one geometry for each size; the fields are for later profiles. */
 	if (ring_first != read.geometry.ring_first || ring_blocks != read.geometry.ring_blocks ||
 	    group_count != read.geometry.group_count || group_first != read.geometry.group_first) {
 		return STATUS_AUTH_META;
@@ -256,8 +287,14 @@ enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_B
 	}
 	superblock_tail_read(&reader, &read);
 	if (!rest_is_zero(&reader, BODY_GROUPS_AT - reader.at) ||
-	    superblock_entries_read(&reader, &read) != STATUS_OK ||
-	    !rest_is_zero(&reader, reader_left(&reader)) || !reader_ok(&reader) ||
+	    superblock_entries_read(&reader, &read) != STATUS_OK) {
+		return STATUS_AUTH_META;
+	}
+	if (profile == VOLUME_PROFILE_BLOCK) {
+		read.cursor = reader_le64(&reader);
+		read.free_count = reader_le64(&reader);
+	}
+	if (!rest_is_zero(&reader, reader_left(&reader)) || !reader_ok(&reader) ||
 	    !superblock_fields_are_sane(&read) || !superblock_places_are_sane(&read)) {
 		return STATUS_AUTH_META;
 	}

@@ -18,43 +18,64 @@
 #include "crypto/hash.h"
 
 #define VOLUME_FORMAT_VERSION 1u
-#define VOLUME_PROFILE_STATE  1u
 #define VOLUME_SALT_BYTES     32u
 #define VOLUME_ANCHOR_BYTES   SHA256_BYTES
 
 /* ---- Geometry ------------------------------------------------------------------------------ */
 
-#define VOLUME_RING_BLOCKS    256u   /* 1 MiB. */
-#define VOLUME_GROUP_BLOCKS   32768u /* One bitmap block's worth. */
-#define VOLUME_GROUP_RESERVED 2u     /* A group's first blocks: its bitmap, alternately. */
-#define VOLUME_GROUPS_MAX     16u
-#define VOLUME_TREE_LEVELS    3u
-#define VOLUME_NODE_ENTRIES   128u
-#define VOLUME_NODE_SHIFT     7u
-#define VOLUME_SLICE_BLOCKS   (1u << (2u * VOLUME_NODE_SHIFT))
-#define VOLUME_LOGICAL_BLOCKS (1u << (3u * VOLUME_NODE_SHIFT))
-#define VOLUME_NOT_A_BLOCK    UINT64_MAX
-#define VOLUME_COPIES         2u /* Of each superblock slot and each keyslot area. */
+#define VOLUME_RING_BLOCKS     256u   /* 1 MiB: state profile, and the least of the other. */
+#define VOLUME_RING_BLOCKS_MAX 16384u /* 64 MiB. */
+#define VOLUME_GROUP_BLOCKS    32768u /* One bitmap block's worth. */
+#define VOLUME_GROUP_RESERVED  2u     /* A group's first blocks: its bitmap, alternately. */
+/* Block profile: and a node of the group tree for each of its heights, alternately too. */
+#define VOLUME_GROUP_RESERVED_BLOCK 8u
+#define VOLUME_GROUPS_MAX           16u /* State profile: the superblock has their entries. */
+#define VOLUME_GROUP_LEVELS_MAX     3u
+#define VOLUME_TREE_LEVELS          3u /* State profile. */
+#define VOLUME_TREE_LEVELS_MAX      5u
+#define VOLUME_NODE_ENTRIES         128u
+#define VOLUME_NODE_SHIFT           7u
+#define VOLUME_SLICE_BLOCKS         (1u << (2u * VOLUME_NODE_SHIFT))
+#define VOLUME_LOGICAL_BLOCKS       (1u << (3u * VOLUME_NODE_SHIFT))
+#define VOLUME_NOT_A_BLOCK          UINT64_MAX
+#define VOLUME_COPIES               2u /* Of each superblock slot and each keyslot area. */
 
-/* Where everything is. Follows from the size alone. */
+/* Where everything is, and how much a mount must find room for. Follows from profile and size. */
 struct volume_geometry {
+	enum volume_profile profile;
 	uint64_t size;
 	uint64_t ring_first;
 	uint64_t ring_blocks;
 	uint64_t group_first; /* First block of group 0. */
 	uint64_t group_end;   /* One past the last block of the last group. */
 	uint32_t group_count;
+	uint32_t group_reserved; /* First blocks of each group. */
+	uint32_t group_levels;   /* Of the group tree; 0: the superblock has the entries. */
+	uint32_t tree_levels;
+	uint64_t logical_blocks;
+	uint64_t slice_blocks;
+	/* Between two checkpoints: distinct blocks in the log, and those with content inline. */
+	uint32_t overlay_blocks;
+	uint32_t overlay_contents;
+	/* In one transaction: blocks, and those of them that are kept in memory. */
+	uint32_t txn_blocks;
+	uint32_t txn_contents;
 };
 
-/* STATUS_INVALID: not a size of the state profile. */
+/* STATUS_INVALID: not a size of that profile, or no profile. */
 MUST_CHECK
-enum status volume_geometry_from_size(uint64_t size, struct volume_geometry *geometry);
+enum status volume_geometry_make(uint32_t profile, uint64_t size, struct volume_geometry *geometry);
 /* Copy 0 is near the start of the device, copy 1 at the end of the volume. */
 uint64_t volume_superblock_place(uint64_t size, uint32_t slot, uint32_t copy);
 uint64_t volume_keyslots_place(uint64_t size, uint32_t area, uint32_t copy);
 /* True for a block that may hold data, a node or the session table. */
 bool volume_is_allocatable(const struct volume_geometry *geometry, uint64_t block);
 uint64_t volume_bitmap_place(const struct volume_geometry *geometry, uint32_t group, uint32_t slot);
+/* Of a node of the group tree; height 1 holds the bitmaps' entries. */
+uint64_t volume_group_node_place(const struct volume_geometry *geometry, uint32_t height,
+				 uint64_t index, uint32_t slot);
+/* Blocks that may hold data, nodes or the table. */
+uint64_t volume_allocatable_count(const struct volume_geometry *geometry);
 
 /* ---- Tree entries -------------------------------------------------------------------------- */
 
@@ -104,7 +125,11 @@ struct volume_superblock {
 	uint8_t anchor[VOLUME_ANCHOR_BYTES];
 	struct volume_entry tree;
 	struct volume_entry table;
-	struct volume_entry groups[VOLUME_GROUPS_MAX];
+	struct volume_entry
+		groups[VOLUME_GROUPS_MAX]; /* Block profile: [0] is the group tree's root. */
+	/* Block profile: where allocation goes on, and how many blocks are free. */
+	uint64_t cursor;
+	uint64_t free_count;
 	/* The session that wrote this superblock; it seals the session table. */
 	uint32_t session;
 	uint32_t session_generation;
@@ -131,10 +156,12 @@ enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
 					    struct volume_superblock_header *header);
 void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 				   const struct volume_superblock *superblock);
-/* `size` as the header says. STATUS_AUTH_META: no writer of this format wrote that. */
+/* `profile` and `size` as the header says. STATUS_AUTH_META: no writer of this format wrote that.
+ */
 MUST_CHECK
 enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
-					  uint64_t size, struct volume_superblock *superblock);
+					  uint32_t profile, uint64_t size,
+					  struct volume_superblock *superblock);
 
 /* ---- Keyslots ------------------------------------------------------------------------------ */
 
@@ -160,6 +187,7 @@ struct volume_keyslot {
 struct volume_keyslots {
 	uint8_t uuid[VOLUME_UUID_BYTES];
 	uint64_t size; /* Of the volume, so that the copies at its end can be found. */
+	enum volume_profile profile;
 	uint64_t epoch;
 	struct volume_keyslot slots[VOLUME_KEYSLOTS_MAX];
 };

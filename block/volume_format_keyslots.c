@@ -49,6 +49,9 @@ enum status volume_keyslots_encode(uint8_t block[BLOCK_BYTES],
 	memcpy(block + 16, keyslots->uuid, VOLUME_UUID_BYTES);
 	bytes_store_le64(block + 32, keyslots->size);
 	bytes_store_le64(block + 40, keyslots->epoch);
+	bytes_store_le32(block + 48, keyslots->profile == VOLUME_PROFILE_BLOCK
+					     ? (uint32_t)VOLUME_PROFILE_BLOCK
+					     : 0);
 	for (size_t i = 0; i < VOLUME_KEYSLOTS_MAX; i++) {
 		volume_keyslot_encode(block + SLOTS_AT + i * VOLUME_KEYSLOT_BYTES,
 				      &keyslots->slots[i]);
@@ -96,9 +99,13 @@ static bool area_body_decode(const uint8_t block[BLOCK_BYTES], struct volume_key
 	memcpy(keyslots->uuid, block + 16, VOLUME_UUID_BYTES);
 	keyslots->size = bytes_load_le64(block + 32);
 	keyslots->epoch = bytes_load_le64(block + 40);
+	/* 0 is what the first writers of the state profile left there. */
+	uint32_t profile = bytes_load_le32(block + 48);
+	keyslots->profile = profile == 0 ? VOLUME_PROFILE_STATE : VOLUME_PROFILE_BLOCK;
 	bool is_sane = bytes_load_le32(block + 8) != 0 &&
 		       bytes_load_le32(block + 12) == VOLUME_KEYSLOTS_MAX && keyslots->epoch != 0 &&
-		       bytes_are_zero(block + 48, SLOTS_AT - 48) &&
+		       (profile == 0 || profile == VOLUME_PROFILE_BLOCK) &&
+		       bytes_are_zero(block + 52, SLOTS_AT - 52) &&
 		       bytes_are_zero(block + slots_end, VOLUME_KEYSLOTS_DIGEST_OFFSET - slots_end);
 	for (size_t i = 0; i < VOLUME_KEYSLOTS_MAX && is_sane; i++) {
 		is_sane = slot_decode(block + SLOTS_AT + i * VOLUME_KEYSLOT_BYTES,
@@ -124,6 +131,7 @@ enum status volume_keyslots_decode(const uint8_t block[BLOCK_BYTES],
 		return STATUS_NEWER_FORMAT;
 	}
 	struct volume_keyslots read;
+	memset(&read, 0, sizeof(read)); /* Padding as well: it is compared and copied whole. */
 	if (!area_body_decode(block, &read)) {
 		return STATUS_AUTH_META;
 	}

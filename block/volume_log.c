@@ -9,18 +9,19 @@
 #include "crypto/hash.h"
 
 /* Blocks that are skipped at the ring's end for a record of this size. */
-static uint32_t blocks_skipped(const struct volume_log *log, uint32_t block_count)
+static uint32_t blocks_skipped(const struct volume *volume, uint32_t block_count)
 {
-	return log->offset + block_count > VOLUME_RING_BLOCKS ? VOLUME_RING_BLOCKS - log->offset
-							      : 0;
+	const uint32_t ring = (uint32_t)volume->geometry.ring_blocks;
+	const uint32_t offset = volume->log.offset;
+	return offset + block_count > ring ? ring - offset : 0;
 }
 
 bool volume_log_has_room(const struct volume *volume, uint32_t block_count)
 {
 	const struct volume_log *log = &volume->log;
 	/* An empty log takes any record: the skipped blocks and the record fit the whole ring. */
-	return log->used == 0 ||
-	       log->used + blocks_skipped(log, block_count) + block_count <= VOLUME_RING_LIMIT;
+	return log->used == 0 || log->used + blocks_skipped(volume, block_count) + block_count <=
+					 volume->geometry.ring_blocks / 2;
 }
 
 /* A_n = HMAC(K, A_{n-1} || sequence || tag || epoch || keyslot digest). */
@@ -50,26 +51,27 @@ enum status volume_log_extend(struct volume *volume, uint32_t offset, uint32_t b
 			      const uint8_t tag[AEAD_TAG_BYTES])
 {
 	struct volume_log *log = &volume->log;
+	const uint32_t ring = (uint32_t)volume->geometry.ring_blocks;
 	enum status status = anchor_extend(volume, log->sequence + 1, tag);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	if (offset != log->offset) {
-		log->used += VOLUME_RING_BLOCKS - log->offset;
+		log->used += ring - log->offset;
 	}
 	log->used += block_count;
-	log->offset = (offset + block_count) % VOLUME_RING_BLOCKS;
+	log->offset = (offset + block_count) % ring;
 	log->sequence++;
 	memcpy(log->tag, tag, AEAD_TAG_BYTES);
 	return STATUS_OK;
 }
 
-static void record_fill(struct volume *volume, uint32_t change_count)
+static void record_fill(struct volume *volume, uint32_t change_count, bool commits)
 {
 	const struct volume_log *log = &volume->log;
 	struct volume_record record = {
 		.session = volume->session.id,
-		.flags = VOLUME_RECORD_COMMIT | VOLUME_RECORD_UNANCHORED,
+		.flags = VOLUME_RECORD_UNANCHORED | (commits ? (uint32_t)VOLUME_RECORD_COMMIT : 0),
 		.change_count = change_count,
 		.epoch = volume->superblock.epoch,
 		.sequence = log->sequence + 1,
@@ -80,15 +82,16 @@ static void record_fill(struct volume *volume, uint32_t change_count)
 	volume_record_body_encode(log->record + VOLUME_RECORD_HEADER_BYTES, &record);
 }
 
-enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t change_count)
+enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t change_count,
+			      bool commits)
 {
 	struct volume_log *log = &volume->log;
 	uint32_t block_count = (uint32_t)((size_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES);
-	uint32_t offset = blocks_skipped(log, block_count) != 0 ? 0 : log->offset;
+	uint32_t offset = blocks_skipped(volume, block_count) != 0 ? 0 : log->offset;
 	uint64_t place = volume->geometry.ring_first + offset;
 	uint8_t tag[AEAD_TAG_BYTES];
 	memset(log->record + size_bytes, 0, (size_t)block_count * BLOCK_BYTES - size_bytes);
-	record_fill(volume, change_count);
+	record_fill(volume, change_count, commits);
 	enum status status = volume_record_seal(volume, log->record, block_count, tag);
 	if (status != STATUS_OK) {
 		return status;
@@ -96,14 +99,17 @@ enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t
 	status = block_write(volume->device, (struct physical_block){place},
 			     (struct block_count){block_count}, log->record);
 	if (status == STATUS_OK) {
-		status = block_flush(volume->device);
-	}
-	if (status == STATUS_OK) {
 		volume->counters.log_writes++;
 		status = volume_log_extend(volume, offset, block_count, tag);
 	}
-	if (status == STATUS_OK) {
-		log->durable_sequence = log->sequence;
-	}
 	return volume_note_write(volume, status, place);
+}
+
+enum status volume_log_flush(struct volume *volume)
+{
+	enum status status = volume_note_write(volume, block_flush(volume->device), UINT64_MAX);
+	if (status == STATUS_OK) {
+		volume->log.durable_sequence = volume->log.sequence;
+	}
+	return status;
 }

@@ -30,8 +30,10 @@ static enum status area_copy_read(struct volume *volume, uint64_t place, struct 
 	if (status == STATUS_OK) {
 		status = volume_keyslots_decode(volume->scratch, &copy->keyslots, copy->digest);
 	}
+	bool is_ours = status == STATUS_OK && copy->keyslots.size == volume->geometry.size &&
+		       copy->keyslots.profile == volume->geometry.profile;
 	if (status == STATUS_NOT_A_VOLUME || status == STATUS_NEWER_FORMAT ||
-	    (status == STATUS_OK && copy->keyslots.size != volume->geometry.size)) {
+	    (status == STATUS_OK && !is_ours)) {
 		status = STATUS_AUTH_META;
 	}
 	copy->intact = status == STATUS_OK;
@@ -221,8 +223,8 @@ static enum status tables_load(struct volume *volume)
 	}
 	if (status == STATUS_OK && volume->superblock.tree.physical != 0) {
 		const uint8_t *root = NULL;
-		status = volume_node_get(volume, VOLUME_LEVEL_ROOT, 0, &volume->superblock.tree,
-					 &root);
+		status = volume_node_get(volume, volume->geometry.tree_levels, 0,
+					 &volume->superblock.tree, &root);
 	}
 	return status;
 }
@@ -273,8 +275,12 @@ static enum status mount(struct volume *volume, const struct volume_key *key)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (volume_geometry_from_size(sighting.size, &volume->geometry) != STATUS_OK) {
+	if (volume_geometry_make(sighting.profile, sighting.size, &volume->geometry) != STATUS_OK) {
 		return STATUS_AUTH_META;
+	}
+	status = volume_arena_lay_out(volume);
+	if (status != STATUS_OK) {
+		return status;
 	}
 	volume_pairs_init(volume);
 	status = unlock(volume, key);
@@ -324,7 +330,7 @@ enum status volume_mount(const struct volume_environment *environment, const str
 		status = device_check(environment->device, read_only);
 	}
 	if (status == STATUS_OK) {
-		status = volume_arena_lay_out(environment, &made);
+		status = volume_arena_begin(environment, &made);
 	}
 	if (status == STATUS_OK) {
 		made->read_only = read_only;

@@ -58,7 +58,33 @@ void volume_changes_begin(struct reader *reader, const uint8_t *body, size_t siz
 	reader_skip(reader, VOLUME_RECORD_BODY_BYTES);
 }
 
-enum status volume_change_decode(struct reader *reader, struct volume_change *change)
+/* Count, places and counters of an extent. */
+static bool extent_decode(const struct volume_geometry *geometry, struct volume_change *change)
+{
+	struct reader reader;
+	reader_init(&reader, change->bytes, change->size_bytes);
+	change->physical = reader_le64(&reader);
+	change->counter = reader_le32(&reader);
+	size_t left = reader_left(&reader);
+	change->count = (uint32_t)(left / AEAD_TAG_BYTES);
+	change->bytes = reader_bytes(&reader, left);
+	if (geometry->profile != VOLUME_PROFILE_BLOCK || !reader_ok(&reader) ||
+	    left % AEAD_TAG_BYTES != 0 || change->count == 0 || change->offset != 0 ||
+	    change->counter == 0 || change->counter > UINT32_MAX - change->count ||
+	    change->count > geometry->logical_blocks - change->logical) {
+		return false;
+	}
+	for (uint32_t i = 0; i < change->count; i++) {
+		/* Far from wrapping: what is allocatable is within the volume. */
+		if (!volume_is_allocatable(geometry, change->physical + i)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+enum status volume_change_decode(const struct volume_geometry *geometry, struct reader *reader,
+				 struct volume_change *change)
 {
 	uint32_t logical = reader_le32(reader);
 	uint32_t place = reader_le16(reader);
@@ -66,8 +92,9 @@ enum status volume_change_decode(struct reader *reader, struct volume_change *ch
 	const uint8_t *bytes = reader_bytes(reader, size_bytes);
 	uint32_t kind = place >> KIND_SHIFT;
 	uint32_t offset = place & OFFSET_MASK;
-	if (!reader_ok(reader) || logical >= VOLUME_LOGICAL_BLOCKS || kind > VOLUME_CHANGE_HOLE ||
-	    offset + size_bytes > BLOCK_BYTES) {
+	if (!reader_ok(reader) || logical >= geometry->logical_blocks ||
+	    kind > VOLUME_CHANGE_EXTENT ||
+	    (kind != VOLUME_CHANGE_EXTENT && offset + size_bytes > BLOCK_BYTES)) {
 		return STATUS_AUTH_META;
 	}
 	if (kind == VOLUME_CHANGE_HOLE && (offset != 0 || size_bytes != 0)) {
@@ -80,16 +107,20 @@ enum status volume_change_decode(struct reader *reader, struct volume_change *ch
 		.size_bytes = size_bytes,
 		.bytes = bytes,
 	};
+	if (kind == VOLUME_CHANGE_EXTENT && !extent_decode(geometry, change)) {
+		return STATUS_AUTH_META;
+	}
 	return STATUS_OK;
 }
 
-static bool changes_are_sane(const uint8_t *body, size_t size_bytes, uint32_t count)
+static bool changes_are_sane(const struct volume_geometry *geometry, const uint8_t *body,
+			     size_t size_bytes, uint32_t count)
 {
 	struct reader reader;
 	volume_changes_begin(&reader, body, size_bytes);
 	for (uint32_t i = 0; i < count; i++) {
 		struct volume_change change;
-		if (volume_change_decode(&reader, &change) != STATUS_OK) {
+		if (volume_change_decode(geometry, &reader, &change) != STATUS_OK) {
 			return false;
 		}
 	}
@@ -98,8 +129,8 @@ static bool changes_are_sane(const uint8_t *body, size_t size_bytes, uint32_t co
 	return reader_ok(&reader) && padding != NULL && bytes_are_zero(padding, left);
 }
 
-enum status volume_record_body_decode(const uint8_t *body, size_t size_bytes,
-				      struct volume_record *record)
+enum status volume_record_body_decode(const struct volume_geometry *geometry, const uint8_t *body,
+				      size_t size_bytes, struct volume_record *record)
 {
 	if (size_bytes < VOLUME_RECORD_BODY_BYTES) {
 		return STATUS_AUTH_META;
@@ -114,11 +145,13 @@ enum status volume_record_body_decode(const uint8_t *body, size_t size_bytes,
 	};
 	memcpy(read.previous_tag, body + 32, AEAD_TAG_BYTES);
 	memcpy(read.anchor, body + 48, VOLUME_CHAIN_ANCHOR_BYTES);
-	/* A transaction is one record in this profile, and some transaction is never empty. */
-	if (read.flags != (VOLUME_RECORD_COMMIT | VOLUME_RECORD_UNANCHORED) ||
-	    read.change_count == 0 || read.session == 0 || read.sequence == 0 ||
+	/* A transaction is one record in the state profile, and none is ever empty. */
+	bool has_flags = read.flags == (VOLUME_RECORD_COMMIT | VOLUME_RECORD_UNANCHORED) ||
+			 (read.flags == VOLUME_RECORD_UNANCHORED &&
+			  geometry->profile == VOLUME_PROFILE_BLOCK);
+	if (!has_flags || read.change_count == 0 || read.session == 0 || read.sequence == 0 ||
 	    read.durable_sequence >= read.sequence ||
-	    !changes_are_sane(body, size_bytes, read.change_count)) {
+	    !changes_are_sane(geometry, body, size_bytes, read.change_count)) {
 		return STATUS_AUTH_META;
 	}
 	*record = read;
@@ -214,4 +247,14 @@ uint32_t volume_changes_encode(struct writer *writer, uint32_t logical, const ui
 void volume_change_hole_encode(struct writer *writer, uint32_t logical)
 {
 	change_write(writer, logical, VOLUME_CHANGE_HOLE, 0, NULL, 0);
+}
+
+void volume_change_extent_encode(struct writer *writer, uint32_t logical, uint64_t physical,
+				 uint32_t counter, uint32_t count)
+{
+	writer_le32(writer, logical);
+	writer_le16(writer, (uint16_t)(VOLUME_CHANGE_EXTENT << KIND_SHIFT));
+	writer_le16(writer, (uint16_t)(VOLUME_EXTENT_HEADER_BYTES + count * AEAD_TAG_BYTES));
+	writer_le64(writer, physical);
+	writer_le32(writer, counter);
 }

@@ -21,6 +21,8 @@
 #define VOLUME_RECORD_BODY_BYTES   64u /* Sealed, before the changes. */
 #define VOLUME_RECORD_OVERHEAD     (VOLUME_RECORD_HEADER_BYTES + VOLUME_RECORD_BODY_BYTES)
 #define VOLUME_CHANGE_HEADER_BYTES 8u
+#define VOLUME_EXTENT_HEADER_BYTES 12u /* Place and counter, before the tags. */
+#define VOLUME_EXTENT_BLOCKS_MAX   2048u
 /* One block never costs more than itself and one header: a gap of unchanged bytes splits a range
  * only if that saves something. */
 #define VOLUME_CHANGE_BYTES_MAX (VOLUME_CHANGE_HEADER_BYTES + BLOCK_BYTES)
@@ -56,11 +58,12 @@ struct volume_record {
 	uint8_t anchor[VOLUME_CHAIN_ANCHOR_BYTES]; /* Of the history before this record. */
 };
 
-/* Kinds of change; 3 is kept for out-of-line data (block profile). */
 enum volume_change_kind {
 	VOLUME_CHANGE_PATCH = 0, /* Bytes over the content so far. */
 	VOLUME_CHANGE_FRESH = 1, /* The block becomes zeroes, then bytes over it. */
 	VOLUME_CHANGE_HOLE = 2,  /* The block becomes a hole; no bytes. */
+	/* Neighbouring blocks were sealed into neighbouring places (block profile). */
+	VOLUME_CHANGE_EXTENT = 3,
 };
 
 struct volume_change {
@@ -68,7 +71,11 @@ struct volume_change {
 	uint32_t logical;
 	uint32_t offset;
 	uint32_t size_bytes;
-	const uint8_t *bytes; /* Borrowed from the record. */
+	const uint8_t *bytes; /* Borrowed from the record. EXTENT: the tags. */
+	/* EXTENT only. */
+	uint64_t physical;
+	uint32_t counter; /* Of the first block; the others follow. */
+	uint32_t count;
 };
 
 void volume_record_header_encode(uint8_t *to, const struct volume_record_header *header);
@@ -81,13 +88,14 @@ void volume_record_body_encode(uint8_t to[VOLUME_RECORD_BODY_BYTES],
 /* `body` is all of the opened text. Checks every change and the padding as well. STATUS_AUTH_META:
  * no writer of this format wrote that. */
 MUST_CHECK
-enum status volume_record_body_decode(const uint8_t *body, size_t size_bytes,
-				      struct volume_record *record);
+enum status volume_record_body_decode(const struct volume_geometry *geometry, const uint8_t *body,
+				      size_t size_bytes, struct volume_record *record);
 
 /* Walk the changes of a body: `reader` starts behind the fixed part (volume_changes_begin). */
 void volume_changes_begin(struct reader *reader, const uint8_t *body, size_t size_bytes);
 MUST_CHECK
-enum status volume_change_decode(struct reader *reader, struct volume_change *change);
+enum status volume_change_decode(const struct volume_geometry *geometry, struct reader *reader,
+				 struct volume_change *change);
 /* Apply one PATCH or FRESH to a block's content. */
 void volume_change_apply(const struct volume_change *change, uint8_t content[BLOCK_BYTES]);
 
@@ -96,3 +104,6 @@ void volume_change_apply(const struct volume_change *change, uint8_t content[BLO
 uint32_t volume_changes_encode(struct writer *writer, uint32_t logical, const uint8_t *base,
 			       const uint8_t content[BLOCK_BYTES]);
 void volume_change_hole_encode(struct writer *writer, uint32_t logical);
+/* Begin an extent whose tags (count of them) the caller writes next. */
+void volume_change_extent_encode(struct writer *writer, uint32_t logical, uint64_t physical,
+				 uint32_t counter, uint32_t count);

@@ -72,6 +72,14 @@ enum status volume_session_renew(struct volume *volume)
 	    session->data_seals < enough) {
 		return STATUS_OK;
 	}
+	if (session->ready && volume->geometry.profile == VOLUME_PROFILE_BLOCK) {
+		/* The log may speak of its blocks. */
+		enum status status = volume_session_learn(volume, session->id, session->generation,
+							  session->salt);
+		if (status != STATUS_OK) {
+			return STATUS_NO_SPACE;
+		}
+	}
 	return volume_session_begin(volume, session->id + 1);
 }
 
@@ -85,6 +93,27 @@ struct volume_session_row *volume_table_find(struct volume_session_table *table,
 		}
 	}
 	return NULL;
+}
+
+enum status volume_session_learn(struct volume *volume, uint32_t id, uint32_t generation,
+				 const uint8_t salt[VOLUME_SALT_BYTES])
+{
+	struct volume_session_table *table = &volume->table;
+	const struct volume_session_row *known = volume_table_find(table, id);
+	if (known != NULL) {
+		return memcmp(known->salt, salt, VOLUME_SALT_BYTES) == 0 ? STATUS_OK
+									 : STATUS_AUTH_META;
+	}
+	if (table->count == VOLUME_SESSIONS_MAX) {
+		return STATUS_AUTH_META; /* Its writer made sure that there is room. */
+	}
+	uint32_t at = table->count++;
+	for (; at > 0 && table->rows[at - 1].id > id; at--) {
+		table->rows[at] = table->rows[at - 1]; /* Rising ids. */
+	}
+	table->rows[at] = (struct volume_session_row){.id = id, .generation = generation};
+	memcpy(table->rows[at].salt, salt, VOLUME_SALT_BYTES);
+	return STATUS_OK;
 }
 
 static struct volume_session_keys *key_cache_victim(struct volume *volume)
@@ -178,9 +207,10 @@ enum status volume_block_seal(struct volume *volume, uint32_t level, uint64_t in
 	return status;
 }
 
-/* Ciphertext is in `scratch`, private memory: the host cannot change it during the pass. */
-static enum status scratch_open(struct volume *volume, uint32_t level, uint64_t index,
-				const struct volume_entry *entry, uint8_t *out)
+/* Ciphertext is in private memory: the host cannot change it during the pass. */
+enum status volume_cipher_open(struct volume *volume, uint32_t level, uint64_t index,
+			       const struct volume_entry *entry, const uint8_t *cipher,
+			       uint8_t *out)
 {
 	bool is_data = level == VOLUME_LEVEL_DATA;
 	uint8_t aad[BLOCK_AAD_BYTES];
@@ -198,8 +228,8 @@ static enum status scratch_open(struct volume *volume, uint32_t level, uint64_t 
 	}
 	nonce_make(is_data ? VOLUME_DOMAIN_DATA : VOLUME_DOMAIN_NODE, entry->counter, nonce);
 	block_aad(volume, level, index, aad);
-	enum status status = aead_open(key, nonce, aad, sizeof(aad), volume->scratch, out,
-				       BLOCK_BYTES, entry->tag);
+	enum status status =
+		aead_open(key, nonce, aad, sizeof(aad), cipher, out, BLOCK_BYTES, entry->tag);
 	if (status == STATUS_AUTH_FAILED) {
 		return is_data ? STATUS_AUTH_DATA : STATUS_AUTH_META;
 	}
@@ -212,7 +242,7 @@ enum status volume_block_open(struct volume *volume, uint32_t level, uint64_t in
 	enum status status = block_read(volume->device, (struct physical_block){entry->physical},
 					(struct block_count){1}, volume->scratch);
 	if (status == STATUS_OK) {
-		status = scratch_open(volume, level, index, entry, out);
+		status = volume_cipher_open(volume, level, index, entry, volume->scratch, out);
 	}
 	if (status != STATUS_OK) {
 		memset(out, 0, BLOCK_BYTES);
@@ -313,7 +343,7 @@ enum status volume_superblock_seal(struct volume *volume, const struct volume_su
 	uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES];
 	struct volume_superblock_header header = {
 		.version = VOLUME_FORMAT_VERSION,
-		.profile = VOLUME_PROFILE_STATE,
+		.profile = volume->geometry.profile,
 		.generation = volume->generation,
 		.size = from->geometry.size,
 	};
@@ -343,7 +373,9 @@ enum status volume_superblock_open(struct volume *volume, const uint8_t block[BL
 		return status;
 	}
 	if (memcmp(header.uuid, volume->uuid, VOLUME_UUID_BYTES) != 0 ||
-	    header.size != volume->geometry.size || header.generation != volume->generation) {
+	    header.size != volume->geometry.size ||
+	    header.profile != (uint32_t)volume->geometry.profile ||
+	    header.generation != volume->generation) {
 		return STATUS_AUTH_META;
 	}
 	struct aead_key key;
@@ -358,7 +390,8 @@ enum status volume_superblock_open(struct volume *volume, const uint8_t block[BL
 	}
 	aead_key_erase(&key);
 	if (status == STATUS_OK) {
-		status = volume_superblock_body_decode(body, header.size, superblock);
+		status = volume_superblock_body_decode(body, header.profile, header.size,
+						       superblock);
 	}
 	secure_zero(body, sizeof(body));
 	return status == STATUS_AUTH_FAILED ? STATUS_AUTH_META : status;

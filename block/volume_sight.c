@@ -19,7 +19,9 @@ static void sight_superblock(const uint8_t *block, struct volume_sighting *sight
 		return;
 	}
 	sighting->size = header.size;
+	sighting->profile = header.profile;
 	sighting->info.format_version = header.version;
+	sighting->info.profile = (enum volume_profile)header.profile;
 	sighting->info.size = (struct block_count){header.size};
 	memcpy(sighting->info.uuid, header.uuid, VOLUME_UUID_BYTES);
 }
@@ -36,7 +38,9 @@ static void sight_keyslots(const uint8_t *block, struct volume_sighting *sightin
 		return;
 	}
 	sighting->size = keyslots.size;
+	sighting->profile = (uint32_t)keyslots.profile;
 	sighting->info.format_version = VOLUME_FORMAT_VERSION;
+	sighting->info.profile = keyslots.profile;
 	sighting->info.size = (struct block_count){keyslots.size};
 	memcpy(sighting->info.uuid, keyslots.uuid, VOLUME_UUID_BYTES);
 }

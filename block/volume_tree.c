@@ -1,21 +1,34 @@
 // SPDX-License-Identifier: MIT
-/* The radix tree, read side: 128 ways, 3 levels, indexed by logical block. A node's tag is in its
- * parent's entry and the root's in the superblock, so a node that opens is the current one. */
+/* The radix tree, read side: 128 ways, 2 to 5 levels, indexed by logical block. A node's tag is in
+ * its parent's entry and the root's in the superblock, so a node that opens is the current one. */
 #include <string.h>
 
 #include "block/volume_internal.h"
 
+/* The ways of the set that a node belongs to: neighbours spread, levels do not collide. */
+static uint32_t set_of(const struct volume *volume, uint32_t level, uint64_t index)
+{
+	uint64_t hash = (index + ((uint64_t)level << 56)) * 0x9e3779b97f4a7c15u >> 32;
+	return (uint32_t)hash & (volume->node_cache_sets - 1);
+}
+
+static bool is_same_node(const struct volume_cached_node *cached, uint32_t level, uint64_t index,
+			 const struct volume_entry *entry)
+{
+	return cached->entry.physical == entry->physical &&
+	       cached->entry.session == entry->session && cached->entry.counter == entry->counter &&
+	       cached->level == level && cached->index == index;
+}
+
 enum status volume_node_get(struct volume *volume, uint32_t level, uint64_t index,
 			    const struct volume_entry *entry, const uint8_t **node)
 {
+	const size_t first = (size_t)set_of(volume, level, index) * VOLUME_NODE_CACHE_WAYS;
+	struct volume_cached_node *room = &volume->node_cache[first];
 	/* (session, counter) is used once, so a cached node can never be stale. */
-	struct volume_cached_node *room = &volume->node_cache[0];
-	for (size_t i = 0; i < VOLUME_NODE_CACHE; i++) {
+	for (size_t i = first; i < first + VOLUME_NODE_CACHE_WAYS; i++) {
 		struct volume_cached_node *cached = &volume->node_cache[i];
-		if (cached->entry.physical == entry->physical &&
-		    cached->entry.session == entry->session &&
-		    cached->entry.counter == entry->counter && cached->level == level &&
-		    cached->index == index) {
+		if (is_same_node(cached, level, index, entry)) {
 			cached->used_at = ++volume->clock;
 			*node = volume->node_cache_blocks + i * BLOCK_BYTES;
 			return STATUS_OK;
@@ -51,17 +64,18 @@ enum status volume_node_entry(struct volume *volume, const uint8_t *node, uint32
 enum status volume_tree_find(struct volume *volume, uint32_t logical, struct volume_entry *entry)
 {
 	struct volume_entry at = volume->superblock.tree;
-	for (uint32_t level = VOLUME_LEVEL_ROOT; level >= VOLUME_LEVEL_LEAF; level--) {
+	for (uint32_t level = volume->geometry.tree_levels; level >= VOLUME_LEVEL_LEAF; level--) {
 		if (at.physical == 0) {
 			break;
 		}
 		uint32_t shift = level * VOLUME_NODE_SHIFT;
-		uint32_t slot = logical >> (shift - VOLUME_NODE_SHIFT) & (VOLUME_NODE_ENTRIES - 1);
+		uint64_t index = (uint64_t)logical >> shift;
+		uint32_t slot = (uint32_t)((uint64_t)logical >> (shift - VOLUME_NODE_SHIFT)) &
+				(VOLUME_NODE_ENTRIES - 1);
 		const uint8_t *node = NULL;
-		enum status status = volume_node_get(volume, level, logical >> shift, &at, &node);
+		enum status status = volume_node_get(volume, level, index, &at, &node);
 		if (status == STATUS_OK) {
-			status =
-				volume_node_entry(volume, node, level, logical >> shift, slot, &at);
+			status = volume_node_entry(volume, node, level, index, slot, &at);
 		}
 		if (status != STATUS_OK) {
 			return status;

@@ -10,29 +10,45 @@ struct walk {
 	struct volume *volume;
 	volume_progress progress;
 	void *context;
-	uint64_t done;
+	uint64_t done; /* Blocks reached. */
+	uint64_t free; /* Clear bits. */
 	uint64_t total;
 };
 
-/* `next` is free between checkpoints: here it collects what was reached. The build's table counts
- * down from the durable one to zero. */
+/* That a block is reached at most once needs no memory: each opens only at its own place in the
+ * tree, and no place is visited twice. So if all that is reached is in the bitmap, and there is as
+ * much of it as the bitmap has, they are the same set. The build's table counts down from the
+ * durable one to zero. */
+static enum status session_uncount(struct volume *volume, uint32_t session)
+{
+	struct volume_session_row *row = volume_table_find(&volume->build.table, session);
+	if (row == NULL || row->live_blocks == 0) {
+		return STATUS_AUTH_META;
+	}
+	row->live_blocks--;
+	return STATUS_OK;
+}
+
+static enum status bit_is_set(struct volume *volume, uint64_t physical)
+{
+	uint64_t offset = physical - volume->geometry.group_first;
+	uint64_t bit = offset % VOLUME_GROUP_BLOCKS;
+	uint8_t *bitmap = NULL;
+	enum status status =
+		volume_bitmap_get(volume, (uint32_t)(offset / VOLUME_GROUP_BLOCKS), &bitmap);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	return (bitmap[bit / 8] >> (bit % 8) & 1) != 0 ? STATUS_OK : STATUS_AUTH_META;
+}
+
 static enum status reached(struct walk *walk, uint32_t level, uint64_t index,
 			   const struct volume_entry *entry)
 {
 	struct volume *volume = walk->volume;
-	enum status status = STATUS_OK;
-	if (volume_bitmap_test(volume, volume->bitmaps.next, entry->physical)) {
-		status = STATUS_AUTH_META; /* Two owners. */
-	}
-	volume_bitmap_set(volume, volume->bitmaps.next, entry->physical);
+	enum status status = bit_is_set(volume, entry->physical);
 	if (status == STATUS_OK && level != VOLUME_LEVEL_TABLE) {
-		struct volume_session_row *row =
-			volume_table_find(&volume->build.table, entry->session);
-		if (row == NULL || row->live_blocks == 0) {
-			status = STATUS_AUTH_META;
-		} else {
-			row->live_blocks--;
-		}
+		status = session_uncount(volume, entry->session);
 	}
 	walk->done++;
 	if (walk->progress != NULL) {
@@ -82,47 +98,103 @@ static enum status node_enter(struct walk *walk, uint32_t level, uint64_t index,
 	return status;
 }
 
-static enum status slice_walk(struct walk *walk, const struct volume_entry *entry, uint64_t slice)
+/* The tree, depth first: an index and the next slot for each level instead of recursion. */
+static enum status tree_walk(struct walk *walk)
 {
-	uint8_t *node = NULL;
-	enum status status = node_enter(walk, VOLUME_LEVEL_LEAF + 1, slice, entry, &node);
-	for (uint32_t slot = 0; slot < VOLUME_NODE_ENTRIES && status == STATUS_OK; slot++) {
+	struct volume *volume = walk->volume;
+	const uint32_t root = volume->geometry.tree_levels;
+	uint8_t *nodes[VOLUME_TREE_LEVELS_MAX + 1] = {NULL};
+	uint64_t index[VOLUME_TREE_LEVELS_MAX + 1] = {0};
+	uint32_t slot[VOLUME_TREE_LEVELS_MAX + 1] = {0};
+	uint32_t level = root;
+	if (volume->superblock.tree.physical == 0) {
+		return STATUS_OK;
+	}
+	enum status status = node_enter(walk, root, 0, &volume->superblock.tree, &nodes[root]);
+	while (status == STATUS_OK && level <= root) {
 		struct volume_entry below;
-		uint8_t *leaf = NULL;
-		uint64_t index = (slice << VOLUME_NODE_SHIFT) + slot;
-		status = volume_node_entry(walk->volume, node, VOLUME_LEVEL_LEAF + 1, slice, slot,
+		uint64_t child = (index[level] << VOLUME_NODE_SHIFT) + slot[level];
+		if (slot[level] == VOLUME_NODE_ENTRIES) {
+			level++;
+			continue;
+		}
+		status = volume_node_entry(volume, nodes[level], level, index[level], slot[level]++,
 					   &below);
 		if (status != STATUS_OK || below.physical == 0) {
 			continue;
 		}
-		status = node_enter(walk, VOLUME_LEVEL_LEAF, index, &below, &leaf);
-		if (status == STATUS_OK) {
-			status = leaf_walk(walk, leaf, index);
+		status = node_enter(walk, level - 1, child, &below, &nodes[level - 1]);
+		if (status == STATUS_OK && level - 1 == VOLUME_LEVEL_LEAF) {
+			status = leaf_walk(walk, nodes[VOLUME_LEVEL_LEAF], child);
+		} else if (status == STATUS_OK) {
+			level--;
+			index[level] = child;
+			slot[level] = 0;
 		}
 	}
 	return status;
 }
 
-static enum status tree_walk(struct walk *walk)
+/* The bitmap in `base` has to be what allocation goes by. */
+static enum status bitmap_check(struct walk *walk, uint32_t group)
 {
 	struct volume *volume = walk->volume;
-	const struct volume_entry *root = &volume->superblock.tree;
-	uint8_t *node = NULL;
-	if (root->physical == 0) {
-		return STATUS_OK;
+	uint8_t *cached = NULL;
+	walk->free += volume_bitmap_free_count(volume->base);
+	enum status status = volume_bitmap_check(volume, group, volume->base);
+	if (status == STATUS_OK) {
+		status = volume_bitmap_get(volume, group, &cached);
 	}
-	enum status status = node_enter(walk, VOLUME_LEVEL_ROOT, 0, root, &node);
-	for (uint32_t slot = 0; slot < VOLUME_NODE_ENTRIES && status == STATUS_OK; slot++) {
-		struct volume_entry below;
-		status = volume_node_entry(volume, node, VOLUME_LEVEL_ROOT, 0, slot, &below);
-		if (status == STATUS_OK && below.physical != 0) {
-			status = slice_walk(walk, &below, slot);
+	if (status == STATUS_OK && memcmp(cached, volume->base, BLOCK_BYTES) != 0) {
+		status = volume_note(volume, STATUS_AUTH_META, VOLUME_LEVEL_BITMAP, group,
+				     UINT64_MAX);
+	}
+	return status;
+}
+
+/* One bitmap, or one node of the group tree, as it is on the disk now. */
+static enum status group_block_walk(struct walk *walk, uint32_t height, uint64_t index)
+{
+	struct volume *volume = walk->volume;
+	uint32_t level = height == 0 ? (uint32_t)VOLUME_LEVEL_BITMAP : VOLUME_LEVEL_GROUPS + height;
+	struct volume_entry entry;
+	enum status status = volume_group_entry(volume, height, index, &entry);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (entry.physical == 0) {
+		volume_bitmap_blank(&volume->geometry, (uint32_t)index, volume->base);
+	} else {
+		status = volume_note(volume, session_uncount(volume, entry.session), level, index,
+				     entry.physical);
+		if (status == STATUS_OK) {
+			status = volume_block_open(volume, level, index, &entry, volume->base);
+		}
+	}
+	if (status == STATUS_OK && height == 0) {
+		status = bitmap_check(walk, (uint32_t)index);
+	}
+	return status;
+}
+
+static enum status groups_walk(struct walk *walk)
+{
+	const struct volume_geometry *geometry = &walk->volume->geometry;
+	enum status status = STATUS_OK;
+	for (uint32_t height = 0; height <= geometry->group_levels; height++) {
+		for (uint64_t index = 0;
+		     index << (height * VOLUME_NODE_SHIFT) < geometry->group_count; index++) {
+			/* A missing node covers missing bitmaps, which count as blank ones. */
+			status = group_block_walk(walk, height, index);
+			if (status != STATUS_OK) {
+				return status;
+			}
 		}
 	}
 	return status;
 }
 
-static enum status fixed_walk(struct walk *walk)
+static enum status table_walk(struct walk *walk)
 {
 	struct volume *volume = walk->volume;
 	enum status status = reached(walk, VOLUME_LEVEL_TABLE, 0, &volume->superblock.table);
@@ -130,39 +202,15 @@ static enum status fixed_walk(struct walk *walk)
 		status = volume_block_open(volume, VOLUME_LEVEL_TABLE, 0, &volume->superblock.table,
 					   volume->base);
 	}
-	for (uint32_t i = 0; i < volume->geometry.group_count && status == STATUS_OK; i++) {
-		const struct volume_entry *entry = &volume->superblock.groups[i];
-		struct volume_session_row *row =
-			volume_table_find(&volume->build.table, entry->session);
-		if (row == NULL || row->live_blocks == 0) {
-			return volume_note(volume, STATUS_AUTH_META, VOLUME_LEVEL_BITMAP, i,
-					   entry->physical);
-		}
-		row->live_blocks--;
-		status = volume_block_open(volume, VOLUME_LEVEL_BITMAP, i, entry, volume->base);
-	}
 	return status;
 }
 
-/* The set that a volume without blocks has: reserved bits only. */
-static void reached_reset(struct volume *volume)
+static enum status sums_check(const struct walk *walk)
 {
-	const struct volume_geometry *geometry = &volume->geometry;
-	uint64_t end =
-		geometry->group_first + (uint64_t)geometry->group_count * VOLUME_GROUP_BLOCKS;
-	memset(volume->bitmaps.next, 0, (size_t)geometry->group_count * BLOCK_BYTES);
-	for (uint64_t block = geometry->group_first; block < end; block++) {
-		if (!volume_is_allocatable(geometry, block)) {
-			volume_bitmap_set(volume, volume->bitmaps.next, block);
-		}
-	}
-}
-
-static enum status sums_check(struct volume *volume)
-{
+	struct volume *volume = walk->volume;
+	uint64_t all = volume_allocatable_count(&volume->geometry);
 	enum status status = STATUS_OK;
-	if (memcmp(volume->bitmaps.next, volume->bitmaps.now,
-		   (size_t)volume->geometry.group_count * BLOCK_BYTES) != 0) {
+	if (walk->done + walk->free != all || walk->free != volume->bitmaps.free_count) {
 		status = volume_note(volume, STATUS_AUTH_META, VOLUME_LEVEL_BITMAP, UINT64_MAX,
 				     UINT64_MAX);
 	}
@@ -188,11 +236,13 @@ enum status volume_verify(struct volume *volume, volume_progress progress, void 
 		.context = progress_context,
 		.total = info.blocks_used.n,
 	};
-	reached_reset(volume);
 	volume->build.table = volume->table;
-	enum status status = fixed_walk(&walk);
+	enum status status = table_walk(&walk);
+	if (status == STATUS_OK) {
+		status = groups_walk(&walk);
+	}
 	if (status == STATUS_OK) {
 		status = tree_walk(&walk);
 	}
-	return status == STATUS_OK ? sums_check(volume) : status;
+	return status == STATUS_OK ? sums_check(&walk) : status;
 }

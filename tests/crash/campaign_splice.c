@@ -271,7 +271,8 @@ void campaign_splice_run(struct checker *checker, uint64_t case_index)
 	static const int32_t sizes[] = {-1, 1, -77, 77};
 	(void)case_index;
 	scene = (struct scene){.checker = checker};
-	CHECK(volume_geometry_from_size(CHECKER_BLOCKS, &scene.geometry) == STATUS_OK);
+	CHECK(volume_geometry_make(VOLUME_PROFILE_STATE, CHECKER_BLOCKS, &scene.geometry) ==
+	      STATUS_OK);
 	checker_logical_choose(checker, 8);
 	bool good = prepare(&scene);
 	if (good) {

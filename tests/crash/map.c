@@ -95,7 +95,13 @@ static void add_homes(struct map *map, const struct rig *rig)
 		if (!volume_is_allocatable(&volume->geometry, block)) {
 			continue;
 		}
-		bool is_used = volume_bitmap_test(volume, volume->bitmaps.now, block);
+		uint64_t bit = (block - volume->geometry.group_first) % VOLUME_GROUP_BLOCKS;
+		uint8_t *bitmap = NULL;
+		CHECK(volume_bitmap_get(volume,
+					(uint32_t)((block - volume->geometry.group_first) /
+						   VOLUME_GROUP_BLOCKS),
+					&bitmap) == STATUS_OK);
+		bool is_used = (bitmap[bit / 8] >> (bit % 8) & 1) != 0;
 		if (is_used && !is_mapped(map, block)) {
 			add(map, block, REGION_NODE, 0);
 		} else if (!is_used && rig->disk->image.pages[block] != NULL) {

@@ -32,18 +32,24 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = [
-    Mutation("chain", True, "a record names the record before it", "mixes", "volume_replay.c",
+    Mutation("chain", True, "a record names the record before it", "mixes", "volume_chain.c",
              "bytes_equal_constant_time(record->previous_tag, log->tag, AEAD_TAG_BYTES) && "
              "bytes_equal_constant_time(record->anchor, log->anchor, VOLUME_CHAIN_ANCHOR_BYTES);",
              "true;"),
     Mutation("scan", True, "authentic records behind the log's end are tampering", "bits",
-             "volume_replay.c",
-             "if (record.epoch < volume->superblock.epoch && "
+             "volume_chain.c",
+             "if (record.epoch < epochs && "
              "record.durable_sequence <= volume->log.sequence) {", "if (true) {"),
     Mutation("deferred-free", True, "blocks of the durable state are not reused", "checkpoints",
-             "volume_alloc.c", "if (!volume_bitmap_test(volume, bitmaps->now, at) && !", "if (!"),
+             "volume_cursor.c", "status = volume_build_allocate(volume, &physical);",
+             "struct volume_deltas *given_up = &volume->build.deltas; "
+             "if (given_up->count != 0 && given_up->all[given_up->count - 1] % 2 == 1) { "
+             "physical = given_up->all[--given_up->count] / 2; } "
+             "else { status = volume_build_allocate(volume, &physical); }"),
     Mutation("flush-record", True, "a record is flushed before it is acknowledged", "commits",
-             "volume_log.c", "status = block_flush(volume->device);", "status = STATUS_OK;"),
+             "volume_log.c",
+             "enum status status = volume_note_write(volume, block_flush(volume->device), "
+             "UINT64_MAX);", "enum status status = STATUS_OK;"),
     Mutation("flush-root", True, "a superblock is flushed before more is written", "checkpoints",
              "volume_pair.c", "status = block_flush(volume->device);", "status = STATUS_OK;"),
     Mutation("flush-before-root", False, "what a superblock names is flushed before it",
@@ -66,24 +72,25 @@ MUTATIONS = [
     Mutation("heal", False, "a damaged copy is repaired before the other is overwritten",
              "checkpoints walk", "volume_pair.c", "if (!pair->needs_heal) {", "if (true) {"),
     Mutation("bitmap-slots", False, "bitmaps alternate between two places", "checkpoints",
-             "volume_alloc.c",
-             "entry->physical == first ? volume_bitmap_place(&volume->geometry, group, 1) : first;",
-             "first;"),
+             "volume_groups.c", "entry->physical == first ? first + 1 : first;", "first;"),
     Mutation("free", False, "blocks that are given up become free", "checkpoints",
-             "volume_cursor.c", "volume_build_free(volume, old->physical);", ""),
+             "volume_cursor.c",
+             "enum status status = volume_build_free(volume, old->physical);",
+             "enum status status = STATUS_OK;"),
     Mutation("spoil", False, "a block whose patch was lost stays lost", "bits",
              "volume_cursor.c", "entry.tag[i] = (uint8_t)~entry.tag[i];", ""),
-    Mutation("reserve", False, "a checkpoint always finds space", "walk", "volume_txn.c",
-             "return need + reserve <= volume->bitmaps.free_count;",
+    Mutation("reserve", False, "a checkpoint always finds space", "walk", "volume_commit.c",
+             "return need + reserve <= volume_space_left(volume);",
              "(void)need; (void)reserve; (void)volume; return true;"),
     Mutation("durable", False, "what was flushed is durable", "commits", "volume_log.c",
-             "log->durable_sequence = log->sequence;", ""),
+             "volume->log.durable_sequence = volume->log.sequence;", ""),
     Mutation("entropy", False, "no session without entropy", "faults", "volume_session.c",
              "enum status status = random_fill(volume->random, session->salt, VOLUME_SALT_BYTES);",
              "enum status status = random_fill(volume->random, session->salt, VOLUME_SALT_BYTES);"
              " status = STATUS_OK;"),
     Mutation("ring-limit", False, "the log does not overwrite itself", "walk", "volume_log.c",
-             "+ block_count <= VOLUME_RING_LIMIT;", "+ block_count <= 4 * VOLUME_RING_BLOCKS;"),
+             "+ block_count <= volume->geometry.ring_blocks / 2;",
+             "+ block_count <= 4 * volume->geometry.ring_blocks;"),
     Mutation("authentication", False, "what does not authenticate is not returned", "bits",
              "volume_session.c", "return is_data ? STATUS_AUTH_DATA : STATUS_AUTH_META;",
              "return STATUS_OK;"),

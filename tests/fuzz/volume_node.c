@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint64_t blocks = fuzz_u32(&input);
 	(void)fuzz_fill(&input, node, sizeof(node));
 	fuzz_stain(&geometry, sizeof(geometry));
-	if (volume_geometry_from_size(blocks, &geometry) != STATUS_OK) {
+	if (volume_geometry_make(VOLUME_PROFILE_STATE, blocks, &geometry) != STATUS_OK) {
 		FUZZ_REQUIRE(fuzz_is_stained(&geometry, sizeof(geometry)));
 		FUZZ_REQUIRE(blocks < VOLUME_STATE_BLOCKS_MIN || blocks > VOLUME_STATE_BLOCKS_MAX);
 		return 0;

@@ -33,6 +33,13 @@ static void header_run(struct fuzz_input *input)
 	FUZZ_REQUIRE(memcmp(block, again, sizeof(again)) == 0);
 }
 
+static const struct volume_geometry *geometry_of(uint32_t profile)
+{
+	static struct volume_geometry geometry;
+	FUZZ_REQUIRE(volume_geometry_make(profile, 16384, &geometry) == STATUS_OK);
+	return &geometry;
+}
+
 static void changes_check(const uint8_t *body, size_t size, uint32_t count)
 {
 	static uint8_t content[BLOCK_BYTES];
@@ -41,7 +48,8 @@ static void changes_check(const uint8_t *body, size_t size, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		struct volume_change change;
 		/* Checked as a whole already, so each decodes. */
-		FUZZ_REQUIRE(volume_change_decode(&reader, &change) == STATUS_OK);
+		FUZZ_REQUIRE(volume_change_decode(geometry_of(VOLUME_PROFILE_STATE), &reader,
+						  &change) == STATUS_OK);
 		FUZZ_REQUIRE(change.logical < VOLUME_LOGICAL_BLOCKS);
 		FUZZ_REQUIRE((uint64_t)change.offset + change.size_bytes <= BLOCK_BYTES);
 		FUZZ_REQUIRE(
@@ -66,8 +74,11 @@ static void body_run(struct fuzz_input *input)
 				    ? VOLUME_RECORD_BODY_BYTES - 1
 				    : blocks * BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES;
 	(void)fuzz_fill(input, body, size);
+	/* Extents exist in the other profile only. */
+	(void)!volume_record_body_decode(geometry_of(VOLUME_PROFILE_BLOCK), body, size, &record);
 	fuzz_stain(&record, sizeof(record));
-	const enum status status = volume_record_body_decode(body, size, &record);
+	const enum status status =
+		volume_record_body_decode(geometry_of(VOLUME_PROFILE_STATE), body, size, &record);
 	if (status != STATUS_OK) {
 		FUZZ_REQUIRE(status == STATUS_AUTH_META);
 		FUZZ_REQUIRE(fuzz_is_stained(&record, sizeof(record)));
@@ -106,7 +117,8 @@ static void changes_run(struct fuzz_input *input)
 	reader_init(&reader, encoded, writer.at);
 	for (uint32_t i = 0; i < count; i++) {
 		struct volume_change change;
-		FUZZ_REQUIRE(volume_change_decode(&reader, &change) == STATUS_OK);
+		FUZZ_REQUIRE(volume_change_decode(geometry_of(VOLUME_PROFILE_STATE), &reader,
+						  &change) == STATUS_OK);
 		FUZZ_REQUIRE(change.logical == logical);
 		/* Over what is unknown only a fresh start may come first. */
 		FUZZ_REQUIRE(from != NULL || i > 0 || change.kind == VOLUME_CHANGE_FRESH);

@@ -77,12 +77,14 @@ static void body_run(struct fuzz_input *input, bool repair)
 	struct volume_superblock expected = {0};
 	const uint64_t size = fuzz_u32(input);
 	(void)fuzz_fill(input, body, sizeof(body));
-	if (repair && volume_geometry_from_size(size, &expected.geometry) == STATUS_OK) {
+	if (repair &&
+	    volume_geometry_make(VOLUME_PROFILE_STATE, size, &expected.geometry) == STATUS_OK) {
 		volume_superblock_body_encode(again, &expected);
 		memcpy(body + GEOMETRY_AT, again + GEOMETRY_AT, GEOMETRY_BYTES);
 	}
 	fuzz_stain(&superblock, sizeof(superblock));
-	const enum status status = volume_superblock_body_decode(body, size, &superblock);
+	const enum status status =
+		volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, size, &superblock);
 	if (status == STATUS_OK) {
 		body_check(&superblock, size);
 		volume_superblock_body_encode(again, &superblock);

@@ -71,7 +71,9 @@ static void go_on(struct crash_checker *checker, const struct subset *subset, st
 		  const struct model *found)
 {
 	struct model next = *found;
-	const uint32_t logical = 40000 + (uint32_t)checker->depth;
+	const uint32_t logical = checker->fixture->profile == VOLUME_PROFILE_STATE
+					 ? 40000 + (uint32_t)checker->depth
+					 : 2000 + (uint32_t)checker->depth;
 	const uint64_t seed = random_next(checker) | 1;
 	model_set(&next, logical, seed);
 	struct model scratch = *found;

@@ -3,8 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/check.h"
+
+#define SPARSE_FROM 65536u
 
 static uint8_t *media_at(const struct sim_disk *disk, uint64_t block)
 {
@@ -121,11 +124,16 @@ void sim_disk_init(struct sim_disk *disk, uint64_t blocks)
 			   .has_flush = true},
 		.bad_block = UINT64_MAX,
 	};
-	disk->media = malloc(blocks * BLOCK_BYTES);
+	/* Large disks are sparse and hold zeroes instead of noise. */
+	disk->is_sparse = blocks > SPARSE_FROM;
+	disk->media = disk->is_sparse ? mmap(NULL, blocks * BLOCK_BYTES, PROT_READ | PROT_WRITE,
+					     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+				      : malloc(blocks * BLOCK_BYTES);
+	CHECK(disk->media != MAP_FAILED);
 	disk->pending = malloc(SIM_DISK_PENDING_MAX * sizeof(*disk->pending));
 	CHECK(disk->media != NULL && disk->pending != NULL);
 	uint64_t noise = 88172645463325252u;
-	for (size_t i = 0; i < blocks * BLOCK_BYTES; i += sizeof(noise)) {
+	for (size_t i = 0; !disk->is_sparse && i < blocks * BLOCK_BYTES; i += sizeof(noise)) {
 		noise ^= noise << 13;
 		noise ^= noise >> 7;
 		noise ^= noise << 17;
@@ -138,7 +146,11 @@ void sim_disk_fini(struct sim_disk *disk)
 	while (disk->mark_count > 0) {
 		sim_disk_unmark(disk);
 	}
-	free(disk->media);
+	if (disk->is_sparse) {
+		CHECK(munmap(disk->media, disk->device.capacity.n * BLOCK_BYTES) == 0);
+	} else {
+		free(disk->media);
+	}
 	free(disk->pending);
 	free(disk->undo);
 }

@@ -40,6 +40,7 @@ struct sim_disk {
 	struct block_device device;
 	struct block_device_counters counters;
 	uint8_t *media;
+	bool is_sparse;
 	struct sim_pending *pending; /* One block each, in order. */
 	size_t pending_count;
 	struct sim_undo *undo;

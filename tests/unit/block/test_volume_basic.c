@@ -419,7 +419,7 @@ static void test_verify_sees_wrong_tables(void **state)
 		assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 		assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
 		switch (which) {
-		case 0: fixture.volume->bitmaps.now[100] ^= 1; break;
+		case 0: fixture.volume->bitmaps.blocks[100] ^= 1; break;
 		case 1: fixture.volume->table.rows[0].live_blocks++; break;
 		default: fixture.volume->table.rows[0].live_blocks--; break;
 		}

@@ -21,13 +21,17 @@ static void test_geometry_of_all_sizes(void **state)
 {
 	struct volume_geometry geometry;
 	(void)state;
-	assert_int_equal(volume_geometry_from_size(VOLUME_STATE_BLOCKS_MIN - 1, &geometry),
+	assert_int_equal(
+		volume_geometry_make(VOLUME_PROFILE_STATE, VOLUME_STATE_BLOCKS_MIN - 1, &geometry),
+		STATUS_INVALID);
+	assert_int_equal(
+		volume_geometry_make(VOLUME_PROFILE_STATE, VOLUME_STATE_BLOCKS_MAX + 1, &geometry),
+		STATUS_INVALID);
+	assert_int_equal(volume_geometry_make(VOLUME_PROFILE_STATE, UINT64_MAX, &geometry),
 			 STATUS_INVALID);
-	assert_int_equal(volume_geometry_from_size(VOLUME_STATE_BLOCKS_MAX + 1, &geometry),
-			 STATUS_INVALID);
-	assert_int_equal(volume_geometry_from_size(UINT64_MAX, &geometry), STATUS_INVALID);
 	for (uint64_t size = VOLUME_STATE_BLOCKS_MIN; size <= VOLUME_STATE_BLOCKS_MAX; size++) {
-		assert_int_equal(volume_geometry_from_size(size, &geometry), STATUS_OK);
+		assert_int_equal(volume_geometry_make(VOLUME_PROFILE_STATE, size, &geometry),
+				 STATUS_OK);
 		assert_true(geometry.group_end <= size - 4);
 		assert_true(geometry.group_count >= 1 && geometry.group_count <= 8);
 		uint64_t last = volume_bitmap_place(&geometry, geometry.group_count - 1, 1);
@@ -36,7 +40,7 @@ static void test_geometry_of_all_sizes(void **state)
 			    (uint64_t)geometry.group_count * VOLUME_GROUP_BLOCKS);
 		assert_true(size - 4 - geometry.group_end < 3);
 	}
-	assert_int_equal(volume_geometry_from_size(16384, &geometry), STATUS_OK);
+	assert_int_equal(volume_geometry_make(VOLUME_PROFILE_STATE, 16384, &geometry), STATUS_OK);
 	assert_int_equal(geometry.ring_first, 4);
 	assert_int_equal(geometry.group_first, 260);
 	assert_false(volume_is_allocatable(&geometry, 259));
@@ -112,7 +116,8 @@ static void test_session_table(void **state)
 static void superblock_sample(struct volume_superblock *superblock)
 {
 	memset(superblock, 0, sizeof(*superblock));
-	assert_int_equal(volume_geometry_from_size(100000, &superblock->geometry), STATUS_OK);
+	assert_int_equal(volume_geometry_make(VOLUME_PROFILE_STATE, 100000, &superblock->geometry),
+			 STATUS_OK);
 	superblock->epoch = 0x1122334455667788;
 	superblock->log_offset = 255;
 	superblock->log_sequence = 0x99aabbccddeeff00;
@@ -147,7 +152,8 @@ static void test_superblock_body(void **state)
 	superblock_sample(&superblock);
 	memset(&read, 0, sizeof(read));
 	volume_superblock_body_encode(body, &superblock);
-	assert_int_equal(volume_superblock_body_decode(body, 100000, &read), STATUS_OK);
+	assert_int_equal(volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, 100000, &read),
+			 STATUS_OK);
 	uint8_t again[VOLUME_SUPERBLOCK_BODY_BYTES];
 	volume_superblock_body_encode(again, &read);
 	assert_memory_equal(body, again, sizeof(body));
@@ -155,9 +161,12 @@ static void test_superblock_body(void **state)
 	assert_int_equal(read.log_sequence, superblock.log_sequence);
 	assert_int_equal(read.groups[2].physical, superblock.groups[2].physical);
 	assert_int_equal(read.witness_sequence, 13);
-	assert_int_equal(volume_superblock_body_decode(body, 100001, &read), STATUS_OK);
-	assert_int_equal(volume_superblock_body_decode(body, 2048, &read), STATUS_AUTH_META);
-	assert_int_equal(volume_superblock_body_decode(body, 1, &read), STATUS_AUTH_META);
+	assert_int_equal(volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, 100001, &read),
+			 STATUS_OK);
+	assert_int_equal(volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, 2048, &read),
+			 STATUS_AUTH_META);
+	assert_int_equal(volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, 1, &read),
+			 STATUS_AUTH_META);
 }
 
 /* Each damaged field that can be told from a good one is refused. */
@@ -194,17 +203,20 @@ static void test_superblock_body_refusals(void **state)
 		volume_superblock_body_encode(body, &superblock);
 		assert_int_not_equal(body[cases[i].at], cases[i].value);
 		body[cases[i].at] = cases[i].value;
-		assert_int_equal(volume_superblock_body_decode(body, 100000, &read),
-				 STATUS_AUTH_META);
+		assert_int_equal(
+			volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, 100000, &read),
+			STATUS_AUTH_META);
 	}
 	superblock_sample(&superblock);
 	superblock.epoch = 0;
 	volume_superblock_body_encode(body, &superblock);
-	assert_int_equal(volume_superblock_body_decode(body, 100000, &read), STATUS_AUTH_META);
+	assert_int_equal(volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, 100000, &read),
+			 STATUS_AUTH_META);
 	for (int i = 0; i < ROUNDS; i++) {
 		fixture_random_bytes(body, sizeof(body));
-		assert_int_equal(volume_superblock_body_decode(body, 100000, &read),
-				 STATUS_AUTH_META);
+		assert_int_equal(
+			volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, 100000, &read),
+			STATUS_AUTH_META);
 	}
 }
 
@@ -232,7 +244,7 @@ static void test_superblock_header(void **state)
 	assert_int_equal(volume_superblock_header_encode(block, &header), STATUS_OK);
 	assert_int_equal(volume_superblock_header_decode(block, &read), STATUS_NEWER_FORMAT);
 	header.version = 1;
-	header.profile = 2;
+	header.profile = 3;
 	assert_int_equal(volume_superblock_header_encode(block, &header), STATUS_OK);
 	assert_int_equal(volume_superblock_header_decode(block, &read), STATUS_NEWER_FORMAT);
 	header.profile = 0;
@@ -251,6 +263,7 @@ static void keyslots_sample(struct volume_keyslots *keyslots)
 {
 	memset(keyslots, 0, sizeof(*keyslots));
 	keyslots->size = 16384;
+	keyslots->profile = VOLUME_PROFILE_STATE;
 	keyslots->epoch = 3;
 	for (uint32_t i = 0; i < 3; i++) {
 		struct volume_keyslot *slot = &keyslots->slots[i * 3];

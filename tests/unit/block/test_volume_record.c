@@ -12,6 +12,13 @@
 #include "block/volume_record.h"
 #include "volume_fixture.h"
 
+static const struct volume_geometry *state_geometry(void)
+{
+	static struct volume_geometry geometry;
+	assert_int_equal(volume_geometry_make(VOLUME_PROFILE_STATE, 16384, &geometry), STATUS_OK);
+	return &geometry;
+}
+
 #define ROUNDS 3000
 
 /* ---- Records ------------------------------------------------------------------------------- */
@@ -84,24 +91,31 @@ static void test_record_body(void **state)
 	(void)state;
 	size_t end = body_make(body, sizeof(body), &record);
 	memset(&read, 0, sizeof(read));
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_OK);
+	assert_int_equal(volume_record_body_decode(state_geometry(), body, sizeof(body), &read),
+			 STATUS_OK);
 	assert_memory_equal(&record, &read, sizeof(record));
 	body[end] = 1; /* Padding. */
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_AUTH_META);
+	assert_int_equal(volume_record_body_decode(state_geometry(), body, sizeof(body), &read),
+			 STATUS_AUTH_META);
 	body[end] = 0;
 	body[64 + 3] = 1; /* Logical block beyond the space. */
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_AUTH_META);
+	assert_int_equal(volume_record_body_decode(state_geometry(), body, sizeof(body), &read),
+			 STATUS_AUTH_META);
 	body[64 + 3] = 0;
 	body[64 + 5] = 0x30; /* Kind 3: out of line. */
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_AUTH_META);
+	assert_int_equal(volume_record_body_decode(state_geometry(), body, sizeof(body), &read),
+			 STATUS_AUTH_META);
 	body[64 + 5] = 0x2f; /* A hole with bytes. */
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_AUTH_META);
+	assert_int_equal(volume_record_body_decode(state_geometry(), body, sizeof(body), &read),
+			 STATUS_AUTH_META);
 	body[64 + 5] = 0x0f; /* Range beyond the block. */
 	body[64 + 4] = 0xff;
-	assert_int_equal(volume_record_body_decode(body, sizeof(body), &read), STATUS_AUTH_META);
+	assert_int_equal(volume_record_body_decode(state_geometry(), body, sizeof(body), &read),
+			 STATUS_AUTH_META);
 	body_make(body, sizeof(body), &record);
 	for (size_t size = 0; size < end; size++) { /* Cut off anywhere. */
-		assert_int_equal(volume_record_body_decode(body, size, &read), STATUS_AUTH_META);
+		assert_int_equal(volume_record_body_decode(state_geometry(), body, size, &read),
+				 STATUS_AUTH_META);
 	}
 }
 
@@ -125,15 +139,17 @@ static void test_record_body_refusals(void **state)
 		/* Two changes: the second one would be the padding, a FRESH-less empty patch of
 		 * block 0, which is well-formed; so cut the body where the first ends. */
 		size_t size = i == 5 ? end : sizeof(body);
-		assert_int_equal(volume_record_body_decode(body, size, &read), STATUS_AUTH_META);
+		assert_int_equal(volume_record_body_decode(state_geometry(), body, size, &read),
+				 STATUS_AUTH_META);
 	}
 	for (int i = 0; i < ROUNDS; i++) {
 		fixture_random_bytes(body, sizeof(body));
 		struct volume_record record = record_sample();
 		record.change_count = 1 + fixture_random() % 20;
 		volume_record_body_encode(body, &record);
-		assert_int_equal(volume_record_body_decode(body, sizeof(body), &read),
-				 STATUS_AUTH_META);
+		assert_int_equal(
+			volume_record_body_decode(state_geometry(), body, sizeof(body), &read),
+			STATUS_AUTH_META);
 	}
 }
 
@@ -179,7 +195,8 @@ static void test_changes_round_trip(void **state)
 		assert_true(count != 0 || memcmp(base, content, BLOCK_BYTES) == 0);
 		volume_changes_begin(&reader, record, writer.at);
 		for (uint32_t i = 0; i < count; i++) {
-			assert_int_equal(volume_change_decode(&reader, &change), STATUS_OK);
+			assert_int_equal(volume_change_decode(state_geometry(), &reader, &change),
+					 STATUS_OK);
 			assert_int_equal(change.logical, 5);
 			volume_change_apply(&change, base);
 		}

@@ -29,18 +29,21 @@ static bool entropy_read(void *context, uint64_t *word)
 	return true;
 }
 
-void fixture_init(struct fixture *fixture, uint64_t blocks)
+void fixture_init_profile(struct fixture *fixture, enum volume_profile profile, uint64_t blocks,
+			  bool mounted)
 {
 	const struct aead_platform platform = {.has_aes_pclmul_sse41 = true};
 	static uint64_t fixtures; /* Each draws other numbers, or the ledger would see repeats. */
-	*fixture = (struct fixture){.entropy = ++fixtures << 32};
+	*fixture = (struct fixture){.entropy = ++fixtures << 32, .profile = profile};
 	sim_disk_init(&fixture->disk, blocks);
 	const struct entropy_port port = {.read_word = entropy_read, .context = fixture};
 	ledger_watches = false; /* Known-answer tests repeat their nonces, of course. */
 	CHECK(aead_select(&fixture->aead, &platform, NULL, 0) == STATUS_OK);
 	ledger_watches = true;
 	CHECK(random_init(&fixture->random, &port, NULL, 0) == STATUS_OK);
-	size_t bytes = volume_arena_bytes(fixture->disk.device.capacity);
+	size_t bytes = profile == VOLUME_PROFILE_STATE
+			       ? volume_arena_bytes(fixture->disk.device.capacity)
+			       : volume_arena_bytes_for(profile, fixture->disk.device.capacity);
 	fixture->arena = aligned_alloc(64, (bytes + 63) / 64 * 64);
 	CHECK(fixture->arena != NULL);
 	fixture->environment = (struct volume_environment){
@@ -50,13 +53,20 @@ void fixture_init(struct fixture *fixture, uint64_t blocks)
 		.arena = fixture->arena,
 		.arena_size_bytes = bytes,
 	};
+	if (mounted) {
+		CHECK(fixture_create(fixture) == STATUS_OK);
+		CHECK(fixture_mount(fixture) == STATUS_OK);
+	}
+}
+
+void fixture_init(struct fixture *fixture, uint64_t blocks)
+{
+	fixture_init_profile(fixture, VOLUME_PROFILE_STATE, blocks, false);
 }
 
 void fixture_init_mounted(struct fixture *fixture, uint64_t blocks)
 {
-	fixture_init(fixture, blocks);
-	CHECK(fixture_create(fixture) == STATUS_OK);
-	CHECK(fixture_mount(fixture) == STATUS_OK);
+	fixture_init_profile(fixture, VOLUME_PROFILE_STATE, blocks, true);
 }
 
 void fixture_fini(struct fixture *fixture)
@@ -69,8 +79,8 @@ void fixture_fini(struct fixture *fixture)
 
 enum status fixture_create(struct fixture *fixture)
 {
-	return volume_create(&fixture->environment, fixture->disk.device.capacity, &fixture_key,
-			     NULL, NULL);
+	return volume_create_profile(&fixture->environment, fixture->profile,
+				     fixture->disk.device.capacity, &fixture_key, NULL, NULL);
 }
 
 enum status fixture_mount(struct fixture *fixture)

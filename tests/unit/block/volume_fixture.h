@@ -13,7 +13,7 @@
 #include "sim_disk.h"
 
 #define FIXTURE_BLOCKS   VOLUME_STATE_BLOCKS_MIN
-#define MODEL_BLOCKS_MAX 160u
+#define MODEL_BLOCKS_MAX 640u
 /* In every content that the model writes, to be searched for on the disk. */
 #define FIXTURE_CANARY "plaintext-canary"
 
@@ -23,6 +23,7 @@ struct fixture {
 	struct random random;
 	uint64_t entropy;      /* State of the scripted source. */
 	bool entropy_is_empty; /* The source gives nothing. */
+	enum volume_profile profile;
 	uint8_t *arena;
 	struct volume_environment environment;
 	struct volume *volume; /* NULL: not mounted. */
@@ -35,6 +36,9 @@ extern const struct volume_key fixture_key;
 void fixture_init(struct fixture *fixture, uint64_t blocks);
 /* The same with a volume, created and mounted. */
 void fixture_init_mounted(struct fixture *fixture, uint64_t blocks);
+/* Of another profile; `mounted`: with a volume. */
+void fixture_init_profile(struct fixture *fixture, enum volume_profile profile, uint64_t blocks,
+			  bool mounted);
 void fixture_fini(struct fixture *fixture);
 enum status fixture_create(struct fixture *fixture);
 enum status fixture_mount(struct fixture *fixture);

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+/* The volume's memory: one arena of the caller's, cut up once. How much is needed follows from
+ * profile and size, since a mount has to find room for whatever an earlier one left in the log. */
+#include <string.h>
+
+#include "block/volume_internal.h"
+
+#define ARENA_ALIGNMENT 64u
+
+STATIC_ASSERT(sizeof(struct volume) % ARENA_ALIGNMENT == 0,
+	      "the struct's alignment is the arena's: its keys ask for that");
+
+/* A cut through the arena; with base NULL it only measures. */
+struct carver {
+	uint8_t *base;
+	size_t at;
+};
+
+static void *carve(struct carver *carver, size_t size_bytes)
+{
+	void *start = carver->base == NULL ? NULL : carver->base + carver->at;
+	carver->at += (size_bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+	return start;
+}
+
+static uint8_t *carve_blocks(struct carver *carver, size_t blocks)
+{
+	return carve(carver, blocks * BLOCK_BYTES);
+}
+
+/* At most half of a map's slots are ever taken. */
+static uint32_t slots_for(uint32_t entries)
+{
+	uint32_t slots = 64;
+	while (slots < 2 * entries) {
+		slots *= 2;
+	}
+	return slots;
+}
+
+static void map_carve(struct carver *carver, struct volume_map *map, uint32_t entries,
+		      uint32_t contents)
+{
+	uint32_t slots = slots_for(entries);
+	*map = (struct volume_map){
+		.room = entries,
+		.contents_room = contents,
+		.slot_mask = slots - 1,
+		.entries = carve(carver, (size_t)entries * sizeof(*map->entries)),
+		.slots = carve(carver, (size_t)slots * sizeof(*map->slots)),
+		.free_list = carve(carver, (size_t)contents * sizeof(*map->free_list)),
+		.content = carve_blocks(carver, contents),
+	};
+}
+
+/* What one checkpoint takes and frees at most: for each block that moves the block itself and the
+ * nodes above it, of which those high up are few; and the table. */
+static size_t deltas_for(const struct volume_geometry *geometry)
+{
+	const size_t nodes_high_up = 4096;
+	size_t moves = geometry->overlay_blocks;
+	if (geometry->profile == VOLUME_PROFILE_STATE) {
+		moves += (size_t)(geometry->size / VOLUME_SESSIONS_SOFT); /* The sweep's. */
+		return 2 * (3 * moves + VOLUME_NODE_ENTRIES + 2);
+	}
+	return 2 * (3 * moves + nodes_high_up);
+}
+
+static uint32_t bitmaps_for(const struct volume_geometry *geometry)
+{
+	return geometry->group_count < VOLUME_GROUP_CACHE ? geometry->group_count
+							  : VOLUME_GROUP_CACHE;
+}
+
+static uint32_t nodes_for(const struct volume_geometry *geometry)
+{
+	return geometry->profile == VOLUME_PROFILE_STATE ? VOLUME_NODE_CACHE_STATE
+							 : VOLUME_NODE_CACHE_BLOCK;
+}
+
+/* Where the buffers are. Small, unlike struct volume: it is on the stack while they are measured.
+ */
+struct layout {
+	struct volume_map overlay;
+	struct volume_map staged;
+	uint8_t *scratch;
+	uint8_t *base;
+	uint8_t *record;
+	uint8_t *batch;
+	uint8_t *tree_nodes;
+	uint8_t *group_nodes;
+	uint8_t *bitmap;
+	uint64_t *order;
+	uint64_t *deltas;
+	uint8_t *bitmaps;
+	uint8_t *ring_taken;
+	struct volume_cached_node *cached;
+	uint8_t *cached_blocks;
+};
+
+/* Before the geometry is known: the struct and two blocks to read headers with. */
+static void front_carve(struct carver *carver, struct layout *layout)
+{
+	(void)carve(carver, sizeof(struct volume));
+	layout->scratch = carve_blocks(carver, 1);
+	layout->base = carve_blocks(carver, 1);
+}
+
+/* Returns the bytes that all of it takes. */
+static size_t layout_make(struct carver *carver, const struct volume_geometry *geometry,
+			  uint32_t nodes, struct layout *layout)
+{
+	front_carve(carver, layout);
+	map_carve(carver, &layout->overlay, geometry->overlay_blocks, geometry->overlay_contents);
+	map_carve(carver, &layout->staged, geometry->txn_blocks, geometry->txn_contents);
+	layout->record = carve_blocks(carver, VOLUME_RECORD_BLOCKS_MAX);
+	layout->batch = carve_blocks(carver, VOLUME_BATCH_BLOCKS);
+	layout->tree_nodes = carve_blocks(carver, geometry->tree_levels);
+	layout->group_nodes = carve_blocks(carver, geometry->group_levels);
+	layout->bitmap = carve_blocks(carver, 1);
+	layout->order = carve(carver, (size_t)geometry->overlay_blocks * sizeof(*layout->order));
+	layout->deltas = carve(carver, deltas_for(geometry) * sizeof(*layout->deltas));
+	layout->bitmaps = carve_blocks(carver, bitmaps_for(geometry));
+	layout->ring_taken = carve(carver, (size_t)geometry->ring_blocks / 8);
+	layout->cached = carve(carver, nodes * sizeof(*layout->cached));
+	layout->cached_blocks = carve_blocks(carver, nodes);
+	return carver->at;
+}
+
+static size_t bytes_with(const struct volume_geometry *geometry, uint32_t nodes)
+{
+	struct carver carver = {.base = NULL};
+	struct layout layout;
+	return layout_make(&carver, geometry, nodes, &layout);
+}
+
+static void layout_adopt(struct volume *volume, const struct layout *layout, uint32_t nodes)
+{
+	struct volume_build *build = &volume->build;
+	volume->overlay = layout->overlay;
+	volume->txn.staged = layout->staged;
+	volume->log.record = layout->record;
+	build->batch.blocks = layout->batch;
+	build->cursor.nodes = layout->tree_nodes;
+	build->groups.nodes = layout->group_nodes;
+	build->bitmap = layout->bitmap;
+	build->order = layout->order;
+	build->deltas.all = layout->deltas;
+	build->deltas.room = deltas_for(&volume->geometry);
+	volume->bitmaps.blocks = layout->bitmaps;
+	volume->bitmaps.cache_size = bitmaps_for(&volume->geometry);
+	volume->ring_taken = layout->ring_taken;
+	volume->node_cache = layout->cached;
+	volume->node_cache_blocks = layout->cached_blocks;
+	volume->node_cache_sets = nodes / VOLUME_NODE_CACHE_WAYS;
+	memset(layout->cached, 0, nodes * sizeof(*layout->cached));
+	memset(layout->ring_taken, 0, (size_t)volume->geometry.ring_blocks / 8);
+	volume_map_clear(&volume->overlay);
+	volume_map_clear(&volume->txn.staged);
+}
+
+size_t volume_arena_bytes_for(enum volume_profile profile, struct block_count size)
+{
+	struct volume_geometry geometry;
+	if (volume_geometry_make((uint32_t)profile, size.n, &geometry) != STATUS_OK) {
+		return 0;
+	}
+	return bytes_with(&geometry, nodes_for(&geometry));
+}
+
+/* The volume may be smaller than its device. */
+size_t volume_arena_bytes(struct block_count device_size)
+{
+	struct block_count size = device_size;
+	if (size.n > VOLUME_STATE_BLOCKS_MAX) {
+		size.n = VOLUME_STATE_BLOCKS_MAX;
+	}
+	if (size.n < VOLUME_STATE_BLOCKS_MIN) {
+		size.n = VOLUME_STATE_BLOCKS_MIN;
+	}
+	return volume_arena_bytes_for(VOLUME_PROFILE_STATE, size);
+}
+
+enum status volume_arena_begin(const struct volume_environment *environment, struct volume **volume)
+{
+	struct carver carver = {.base = environment->arena};
+	struct layout layout;
+	if (environment->arena == NULL || (uintptr_t)environment->arena % ARENA_ALIGNMENT != 0) {
+		return STATUS_INVALID;
+	}
+	struct volume *made = (struct volume *)(void *)environment->arena;
+	if (environment->arena_size_bytes < sizeof(*made) + 2 * BLOCK_BYTES) {
+		return STATUS_NO_MEMORY;
+	}
+	memset(made, 0, sizeof(*made));
+	front_carve(&carver, &layout);
+	made->scratch = layout.scratch;
+	made->base = layout.base;
+	made->device = environment->device;
+	made->aead = environment->aead;
+	made->random = environment->random;
+	made->arena_bytes = environment->arena_size_bytes;
+	made->failure = (struct volume_failure){
+		.status = STATUS_OK, .logical = UINT64_MAX, .physical = UINT64_MAX};
+	*volume = made;
+	return STATUS_OK;
+}
+
+enum status volume_arena_lay_out(struct volume *volume)
+{
+	struct carver carver = {.base = (uint8_t *)volume};
+	struct layout layout;
+	size_t room = volume->arena_bytes;
+	uint32_t nodes = nodes_for(&volume->geometry);
+	if (room < bytes_with(&volume->geometry, nodes)) {
+		return STATUS_NO_MEMORY;
+	}
+	/* What is left over makes reads cheaper. */
+	while (nodes <= UINT32_MAX / 4 && room >= bytes_with(&volume->geometry, 2 * nodes)) {
+		nodes *= 2;
+	}
+	(void)layout_make(&carver, &volume->geometry, nodes, &layout);
+	layout_adopt(volume, &layout, nodes);
+	return STATUS_OK;
+}

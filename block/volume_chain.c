@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/* Finding the end of the log.
+ *
+ * The log ends at the first record that is not the authentic successor of the one before. That may
+ * be an honest end or the work of somebody who damaged a record, so the rest of the ring is then
+ * searched for authentic records that an honest history could not have left there.
+ *
+ * State profile: one record is in flight at a time, so any record of this epoch or a later one
+ * outside the chain. (durable_sequence proves the same, and is contained in this: whoever wrote it
+ * wrote it in this epoch, behind what is missing.)
+ *
+ * Block profile: a transaction may have several records and data out of line, all of them unflushed
+ * at once. So the chain is walked up to three times: to survey it, to prove that the data of what
+ * may have been in flight has arrived (the tail rule), and to apply it up to the last transaction
+ * for which both hold. A record outside the chain is honest unless its durable_sequence says that
+ * more was acknowledged than was recovered. */
+#include "block/volume_internal.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+enum walk_mode {
+	WALK_SURVEY,
+	WALK_PROVE,
+	WALK_APPLY,
+};
+
+struct walk {
+	enum walk_mode mode;
+	uint64_t limit;     /* Stop behind this record. */
+	uint64_t durable;   /* Highest sequence that a record of the chain says is flushed. */
+	uint64_t committed; /* The last one that ends a transaction, of those that passed. */
+};
+
+static bool is_block_profile(const struct volume *volume)
+{
+	return volume->geometry.profile == VOLUME_PROFILE_BLOCK;
+}
+
+static bool is_taken(const struct volume *volume, uint32_t offset)
+{
+	return (volume->ring_taken[offset / 8] >> (offset % 8) & 1) != 0;
+}
+
+static void take(struct volume *volume, uint32_t offset, uint32_t count)
+{
+	for (uint32_t at = offset; at < offset + count; at++) {
+		uint8_t *byte = &volume->ring_taken[at / 8];
+		*byte = (uint8_t)(*byte | 1u << (at % 8));
+	}
+}
+
+/* Read the record that starts at `offset`, if an authentic one does. STATUS_NOT_FOUND: none. The
+ * opened record is left in the record buffer. */
+static enum status record_read(struct volume *volume, uint32_t offset,
+			       struct volume_record_header *header, struct volume_record *record)
+{
+	uint8_t *buffer = volume->log.record;
+	uint64_t place = volume->geometry.ring_first + offset;
+	enum status status = block_read(volume->device, (struct physical_block){place},
+					(struct block_count){1}, buffer);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = volume_record_header_decode(buffer, header);
+	if (status != STATUS_OK || offset + header->block_count > volume->geometry.ring_blocks) {
+		return STATUS_NOT_FOUND;
+	}
+	if (header->block_count > 1) {
+		status = block_read(volume->device, (struct physical_block){place + 1},
+				    (struct block_count){header->block_count - 1},
+				    buffer + BLOCK_BYTES);
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	status = volume_record_open(volume, header, buffer);
+	if (status == STATUS_AUTH_FAILED) {
+		return STATUS_NOT_FOUND;
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	return volume_record_body_decode(
+		&volume->geometry, buffer + VOLUME_RECORD_HEADER_BYTES,
+		header->block_count * BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES, record);
+}
+
+static bool record_is_next(const struct volume *volume, const struct volume_record_header *header,
+			   const struct volume_record *record)
+{
+	const struct volume_log *log = &volume->log;
+	return header->generation == volume->generation &&
+	       record->epoch == volume->superblock.epoch && record->sequence == log->sequence + 1 &&
+	       (is_block_profile(volume) || record->durable_sequence == log->sequence) &&
+	       bytes_equal_constant_time(record->previous_tag, log->tag, AEAD_TAG_BYTES) &&
+	       bytes_equal_constant_time(record->anchor, log->anchor, VOLUME_CHAIN_ANCHOR_BYTES);
+}
+
+/* ---- The chain ----------------------------------------------------------------------------- */
+
+static enum status record_visit(struct volume *volume, struct walk *walk, uint32_t offset,
+				const struct volume_record_header *header,
+				const struct volume_record *record)
+{
+	enum status status = STATUS_OK;
+	switch (walk->mode) {
+	case WALK_SURVEY: walk->durable = record->durable_sequence; break;
+	case WALK_PROVE:
+		if (record->sequence > walk->durable) {
+			status = volume_record_prove(volume, header, record);
+		}
+		break;
+	case WALK_APPLY:
+		status = volume_record_apply(volume, header, record);
+		take(volume, offset, header->block_count);
+		break;
+	}
+	if (status == STATUS_OK && (record->flags & VOLUME_RECORD_COMMIT) != 0) {
+		walk->committed = record->sequence;
+	}
+	return status;
+}
+
+/* Visit the record at `offset` if it is the next one. STATUS_NOT_FOUND: it is not. */
+static enum status chain_step_at(struct volume *volume, struct walk *walk, uint32_t offset)
+{
+	struct volume_record_header header;
+	struct volume_record record;
+	enum status status = record_read(volume, offset, &header, &record);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	/* The ring's start is the next place only for what did not fit before its end. */
+	bool skips = offset != volume->log.offset;
+	if ((skips && volume->log.offset + header.block_count <= volume->geometry.ring_blocks) ||
+	    !record_is_next(volume, &header, &record)) {
+		return STATUS_NOT_FOUND;
+	}
+	/* Also of records that will not be applied: their session's number is used up. */
+	if (record.session >= volume->session.id) {
+		volume->session.id = record.session + 1; /* The next session's: see mount. */
+	}
+	status = record_visit(volume, walk, offset, &header, &record);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	return volume_log_extend(volume, offset, header.block_count, header.tag);
+}
+
+static void log_rewind(struct volume *volume)
+{
+	struct volume_log *log = &volume->log;
+	log->offset = volume->superblock.log_offset;
+	log->used = 0;
+	log->sequence = volume->superblock.log_sequence;
+	memcpy(log->tag, volume->superblock.log_tag, AEAD_TAG_BYTES);
+	memcpy(log->anchor, volume->superblock.anchor, VOLUME_ANCHOR_BYTES);
+}
+
+static enum status chain_walk(struct volume *volume, struct walk *walk, enum walk_mode mode,
+			      uint64_t limit)
+{
+	const uint32_t ring = (uint32_t)volume->geometry.ring_blocks;
+	struct volume_log *log = &volume->log;
+	enum status status = STATUS_OK;
+	log_rewind(volume);
+	walk->mode = mode;
+	walk->committed = log->sequence;
+	/* Each turn takes at least one block. */
+	while (status == STATUS_OK && log->sequence < limit && log->used < ring &&
+	       !is_taken(volume, log->offset)) {
+		status = chain_step_at(volume, walk, log->offset);
+		bool may_skip = log->offset != 0 && log->offset + VOLUME_RECORD_BLOCKS_MAX > ring &&
+				!is_taken(volume, 0);
+		if (status == STATUS_NOT_FOUND && may_skip) {
+			status = chain_step_at(volume, walk, 0);
+		}
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status chain_replay(struct volume *volume)
+{
+	struct walk walk = {.durable = 0};
+	if (!is_block_profile(volume)) {
+		return chain_walk(volume, &walk, WALK_APPLY, UINT64_MAX);
+	}
+	enum status status = chain_walk(volume, &walk, WALK_SURVEY, UINT64_MAX);
+	if (status == STATUS_OK && walk.committed > walk.durable) {
+		status = chain_walk(volume, &walk, WALK_PROVE, walk.committed);
+	}
+	uint64_t end = walk.committed;
+	if (status == STATUS_OK) {
+		status = chain_walk(volume, &walk, WALK_APPLY, end);
+	}
+	if (status == STATUS_OK && volume->log.sequence != end) {
+		status = STATUS_TAMPER; /* The ring changed while we looked. */
+	}
+	return status;
+}
+
+/* ---- The rest of the ring ------------------------------------------------------------------ */
+
+static enum status leftover_check(struct volume *volume, uint32_t offset)
+{
+	struct volume_record_header header;
+	struct volume_record record;
+	enum status status = record_read(volume, offset, &header, &record);
+	if (status == STATUS_NOT_FOUND) {
+		return STATUS_OK;
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	/* An earlier lap's; or, in the block profile, one that was in flight. */
+	uint64_t epochs = volume->superblock.epoch + (is_block_profile(volume) ? 1 : 0);
+	if (record.epoch < epochs && record.durable_sequence <= volume->log.sequence) {
+		return STATUS_OK;
+	}
+	log_write(LOG_WARNING, "volume",
+		  "log ends at sequence %llu of epoch %llu, but sequence %llu of epoch %llu exists",
+		  (unsigned long long)volume->log.sequence,
+		  (unsigned long long)volume->superblock.epoch, (unsigned long long)record.sequence,
+		  (unsigned long long)record.epoch);
+	return volume_note(volume, STATUS_TAMPER, VOLUME_LEVEL_LOG, UINT64_MAX,
+			   volume->geometry.ring_first + offset);
+}
+
+static enum status ring_search(struct volume *volume)
+{
+	uint8_t *blocks = volume->build.batch.blocks;
+	for (uint32_t first = 0; first < volume->geometry.ring_blocks;
+	     first += VOLUME_BATCH_BLOCKS) {
+		uint64_t place = volume->geometry.ring_first + first;
+		enum status status = block_read(volume->device, (struct physical_block){place},
+						(struct block_count){VOLUME_BATCH_BLOCKS}, blocks);
+		for (uint32_t i = 0; i < VOLUME_BATCH_BLOCKS && status == STATUS_OK; i++) {
+			struct volume_record_header header;
+			if (!is_taken(volume, first + i) &&
+			    volume_record_header_decode(blocks + (size_t)i * BLOCK_BYTES,
+							&header) == STATUS_OK) {
+				status = leftover_check(volume, first + i);
+			}
+		}
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	return STATUS_OK;
+}
+
+STATIC_ASSERT(VOLUME_RING_BLOCKS % VOLUME_BATCH_BLOCKS == 0, "the search ends with the ring");
+STATIC_ASSERT(VOLUME_RING_BLOCKS_MAX % VOLUME_BATCH_BLOCKS == 0, "likewise");
+
+enum status volume_log_replay(struct volume *volume)
+{
+	struct volume_log *log = &volume->log;
+	enum status status = chain_replay(volume);
+	if (status == STATUS_OK) {
+		status = ring_search(volume);
+	}
+	log->durable_sequence = log->sequence;
+	return volume_note(volume, status, VOLUME_LEVEL_LOG, UINT64_MAX, UINT64_MAX);
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+/* Transactions of the block profile.
+ *
+ * Up to 32 KiB go into the record: one write, one flush. What is larger goes to fresh blocks at
+ * once, in runs of up to 128 KiB, and the records only say where. Data and records are flushed
+ * together; recovery's tail rule (volume_chain.c) undoes a record whose data did not arrive.
+ *
+ * All room is made before the first block is written, since a checkpoint in the middle would let go
+ * of blocks that nothing refers to yet. */
+#include <string.h>
+
+#include "base/reader.h"
+#include "block/volume_internal.h"
+
+#define EXTENT_BYTES(count) \
+	(VOLUME_CHANGE_HEADER_BYTES + VOLUME_EXTENT_HEADER_BYTES + (size_t)(count)*AEAD_TAG_BYTES)
+
+/* ---- Room ---------------------------------------------------------------------------------- */
+
+/* Nodes above so many blocks, at worst. */
+static uint64_t nodes_above(const struct volume *volume, uint64_t blocks)
+{
+	uint64_t nodes = 0;
+	for (uint32_t level = 1; level <= volume->geometry.tree_levels; level++) {
+		uint64_t there =
+			(volume->geometry.logical_blocks >> (level * VOLUME_NODE_SHIFT)) + 1;
+		nodes += blocks < there ? blocks : there;
+	}
+	return nodes;
+}
+
+/* Free blocks that remain once `more` are taken and the checkpoint after that has had its own. */
+static bool has_space(const struct volume *volume, uint64_t more, uint64_t reserve)
+{
+	const struct volume_map *overlay = &volume->overlay;
+	uint64_t pending = (uint64_t)overlay->count + volume->txn.staged.count;
+	uint64_t contents = overlay->contents_room - overlay->contents_free + VOLUME_INLINE_BLOCKS;
+	uint64_t need = volume_checkpoint_need(contents, nodes_above(volume, pending));
+	return volume_space_left(volume) >= need + more + reserve;
+}
+
+/* Ring blocks that the records of the largest transaction take, with what they skip. */
+static uint32_t ring_need(const struct volume *volume)
+{
+	size_t bytes = volume->geometry.txn_blocks * EXTENT_BYTES(1);
+	size_t records = bytes / ((VOLUME_RECORD_BLOCKS_CUT - 1) * BLOCK_BYTES) + 1;
+	return (uint32_t)records * VOLUME_RECORD_BLOCKS_CUT + 2 * VOLUME_RECORD_BLOCKS_INLINE;
+}
+
+/* The log must not speak of more sessions than the table can take in. */
+static bool has_session_room(struct volume *volume)
+{
+	return volume_table_find(&volume->table, volume->session.id) != NULL ||
+	       volume->table.count < VOLUME_SESSIONS_MAX;
+}
+
+static bool has_room(struct volume *volume)
+{
+	const struct volume_map *overlay = &volume->overlay;
+	const uint32_t txn = volume->geometry.txn_blocks;
+	return volume_log_has_room(volume, ring_need(volume)) &&
+	       overlay->room - overlay->count >= txn &&
+	       overlay->contents_free >= VOLUME_INLINE_BLOCKS && has_session_room(volume) &&
+	       has_space(volume, 2 * (uint64_t)txn, VOLUME_RESERVE_BLOCKS);
+}
+
+enum status volume_block_txn_begin(struct volume *volume)
+{
+	struct volume_txn *txn = &volume->txn;
+	enum status status = volume_session_renew(volume);
+	if (status == STATUS_OK && !has_room(volume)) {
+		status = volume_checkpoint_run(volume, false);
+	}
+	if (status == STATUS_OK && !has_session_room(volume)) {
+		status = STATUS_NO_SPACE;
+	}
+	if (status == STATUS_OK) {
+		txn->cursor = volume->bitmaps.cursor;
+		txn->left = volume->bitmaps.left;
+		txn->held = volume->bitmaps.held;
+		txn->spilled = 0;
+	}
+	return status;
+}
+
+/* Nothing refers to what was written, so the next transaction may take the same blocks. */
+void volume_block_txn_abort(struct volume *volume)
+{
+	volume->bitmaps.cursor = volume->txn.cursor;
+	volume->bitmaps.left = volume->txn.left;
+	volume->bitmaps.held = volume->txn.held;
+}
+
+/* ---- Space --------------------------------------------------------------------------------- */
+
+static enum status is_hole_now(struct volume *volume, uint32_t logical, bool *is_hole)
+{
+	const struct volume_map_entry *pending = volume_map_find(&volume->overlay, logical);
+	struct volume_entry entry;
+	if (pending != NULL) {
+		*is_hole = pending->kind == VOLUME_MAP_HOLE;
+		return STATUS_OK;
+	}
+	enum status status = volume_tree_find(volume, logical, &entry);
+	*is_hole = status == STATUS_OK && entry.physical == 0;
+	return status;
+}
+
+/* May a block be written? A nearly full volume still overwrites, but does not grow. */
+static enum status space_check(struct volume *volume, uint32_t logical)
+{
+	bool grows = false;
+	if (has_space(volume, 1, VOLUME_RESERVE_BLOCKS)) {
+		return STATUS_OK;
+	}
+	enum status status = is_hole_now(volume, logical, &grows);
+	if (status == STATUS_OK && (grows || !has_space(volume, 1, 0))) {
+		status = STATUS_NO_SPACE;
+	}
+	return status;
+}
+
+/* ---- Data ---------------------------------------------------------------------------------- */
+
+static enum status entry_spill(struct volume *volume, struct volume_map_entry *staged)
+{
+	struct volume_map *map = &volume->txn.staged;
+	uint64_t physical = 0;
+	uint8_t *room = NULL;
+	enum status status = space_check(volume, staged->logical);
+	if (status == STATUS_OK) {
+		status = volume_allocate(volume, &physical);
+	}
+	if (status == STATUS_OK) {
+		volume->bitmaps.held++;
+		status = volume_batch_next(volume, physical, &room);
+	}
+	if (status == STATUS_OK) {
+		status = volume_block_seal(volume, VOLUME_LEVEL_DATA, staged->logical, physical,
+					   volume_map_content(map, staged), room, &staged->entry);
+	}
+	if (status == STATUS_OK) {
+		memset(volume_map_content(map, staged), 0, BLOCK_BYTES);
+		(void)volume_map_become(map, staged, VOLUME_MAP_PLACED);
+		volume->txn.spilled++;
+	}
+	return status;
+}
+
+enum status volume_block_txn_spill(struct volume *volume)
+{
+	struct volume_map *map = &volume->txn.staged;
+	enum status status = STATUS_OK;
+	volume->build.batch.count = 0; /* A checkpoint that failed may have left something. */
+	for (uint32_t i = 0; i < map->count && status == STATUS_OK; i++) {
+		if (map->entries[i].kind == VOLUME_MAP_CONTENT) {
+			status = entry_spill(volume, &map->entries[i]);
+		}
+	}
+	return status == STATUS_OK ? volume_batch_write(volume) : status;
+}
+
+/* ---- Records ------------------------------------------------------------------------------- */
+
+/* The record that is being filled. */
+struct filling {
+	struct writer writer;
+	uint32_t change_count;
+	uint32_t appended; /* Records before this one. */
+	size_t limit;      /* Its length. */
+};
+
+static void filling_begin(struct volume *volume, struct filling *filling)
+{
+	filling->limit = (volume->txn.spilled != 0 ? VOLUME_RECORD_BLOCKS_CUT
+						   : VOLUME_RECORD_BLOCKS_INLINE) *
+			 (size_t)BLOCK_BYTES;
+	writer_init(&filling->writer, volume->log.record, filling->limit);
+	writer_zero(&filling->writer, VOLUME_RECORD_OVERHEAD);
+	filling->change_count = 0;
+}
+
+static size_t filling_left(const struct filling *filling)
+{
+	return filling->limit - filling->writer.at;
+}
+
+static enum status filling_append(struct volume *volume, struct filling *filling, bool commits)
+{
+	enum status status =
+		volume_log_append(volume, filling->writer.at, filling->change_count, commits);
+	if (status == STATUS_OK) {
+		filling->appended++;
+		filling_begin(volume, filling);
+	}
+	return status;
+}
+
+/* How many entries from `first` on one extent can say. */
+static uint32_t extent_count(const struct volume_map *map, uint32_t first, size_t room)
+{
+	const struct volume_map_entry *start = &map->entries[first];
+	uint32_t count = 1;
+	uint32_t most = VOLUME_EXTENT_BLOCKS_MAX;
+	while (first + count < map->count && count < most && EXTENT_BYTES(count + 1) <= room) {
+		const struct volume_map_entry *next = &map->entries[first + count];
+		if (next->kind != VOLUME_MAP_PLACED || next->logical != start->logical + count ||
+		    next->entry.physical != start->entry.physical + count ||
+		    next->entry.counter != start->entry.counter + count) {
+			break;
+		}
+		count++;
+	}
+	return count;
+}
+
+/* Write down what entry `at` changes, and those behind it that go into the same extent. */
+static enum status entry_encode(struct volume *volume, struct filling *filling, uint32_t *at)
+{
+	struct volume_map *map = &volume->txn.staged;
+	const struct volume_map_entry *staged = &map->entries[*at];
+	const struct volume_map_entry *pending = volume_map_find(&volume->overlay, staged->logical);
+	bool is_hole = false;
+	uint32_t count = 1;
+	enum status status = STATUS_OK;
+	if (staged->kind == VOLUME_MAP_PLACED) {
+		count = extent_count(map, *at, filling_left(filling));
+		volume_change_extent_encode(&filling->writer, staged->logical,
+					    staged->entry.physical, staged->entry.counter, count);
+		for (uint32_t i = 0; i < count; i++) {
+			writer_copy(&filling->writer, map->entries[*at + i].entry.tag,
+				    AEAD_TAG_BYTES);
+		}
+		filling->change_count++;
+	} else if (staged->kind == VOLUME_MAP_CONTENT) {
+		/* A patch needs its base, which only the log itself is sure to have. */
+		bool has_base = pending != NULL && pending->kind == VOLUME_MAP_CONTENT;
+		status = space_check(volume, staged->logical);
+		filling->change_count += volume_changes_encode(
+			&filling->writer, staged->logical,
+			has_base ? volume_map_content(&volume->overlay, pending) : NULL,
+			volume_map_content(map, staged));
+	} else {
+		status = is_hole_now(volume, staged->logical, &is_hole);
+		if (status == STATUS_OK && !is_hole) {
+			volume_change_hole_encode(&filling->writer, staged->logical);
+			filling->change_count++;
+		}
+	}
+	*at += count;
+	return status;
+}
+
+static enum status records_append(struct volume *volume)
+{
+	const struct volume_map *map = &volume->txn.staged;
+	struct filling filling = {.appended = 0};
+	enum status status = STATUS_OK;
+	filling_begin(volume, &filling);
+	for (uint32_t at = 0; at < map->count && status == STATUS_OK;) {
+		size_t need = map->entries[at].kind == VOLUME_MAP_CONTENT ? VOLUME_CHANGE_BYTES_MAX
+									  : EXTENT_BYTES(1);
+		if (filling_left(&filling) < need) {
+			status = filling_append(volume, &filling, false);
+		}
+		if (status == STATUS_OK) {
+			status = entry_encode(volume, &filling, &at);
+		}
+	}
+	if (status == STATUS_OK && filling.change_count != 0) {
+		status = filling_append(volume, &filling, true);
+	}
+	if (filling.appended == 0) {
+		return status;
+	}
+	/* Records without an end would be continued by the next transaction's. */
+	return volume_note_write(volume, status, UINT64_MAX);
+}
+
+static void overlay_apply(struct volume *volume)
+{
+	const struct volume_map *map = &volume->txn.staged;
+	struct volume_map *overlay = &volume->overlay;
+	for (uint32_t i = 0; i < map->count; i++) {
+		const struct volume_map_entry *staged = &map->entries[i];
+		struct volume_map_entry *entry = volume_map_take(overlay, staged->logical);
+		(void)volume_map_become(overlay, entry, staged->kind); /* begin saw to it. */
+		entry->entry = staged->entry;
+		if (staged->kind == VOLUME_MAP_CONTENT) {
+			memcpy(volume_map_content(overlay, entry), volume_map_content(map, staged),
+			       BLOCK_BYTES);
+		}
+	}
+}
+
+enum status volume_block_txn_commit(struct volume *volume)
+{
+	const struct volume_map *map = &volume->txn.staged;
+	uint32_t contents = map->contents_room - map->contents_free;
+	uint64_t sequence = volume->log.sequence;
+	enum status status = STATUS_OK;
+	if (volume->txn.spilled != 0 || contents > VOLUME_INLINE_BLOCKS) {
+		status = volume_block_txn_spill(volume);
+	}
+	if (status == STATUS_OK) {
+		status = records_append(volume);
+	}
+	if (status != STATUS_OK || volume->log.sequence == sequence) {
+		return status;
+	}
+	status = volume_log_flush(volume);
+	if (status == STATUS_OK) {
+		overlay_apply(volume);
+		volume->counters.commits++;
+	}
+	return status;
+}

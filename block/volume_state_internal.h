@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+/* The inside of a volume: one struct in the caller's arena, and what it is made of. The functions
+ * that the volume's files offer each other are in volume_internal.h. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "block/volume.h"
+#include "block/volume_format.h"
+#include "block/volume_record.h"
+
+#define VOLUME_NODE_CACHE_STATE 16u
+#define VOLUME_NODE_CACHE_BLOCK 256u
+#define VOLUME_NODE_CACHE_WAYS  16u
+/* Bitmaps in memory: all of them in the state profile. */
+#define VOLUME_GROUP_CACHE  VOLUME_GROUPS_MAX
+#define VOLUME_KEY_CACHE    4u
+#define VOLUME_BATCH_BLOCKS 32u
+/* Blocks that only transactions which do not grow the volume may use: a full volume can always
+ * shrink and overwrite. */
+#define VOLUME_RESERVE_BLOCKS 128u
+/* Up to this much content goes into the record itself: one write, one flush. */
+#define VOLUME_INLINE_BLOCKS 8u
+/* Records that only refer to data are cut at the first length, others (content, discards) at the
+ * second. */
+#define VOLUME_RECORD_BLOCKS_CUT    4u
+#define VOLUME_RECORD_BLOCKS_INLINE 32u
+
+/* A checkpoint starts once half of the ring is in use. */
+/* Above this many sessions a checkpoint re-seals the blocks of the one with the fewest. */
+#define VOLUME_SESSIONS_SOFT (VOLUME_SESSIONS_MAX - 28u)
+/* Seals under one session key (NIST SP 800-38D, section 8.3, asks for at most 2^32). A new session
+ * is drawn when fewer than the margin are left. */
+#define VOLUME_SEALS_MAX    UINT32_MAX
+#define VOLUME_SEALS_MARGIN (1u << 20)
+
+STATIC_ASSERT(VOLUME_RECORD_BLOCKS_MAX <= VOLUME_RING_BLOCKS / 2, "the largest record fits");
+
+/* Levels for messages and for authenticated data. 1 to 5 are nodes; the root's is the geometry's
+ * tree_levels. */
+enum volume_level {
+	VOLUME_LEVEL_DATA = 0,
+	VOLUME_LEVEL_LEAF = 1,
+	VOLUME_LEVEL_BITMAP = 0x100,
+	VOLUME_LEVEL_TABLE = 0x101,
+	VOLUME_LEVEL_SUPERBLOCK = 0x102,
+	VOLUME_LEVEL_KEYSLOTS = 0x103,
+	VOLUME_LEVEL_LOG = 0x104,
+	VOLUME_LEVEL_GROUPS = 0x110, /* Plus the height, from 1. */
+};
+
+/* First word of every nonce; keeps the uses of one key apart. */
+enum volume_domain {
+	VOLUME_DOMAIN_LOG = 1,
+	VOLUME_DOMAIN_NODE = 2,
+	VOLUME_DOMAIN_DATA = 3,
+	VOLUME_DOMAIN_SUPERBLOCK = 4,
+	VOLUME_DOMAIN_KEYSLOT = 5,
+};
+
+/* The session that seals what this mount writes. */
+struct volume_session {
+	bool ready;
+	uint32_t id;
+	uint32_t generation;
+	uint8_t salt[VOLUME_SALT_BYTES];
+	uint64_t log_seals;
+	uint64_t node_seals;
+	uint64_t data_seals;
+	struct aead_key log_key;
+	struct aead_key node_key;
+	struct aead_key data_key;
+};
+
+/* Keys that open what earlier sessions wrote. */
+struct volume_session_keys {
+	uint32_t id; /* 0: free. */
+	uint64_t used_at;
+	struct aead_key node_key;
+	struct aead_key data_key;
+};
+
+/* The log key of one salt, kept between records. */
+struct volume_log_key {
+	bool ready;
+	uint32_t generation;
+	uint8_t salt[VOLUME_SALT_BYTES];
+	struct aead_key key;
+};
+
+/* A block that is kept twice. Writes go to one place, flush, then to the other, flush: at any
+ * moment one of them is whole, so two bad copies are never the work of a crash. */
+struct volume_pair {
+	uint64_t places[VOLUME_COPIES];
+	bool needs_heal; /* The copies differ: write `good` over the other before anything else. */
+	uint32_t good;
+};
+
+enum volume_map_kind {
+	VOLUME_MAP_HOLE,
+	VOLUME_MAP_CONTENT, /* In memory. */
+	VOLUME_MAP_PLACED,  /* On the device: sealed, not yet in the tree. */
+	/* A logged patch whose base no longer authenticates. Reads fail, and go on failing. */
+	VOLUME_MAP_LOST,
+};
+
+struct volume_map_entry {
+	struct volume_entry entry; /* PLACED. */
+	enum volume_map_kind kind;
+	uint32_t logical;
+	uint32_t content; /* Index into the map's content; CONTENT. */
+	bool changed;     /* Transactions of the state profile: differs from the committed block. */
+};
+
+/* Blocks by logical number. Only grows until it is emptied; content that is no longer needed goes
+ * back to its pool at once. */
+struct volume_map {
+	uint32_t count;
+	uint32_t room;
+	uint32_t contents_free;
+	uint32_t contents_room;
+	uint32_t slot_mask;
+	struct volume_map_entry *entries;
+	uint32_t *slots;     /* Entry index + 1; 0: empty. */
+	uint32_t *free_list; /* Of the content pool. */
+	uint8_t *content;    /* contents_room blocks. */
+};
+
+struct volume_txn {
+	bool open;
+	enum status failure; /* Of an earlier step: it can only be aborted. */
+	struct volume_map staged;
+	/* Block profile: where allocation was at the beginning. */
+	uint64_t cursor;
+	uint64_t left;
+	uint64_t held;
+	uint32_t spilled; /* Blocks that were written out of line. */
+};
+
+/* Where the next record goes and what it continues. */
+struct volume_log {
+	uint32_t offset; /* In the ring. */
+	uint32_t used;   /* Blocks since the head, skipped ones included. */
+	uint64_t sequence;
+	uint64_t durable_sequence;
+	uint8_t tag[AEAD_TAG_BYTES];
+	uint8_t anchor[VOLUME_ANCHOR_BYTES];
+	uint8_t *record; /* VOLUME_RECORD_BLOCKS_MAX blocks. */
+};
+
+struct volume_cached_node {
+	struct volume_entry entry; /* Identity; physical 0: free. */
+	uint32_t level;
+	uint64_t index;
+	uint64_t used_at;
+};
+
+struct volume_cached_bitmap {
+	bool loaded;
+	uint32_t group;
+	uint64_t used_at;
+};
+
+/* Allocation is next-fit and never looks back: in one epoch it goes round the device at most once.
+ * So a block that was taken and given up again before a checkpoint is not taken twice, which is
+ * what recovery to any point of the log needs, and no second bitmap has to say so. */
+struct volume_bitmaps {
+	uint64_t free_count; /* Of the durable state. */
+	uint64_t held;       /* Taken for data out of line since then. */
+	uint64_t cursor;     /* Next candidate. */
+	uint64_t left;       /* Candidates before the round is over. */
+	struct volume_cached_bitmap cache[VOLUME_GROUP_CACHE];
+	uint8_t *blocks; /* VOLUME_GROUP_CACHE, or as many as there are groups: durable bitmaps. */
+	uint32_t cache_size;
+};
+
+/* What a checkpoint does to the bitmaps: block number and direction, sorted before use. */
+struct volume_deltas {
+	uint64_t *all;
+	size_t count;
+	size_t room;
+};
+
+/* Writes to neighbouring blocks, gathered into one. */
+struct volume_batch {
+	uint64_t first;
+	uint32_t count;
+	uint8_t *blocks; /* VOLUME_BATCH_BLOCKS blocks. */
+};
+
+/* One path from the root, being changed by a checkpoint. Index 0 is the leaf level. */
+struct volume_cursor {
+	bool loaded[VOLUME_TREE_LEVELS_MAX];
+	bool dirty[VOLUME_TREE_LEVELS_MAX];
+	uint64_t index[VOLUME_TREE_LEVELS_MAX];
+	uint8_t *nodes; /* VOLUME_TREE_LEVELS_MAX blocks. */
+};
+
+/* Likewise for the group tree. Index 0 is height 1. */
+struct volume_group_cursor {
+	bool loaded[VOLUME_GROUP_LEVELS_MAX];
+	bool dirty[VOLUME_GROUP_LEVELS_MAX];
+	uint64_t index[VOLUME_GROUP_LEVELS_MAX];
+	uint8_t *nodes; /* VOLUME_GROUP_LEVELS_MAX blocks. */
+};
+
+/* The state that a checkpoint builds beside the current one. */
+struct volume_build {
+	struct volume_superblock superblock;
+	struct volume_session_table table;
+	struct volume_batch batch;
+	struct volume_cursor cursor;
+	struct volume_group_cursor groups;
+	struct volume_deltas deltas;
+	uint64_t *order; /* Of the overlay's entries. */
+	uint8_t *bitmap; /* One block: the group that is being changed. */
+	uint64_t free_count;
+	uint64_t taken;  /* Blocks taken so far. */
+	uint32_t victim; /* Session whose blocks are re-sealed; 0: none. */
+};
+
+struct volume {
+	const struct block_device *device;
+	const struct aead *aead;
+	struct random *random;
+	bool read_only;
+	bool writable;
+	struct volume_geometry geometry;
+	uint8_t uuid[VOLUME_UUID_BYTES];
+	uint8_t master_key[VOLUME_KEY_BYTES];
+	uint32_t generation;
+	uint8_t anchor_key[SHA256_BYTES];
+
+	struct volume_superblock superblock; /* As last made durable. */
+	struct volume_session_table table;   /* Likewise. */
+	struct volume_keyslots keyslots;     /* Likewise. */
+	uint8_t keyslots_digest[SHA256_BYTES];
+	uint32_t keyslots_area; /* Where they are. */
+	struct volume_pair superblock_pairs[2];
+	struct volume_pair keyslots_pairs[2];
+
+	struct volume_session session;
+	struct volume_session_keys key_cache[VOLUME_KEY_CACHE];
+	struct volume_log_key log_key;
+	uint64_t clock; /* Of the caches: counts uses. */
+
+	struct volume_log log;
+	struct volume_map overlay; /* What the log holds and the tree does not yet. */
+	struct volume_txn txn;
+	struct volume_bitmaps bitmaps;
+	struct volume_build build;
+	struct volume_cached_node *node_cache;
+	uint8_t *node_cache_blocks;
+	uint32_t node_cache_sets; /* A power of two, each of VOLUME_NODE_CACHE_WAYS. */
+	uint8_t *ring_taken;      /* A bit for each block of the ring, during replay. */
+	size_t arena_bytes;
+	uint8_t *scratch; /* One block: ciphertext, or a pair's block. */
+	uint8_t *base;    /* One block: the content before a change. */
+
+	struct volume_counters counters;
+	struct volume_failure failure;
+};
