@@ -191,9 +191,11 @@ def test_half_a_control_line_is_not_the_next_clients(machine, left):
     assert machine.process.poll() is None
 
 
+# No row for a half-sent line followed by nonsense: if the key is ready early, all of it is doubtful,
+# and a doubtful line that is no request is dropped without an answer (kernel/control.c).
 @pytest.mark.parametrize("left, said, answer", [
     ("s", "status", "state=OK"), ("x", "status", "state=OK"), ("", "status", "state=OK"),
-    ("", "nonsense", "error=unknown request"), ("x", "nonsense", "error=unknown request")])
+    ("", "nonsense", "error=unknown request")])
 def test_clients_that_change_unseen(machine, left, said, answer):
     """While the TPM makes an RSA key, one control client leaves and the next one comes: the kernel
     then finds bytes and both events at once, and cannot know whose the first byte is."""
