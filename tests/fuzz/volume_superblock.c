@@ -40,7 +40,8 @@ static void header_run(struct fuzz_input *input, bool repair)
 	const enum status status = volume_superblock_header_decode(block, &header);
 	if (status == STATUS_OK) {
 		FUZZ_REQUIRE(header.version == VOLUME_FORMAT_VERSION);
-		FUZZ_REQUIRE(header.profile == VOLUME_PROFILE_STATE);
+		FUZZ_REQUIRE(header.profile == VOLUME_PROFILE_STATE ||
+			     header.profile == VOLUME_PROFILE_BLOCK);
 		FUZZ_REQUIRE(volume_superblock_header_encode(again, &header) == STATUS_OK);
 		FUZZ_REQUIRE(memcmp(block, again, HEADER_BYTES) == 0);
 		return;
