@@ -191,8 +191,8 @@ def test_half_a_control_line_is_not_the_next_clients(machine, left):
     assert machine.process.poll() is None
 
 
-# No row for a half-sent line followed by nonsense: if the key is ready early, all of it is doubtful,
-# and a doubtful line that is no request is dropped without an answer (kernel/control.c).
+# No row for a half-sent line followed by nonsense: if the key is ready early, all of it is
+# doubtful, and a doubtful line that is no request is dropped unanswered (kernel/control.c).
 @pytest.mark.parametrize("left, said, answer", [
     ("s", "status", "state=OK"), ("x", "status", "state=OK"), ("", "status", "state=OK"),
     ("", "nonsense", "error=unknown request")])
