@@ -7,6 +7,13 @@
 
 #include "base/check.h"
 
+size_t crash_budget_factor(void)
+{
+	const char *text = getenv("HOLDFAST_CRASH_BUDGET");
+	long factor = text == NULL ? 1 : strtol(text, NULL, 10);
+	return factor < 1 ? 1 : (size_t)factor;
+}
+
 static uint64_t random_next(struct crash_checker *checker)
 {
 	uint64_t z = checker->random += 0x9e3779b97f4a7c15u;

@@ -23,6 +23,9 @@
 
 #define CRASH_DEPTH_MAX 3u /* The operation, one after recovery, one after that. */
 
+/* HOLDFAST_CRASH_BUDGET, at least 1: multiplies the numbers of a budget. */
+size_t crash_budget_factor(void);
+
 struct crash_budget {
 	size_t exhaustive_sectors; /* Up to so many unflushed sectors: all subsets. */
 	size_t patterned_subsets; /* Otherwise: so many prefixes, one lost, one kept (0: all) ... */

@@ -14,22 +14,15 @@
 
 #define SMALL VOLUME_BLOCK_BLOCKS_MIN
 
-static size_t budget_factor(void)
-{
-	const char *text = getenv("HOLDFAST_CRASH_BUDGET");
-	long factor = text == NULL ? 1 : strtol(text, NULL, 10);
-	return factor < 1 ? 1 : (size_t)factor;
-}
-
 static struct crash_budget small_budget(void)
 {
 	return (struct crash_budget){
 		.exhaustive_sectors = 0,
-		.patterned_subsets = 10 * budget_factor(),
-		.random_subsets = 6 * budget_factor(),
+		.patterned_subsets = 10 * crash_budget_factor(),
+		.random_subsets = 6 * crash_budget_factor(),
 		.nested_every = 12,
 		.warm_every = 2,
-		.nested_subsets = 2 * budget_factor(),
+		.nested_subsets = 2 * crash_budget_factor(),
 		.verify_every = 16,
 	};
 }
@@ -135,7 +128,7 @@ static void test_several_records(void **state)
 	static struct scene scene;
 	(void)state;
 	scene_init(&scene, 16384);
-	scene.checker.budget.patterned_subsets = 2 * budget_factor();
+	scene.checker.budget.patterned_subsets = 2 * crash_budget_factor();
 	scene.checker.budget.nested_every = 0;
 	scene.checker.budget.warm_every = 0;
 	uint64_t sequence = scene.fixture.volume->log.sequence;
@@ -150,9 +143,9 @@ static void test_random_walk(void **state)
 	(void)state;
 	fixture_random_seed(11);
 	scene_init(&scene, SMALL);
-	scene.checker.budget.patterned_subsets = 3 * budget_factor();
-	scene.checker.budget.random_subsets = 2 * budget_factor();
-	for (size_t step = 0; step < 24 * budget_factor(); step++) {
+	scene.checker.budget.patterned_subsets = 3 * crash_budget_factor();
+	scene.checker.budget.random_subsets = 2 * crash_budget_factor();
+	for (size_t step = 0; step < 24 * crash_budget_factor(); step++) {
 		uint32_t first = fixture_random() % 300;
 		uint32_t count = 1 + fixture_random() % 40;
 		switch (fixture_random() % 8) {

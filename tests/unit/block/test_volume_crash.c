@@ -11,22 +11,15 @@
 
 #include "crash_checker.h"
 
-static size_t budget_factor(void)
-{
-	const char *text = getenv("HOLDFAST_CRASH_BUDGET");
-	long factor = text == NULL ? 1 : strtol(text, NULL, 10);
-	return factor < 1 ? 1 : (size_t)factor;
-}
-
 static struct crash_budget small_budget(void)
 {
 	return (struct crash_budget){
 		.exhaustive_sectors = 8,
-		.patterned_subsets = 12 * budget_factor(),
-		.random_subsets = 10 * budget_factor(),
+		.patterned_subsets = 12 * crash_budget_factor(),
+		.random_subsets = 10 * crash_budget_factor(),
 		.nested_every = 24,
 		.warm_every = 2,
-		.nested_subsets = 2 * budget_factor(),
+		.nested_subsets = 2 * crash_budget_factor(),
 		.verify_every = 16,
 	};
 }
@@ -156,8 +149,8 @@ static void test_round_the_ring(void **state)
 	const struct crash_budget busy = small_budget();
 	struct crash_budget budget = small_budget();
 	budget.exhaustive_sectors = 0;
-	budget.patterned_subsets = 3 * budget_factor();
-	budget.random_subsets = budget_factor();
+	budget.patterned_subsets = 3 * crash_budget_factor();
+	budget.random_subsets = crash_budget_factor();
 	(void)state;
 	scene_init(&scene, &budget);
 	for (uint32_t i = 0; i < 48; i++) {
@@ -228,14 +221,14 @@ static void test_random_walk(void **state)
 	struct scene scene;
 	struct crash_budget budget = small_budget();
 	budget.exhaustive_sectors = 0;
-	budget.patterned_subsets = 4 * budget_factor();
-	budget.random_subsets = 2 * budget_factor();
+	budget.patterned_subsets = 4 * crash_budget_factor();
+	budget.random_subsets = 2 * crash_budget_factor();
 	budget.nested_every = 40;
 	budget.verify_every = 30;
 	(void)state;
 	fixture_random_seed(7);
 	scene_init(&scene, &budget);
-	for (size_t step = 0; step < 24 * budget_factor(); step++) {
+	for (size_t step = 0; step < 24 * crash_budget_factor(); step++) {
 		switch (fixture_random() % 6) {
 		case 0: checkpoint_watched(&scene); break;
 		case 1:
