@@ -38,3 +38,47 @@ enum status block_flush(const struct block_device *device)
 	}
 	return device->ops->flush(device->context);
 }
+
+static enum status request_check(const struct block_device *device,
+				 const struct block_request *request)
+{
+	switch (request->kind) {
+	case BLOCK_REQUEST_FLUSH: return device->has_flush ? STATUS_OK : STATUS_NO_FLUSH;
+	case BLOCK_REQUEST_WRITE:
+	case BLOCK_REQUEST_DISCARD:
+		if (device->read_only) {
+			return STATUS_READ_ONLY;
+		}
+		break;
+	case BLOCK_REQUEST_READ: break;
+	}
+	return is_inside(device, request->first, request->count) ? STATUS_OK : STATUS_INVALID;
+}
+
+enum status block_submit(const struct block_device *device, struct block_request *request)
+{
+	if (device->queue == NULL) {
+		return STATUS_UNSUPPORTED;
+	}
+	enum status status = request_check(device, request);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	return device->queue->submit(device->context, request);
+}
+
+void block_kick(const struct block_device *device)
+{
+	if (device->queue != NULL) {
+		device->queue->kick(device->context);
+	}
+}
+
+enum status block_reap(const struct block_device *device, bool wait,
+		       struct block_request **completed)
+{
+	if (device->queue == NULL) {
+		return STATUS_UNSUPPORTED;
+	}
+	return device->queue->reap(device->context, wait, completed);
+}
