@@ -87,6 +87,7 @@ struct layout {
 	uint8_t *base;
 	uint8_t *record;
 	uint8_t *batch;
+	uint8_t *txn_batch;
 	uint8_t *tree_nodes;
 	uint8_t *group_nodes;
 	uint8_t *bitmap;
@@ -115,6 +116,9 @@ static size_t layout_make(struct carver *carver, const struct volume_geometry *g
 	map_carve(carver, &layout->staged, geometry->txn_blocks, geometry->txn_contents);
 	layout->record = carve_blocks(carver, VOLUME_RECORD_BLOCKS_MAX);
 	layout->batch = carve_blocks(carver, VOLUME_BATCH_BLOCKS);
+	layout->txn_batch = geometry->profile == VOLUME_PROFILE_BLOCK
+				    ? carve_blocks(carver, VOLUME_BATCH_BLOCKS)
+				    : NULL;
 	layout->tree_nodes = carve_blocks(carver, geometry->tree_levels);
 	layout->group_nodes = carve_blocks(carver, geometry->group_levels);
 	layout->bitmap = carve_blocks(carver, 1);
@@ -141,6 +145,7 @@ static void layout_adopt(struct volume *volume, const struct layout *layout, uin
 	volume->txn.staged = layout->staged;
 	volume->log.record = layout->record;
 	build->batch.blocks = layout->batch;
+	volume->txn.batch.blocks = layout->txn_batch;
 	build->cursor.nodes = layout->tree_nodes;
 	build->groups.nodes = layout->group_nodes;
 	build->bitmap = layout->bitmap;

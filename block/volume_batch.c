@@ -1,25 +1,32 @@
 // SPDX-License-Identifier: MIT
 /* Writes to neighbouring blocks become one: next-fit allocation makes most of a checkpoint's
- * blocks neighbours. */
+ * blocks, and of a large transaction's, neighbours. With a request queue the buffer itself is
+ * handed to the device, and another one takes its place, so that many writes are in flight. */
 #include "block/volume_internal.h"
 
-enum status volume_batch_write(struct volume *volume)
+static enum status write_out(struct volume *volume, struct volume_batch *batch)
 {
-	struct volume_batch *batch = &volume->build.batch;
+	struct physical_block first = {batch->first};
+	struct block_count count = {batch->count};
 	if (batch->count == 0) {
 		return STATUS_OK;
 	}
-	enum status status = block_write(volume->device, (struct physical_block){batch->first},
-					 (struct block_count){batch->count}, batch->blocks);
+	enum status status = STATUS_OK;
+	if (volume->io == NULL) {
+		status = block_write(volume->device, first, count, batch->blocks);
+	} else {
+		status = block_queue_write(volume->io, batch->blocks, first, count);
+		batch->blocks = block_queue_room(volume->io);
+	}
 	batch->count = 0;
 	return volume_note_write(volume, status, batch->first);
 }
 
-enum status volume_batch_next(struct volume *volume, uint64_t physical, uint8_t **room)
+static enum status next(struct volume *volume, struct volume_batch *batch, uint64_t physical,
+			uint8_t **room)
 {
-	struct volume_batch *batch = &volume->build.batch;
 	if (batch->count == VOLUME_BATCH_BLOCKS || physical != batch->first + batch->count) {
-		enum status status = volume_batch_write(volume);
+		enum status status = write_out(volume, batch);
 		if (status != STATUS_OK) {
 			return status;
 		}
@@ -30,4 +37,32 @@ enum status volume_batch_next(struct volume *volume, uint64_t physical, uint8_t 
 	*room = batch->blocks + (size_t)batch->count * BLOCK_BYTES;
 	batch->count++;
 	return STATUS_OK;
+}
+
+enum status volume_batch_write(struct volume *volume)
+{
+	return write_out(volume, &volume->build.batch);
+}
+
+enum status volume_batch_next(struct volume *volume, uint64_t physical, uint8_t **room)
+{
+	return next(volume, &volume->build.batch, physical, room);
+}
+
+enum status volume_txn_batch_write(struct volume *volume)
+{
+	return write_out(volume, &volume->txn.batch);
+}
+
+enum status volume_txn_batch_next(struct volume *volume, uint64_t physical, uint8_t **room)
+{
+	return next(volume, &volume->txn.batch, physical, room);
+}
+
+uint8_t *volume_txn_batch_find(const struct volume *volume, uint64_t physical)
+{
+	const struct volume_batch *batch = &volume->txn.batch;
+	return physical - batch->first < batch->count
+		       ? batch->blocks + (size_t)(physical - batch->first) * BLOCK_BYTES
+		       : NULL;
 }

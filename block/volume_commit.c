@@ -111,7 +111,24 @@ static enum status room_make(struct volume *volume, const struct plan *plan)
 	return has_space(volume, need, plan) ? STATUS_OK : STATUS_NO_SPACE;
 }
 
-static void overlay_apply(struct volume *volume)
+enum status volume_state_txn_write(struct volume *volume)
+{
+	struct plan plan = {.change_count = 0};
+	enum status status = plan_make(volume, &plan);
+	if (status != STATUS_OK || plan.change_count == 0) {
+		return status;
+	}
+	status = room_make(volume, &plan);
+	if (status == STATUS_OK) {
+		status = volume_session_renew(volume);
+	}
+	if (status == STATUS_OK) {
+		status = volume_log_append(volume, plan.writer.at, plan.change_count, true);
+	}
+	return status;
+}
+
+void volume_state_txn_apply(struct volume *volume)
 {
 	for (uint32_t i = 0; i < volume->txn.staged.count; i++) {
 		const struct volume_map_entry *staged = &volume->txn.staged.entries[i];
@@ -128,31 +145,4 @@ static void overlay_apply(struct volume *volume)
 		memcpy(volume_map_content(overlay, entry),
 		       volume_map_content(&volume->txn.staged, staged), BLOCK_BYTES);
 	}
-}
-
-enum status volume_state_txn_commit(struct volume *volume)
-{
-	struct plan plan = {.change_count = 0};
-	if (!volume->writable) {
-		return STATUS_READ_ONLY;
-	}
-	enum status status = plan_make(volume, &plan);
-	if (status != STATUS_OK || plan.change_count == 0) {
-		return status;
-	}
-	status = room_make(volume, &plan);
-	if (status == STATUS_OK) {
-		status = volume_session_renew(volume);
-	}
-	if (status == STATUS_OK) {
-		status = volume_log_append(volume, plan.writer.at, plan.change_count, true);
-	}
-	if (status == STATUS_OK) {
-		status = volume_log_flush(volume);
-	}
-	if (status == STATUS_OK) {
-		overlay_apply(volume);
-		volume->counters.commits++;
-	}
-	return status;
 }

@@ -177,12 +177,23 @@ MUST_CHECK
 enum status volume_batch_next(struct volume *volume, uint64_t physical, uint8_t **room);
 MUST_CHECK
 enum status volume_batch_write(struct volume *volume);
+/* The same for the batch of the running transaction. */
+MUST_CHECK
+enum status volume_txn_batch_next(struct volume *volume, uint64_t physical, uint8_t **room);
+MUST_CHECK
+enum status volume_txn_batch_write(struct volume *volume);
+/* What will be written to a block; NULL: it is not in the batch. */
+uint8_t *volume_txn_batch_find(const struct volume *volume, uint64_t physical);
 
 /* ---- volume_tree.c, volume_cursor.c --------------------------------------------------------- */
 
 /* The entry of a logical block under the durable root; a hole if there is none. */
 MUST_CHECK
 enum status volume_tree_find(struct volume *volume, uint32_t logical, struct volume_entry *entry);
+/* The same for neighbours, with one descent for those that share a leaf. */
+MUST_CHECK
+enum status volume_tree_find_many(struct volume *volume, uint32_t logical, uint32_t count,
+				  struct volume_entry *entries);
 /* A node's content, from the cache or the device. Borrowed until the next call. */
 MUST_CHECK
 enum status volume_node_get(struct volume *volume, uint32_t level, uint64_t index,
@@ -250,9 +261,9 @@ bool volume_log_has_room(const struct volume *volume, uint32_t block_count);
 MUST_CHECK
 enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t change_count,
 			      bool commits);
-/* Make what was appended durable. */
+/* What was appended is durable, if the flush after it says so. */
 MUST_CHECK
-enum status volume_log_flush(struct volume *volume);
+enum status volume_log_settle(struct volume *volume, enum status flushed);
 /* Take over the tag of a record that is now part of the history. */
 MUST_CHECK
 enum status volume_log_extend(struct volume *volume, uint32_t offset, uint32_t block_count,
@@ -275,14 +286,38 @@ enum status volume_record_prove(struct volume *volume, const struct volume_recor
 /* Make room for the largest transaction, by a checkpoint if need be. */
 MUST_CHECK
 enum status volume_block_txn_begin(struct volume *volume);
-/* Write all staged content out of line. */
+/* Seal all staged content out of line; what fills a batch is written. */
+MUST_CHECK
+enum status volume_block_txn_seal(struct volume *volume);
+/* The same, and write it. */
 MUST_CHECK
 enum status volume_block_txn_spill(struct volume *volume);
+/* Seal a block out of line without staging its content. Not for zeroes, which are a hole.
+ * STATUS_TOO_LARGE: the transaction is full. On an error nothing is staged. */
 MUST_CHECK
-enum status volume_block_txn_commit(struct volume *volume);
+enum status volume_block_txn_place(struct volume *volume, uint32_t logical, const uint8_t *content);
+/* STATUS_NO_SPACE: there is no room to write this block. */
+MUST_CHECK
+enum status volume_block_txn_space(struct volume *volume, uint32_t logical);
+/* Write data and records. */
+MUST_CHECK
+enum status volume_block_txn_write(struct volume *volume);
+/* They are durable: the overlay takes over what was staged. */
+void volume_block_txn_apply(struct volume *volume);
 void volume_block_txn_abort(struct volume *volume);
 MUST_CHECK
-enum status volume_state_txn_commit(struct volume *volume);
+enum status volume_state_txn_write(struct volume *volume);
+void volume_state_txn_apply(struct volume *volume);
+
+/* ---- volume_txn.c -------------------------------------------------------------------------- */
+
+/* A commit in two halves, for those who wait for the flush between them themselves. The first
+ * writes everything; if nothing needs a flush, or on an error, the transaction is over. */
+MUST_CHECK
+enum status volume_txn_write(struct volume *volume, bool *needs_flush);
+/* The second: the flush ended like this. */
+MUST_CHECK
+enum status volume_txn_settle(struct volume *volume, enum status flushed);
 
 /* ---- volume_checkpoint.c ------------------------------------------------------------------- */
 

@@ -105,9 +105,9 @@ enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t
 	return volume_note_write(volume, status, place);
 }
 
-enum status volume_log_flush(struct volume *volume)
+enum status volume_log_settle(struct volume *volume, enum status flushed)
 {
-	enum status status = volume_note_write(volume, block_flush(volume->device), UINT64_MAX);
+	enum status status = volume_note_write(volume, flushed, UINT64_MAX);
 	if (status == STATUS_OK) {
 		volume->log.durable_sequence = volume->log.sequence;
 	}

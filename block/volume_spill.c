@@ -79,6 +79,7 @@ enum status volume_block_txn_begin(struct volume *volume)
 		txn->left = volume->bitmaps.left;
 		txn->held = volume->bitmaps.held;
 		txn->spilled = 0;
+		txn->batch.count = 0;
 	}
 	return status;
 }
@@ -122,42 +123,98 @@ static enum status space_check(struct volume *volume, uint32_t logical)
 
 /* ---- Data ---------------------------------------------------------------------------------- */
 
-static enum status entry_spill(struct volume *volume, struct volume_map_entry *staged)
+/* A block's ciphertext goes to a fresh place, or to where this transaction has put the block
+ * already if that is still in memory. */
+static enum status place_take(struct volume *volume, uint32_t logical,
+			      const struct volume_map_entry *staged, uint64_t *physical,
+			      uint8_t **room)
 {
-	struct volume_map *map = &volume->txn.staged;
-	uint64_t physical = 0;
-	uint8_t *room = NULL;
-	enum status status = space_check(volume, staged->logical);
+	if (staged != NULL && staged->kind == VOLUME_MAP_PLACED) {
+		*physical = staged->entry.physical;
+		*room = volume_txn_batch_find(volume, *physical);
+		if (*room != NULL) {
+			return STATUS_OK;
+		}
+	}
+	enum status status = space_check(volume, logical);
 	if (status == STATUS_OK) {
-		status = volume_allocate(volume, &physical);
+		status = volume_allocate(volume, physical);
 	}
 	if (status == STATUS_OK) {
 		volume->bitmaps.held++;
-		status = volume_batch_next(volume, physical, &room);
-	}
-	if (status == STATUS_OK) {
-		status = volume_block_seal(volume, VOLUME_LEVEL_DATA, staged->logical, physical,
-					   volume_map_content(map, staged), room, &staged->entry);
-	}
-	if (status == STATUS_OK) {
-		memset(volume_map_content(map, staged), 0, BLOCK_BYTES);
-		(void)volume_map_become(map, staged, VOLUME_MAP_PLACED);
 		volume->txn.spilled++;
+		status = volume_txn_batch_next(volume, *physical, room);
+	}
+	return status;
+}
+
+static enum status content_seal(struct volume *volume, uint32_t logical, const uint8_t *content,
+				const struct volume_map_entry *staged, struct volume_entry *entry)
+{
+	uint64_t physical = 0;
+	uint8_t *room = NULL;
+	enum status status = place_take(volume, logical, staged, &physical, &room);
+	if (status == STATUS_OK) {
+		status = volume_block_seal(volume, VOLUME_LEVEL_DATA, logical, physical, content,
+					   room, entry);
+	}
+	return status;
+}
+
+static void entry_place(struct volume_map *map, struct volume_map_entry *staged,
+			const struct volume_entry *entry)
+{
+	if (staged->kind == VOLUME_MAP_CONTENT) {
+		memset(volume_map_content(map, staged), 0, BLOCK_BYTES);
+	}
+	(void)volume_map_become(map, staged, VOLUME_MAP_PLACED);
+	staged->entry = *entry;
+}
+
+enum status volume_block_txn_seal(struct volume *volume)
+{
+	struct volume_map *map = &volume->txn.staged;
+	enum status status = STATUS_OK;
+	for (uint32_t i = 0; i < map->count && status == STATUS_OK; i++) {
+		struct volume_map_entry *staged = &map->entries[i];
+		struct volume_entry entry;
+		if (staged->kind != VOLUME_MAP_CONTENT) {
+			continue;
+		}
+		status = content_seal(volume, staged->logical, volume_map_content(map, staged),
+				      staged, &entry);
+		if (status == STATUS_OK) {
+			entry_place(map, staged, &entry);
+		}
 	}
 	return status;
 }
 
 enum status volume_block_txn_spill(struct volume *volume)
 {
+	enum status status = volume_block_txn_seal(volume);
+	return status == STATUS_OK ? volume_txn_batch_write(volume) : status;
+}
+
+enum status volume_block_txn_place(struct volume *volume, uint32_t logical, const uint8_t *content)
+{
 	struct volume_map *map = &volume->txn.staged;
-	enum status status = STATUS_OK;
-	volume->build.batch.count = 0; /* A checkpoint that failed may have left something. */
-	for (uint32_t i = 0; i < map->count && status == STATUS_OK; i++) {
-		if (map->entries[i].kind == VOLUME_MAP_CONTENT) {
-			status = entry_spill(volume, &map->entries[i]);
-		}
+	struct volume_map_entry *staged = volume_map_find(map, logical);
+	struct volume_entry entry;
+	if (staged == NULL && map->count == map->room) {
+		return STATUS_TOO_LARGE;
 	}
-	return status == STATUS_OK ? volume_batch_write(volume) : status;
+	enum status status = content_seal(volume, logical, content, staged, &entry);
+	if (status == STATUS_OK) {
+		/* Only now: an entry that a failure left behind would be a hole. */
+		entry_place(map, volume_map_take(map, logical), &entry);
+	}
+	return status;
+}
+
+enum status volume_block_txn_space(struct volume *volume, uint32_t logical)
+{
+	return space_check(volume, logical);
 }
 
 /* ---- Records ------------------------------------------------------------------------------- */
@@ -277,7 +334,7 @@ static enum status records_append(struct volume *volume)
 	return volume_note_write(volume, status, UINT64_MAX);
 }
 
-static void overlay_apply(struct volume *volume)
+void volume_block_txn_apply(struct volume *volume)
 {
 	const struct volume_map *map = &volume->txn.staged;
 	struct volume_map *overlay = &volume->overlay;
@@ -293,25 +350,13 @@ static void overlay_apply(struct volume *volume)
 	}
 }
 
-enum status volume_block_txn_commit(struct volume *volume)
+enum status volume_block_txn_write(struct volume *volume)
 {
 	const struct volume_map *map = &volume->txn.staged;
 	uint32_t contents = map->contents_room - map->contents_free;
-	uint64_t sequence = volume->log.sequence;
 	enum status status = STATUS_OK;
 	if (volume->txn.spilled != 0 || contents > VOLUME_INLINE_BLOCKS) {
 		status = volume_block_txn_spill(volume);
 	}
-	if (status == STATUS_OK) {
-		status = records_append(volume);
-	}
-	if (status != STATUS_OK || volume->log.sequence == sequence) {
-		return status;
-	}
-	status = volume_log_flush(volume);
-	if (status == STATUS_OK) {
-		overlay_apply(volume);
-		volume->counters.commits++;
-	}
-	return status;
+	return status == STATUS_OK ? records_append(volume) : status;
 }

@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "base/status.h"
+#include "block/block_queue.h"
 #include "block/volume.h"
 #include "block/volume_format.h"
 #include "block/volume_record.h"
@@ -38,6 +39,7 @@
 #define VOLUME_SEALS_MAX    UINT32_MAX
 #define VOLUME_SEALS_MARGIN (1u << 20)
 
+STATIC_ASSERT(VOLUME_BATCH_BLOCKS == BLOCK_QUEUE_WRITE_BLOCKS, "a batch is one write of the queue");
 STATIC_ASSERT(VOLUME_RECORD_BLOCKS_MAX <= VOLUME_RING_BLOCKS / 2, "the largest record fits");
 
 /* Levels for messages and for authenticated data. 1 to 5 are nodes; the root's is the geometry's
@@ -130,6 +132,13 @@ struct volume_map {
 	uint8_t *content;    /* contents_room blocks. */
 };
 
+/* Writes to neighbouring blocks, gathered into one. */
+struct volume_batch {
+	uint64_t first;
+	uint32_t count;
+	uint8_t *blocks; /* VOLUME_BATCH_BLOCKS blocks. */
+};
+
 struct volume_txn {
 	bool open;
 	enum status failure; /* Of an earlier step: it can only be aborted. */
@@ -138,7 +147,9 @@ struct volume_txn {
 	uint64_t cursor;
 	uint64_t left;
 	uint64_t held;
-	uint32_t spilled; /* Blocks that were written out of line. */
+	uint32_t spilled;          /* Blocks that were sealed out of line. */
+	struct volume_batch batch; /* Of those, what is not written yet. */
+	bool writing;              /* Its records are on the way: nothing may be staged any more. */
 };
 
 /* Where the next record goes and what it continues. */
@@ -185,13 +196,6 @@ struct volume_deltas {
 	size_t room;
 };
 
-/* Writes to neighbouring blocks, gathered into one. */
-struct volume_batch {
-	uint64_t first;
-	uint32_t count;
-	uint8_t *blocks; /* VOLUME_BATCH_BLOCKS blocks. */
-};
-
 /* One path from the root, being changed by a checkpoint. Index 0 is the leaf level. */
 struct volume_cursor {
 	bool loaded[VOLUME_TREE_LEVELS_MAX];
@@ -225,6 +229,9 @@ struct volume_build {
 
 struct volume {
 	const struct block_device *device;
+	/* While a request queue is attached: `device` is its face, and batches are buffers of its.
+	 * NULL otherwise. */
+	struct block_queue *io;
 	const struct aead *aead;
 	struct random *random;
 	bool read_only;

@@ -61,19 +61,22 @@ enum status volume_node_entry(struct volume *volume, const uint8_t *node, uint32
 	return volume_note(volume, status, level, index, UINT64_MAX);
 }
 
-enum status volume_tree_find(struct volume *volume, uint32_t logical, struct volume_entry *entry)
+/* The leaf above a logical block, borrowed; NULL: a hole. */
+static enum status leaf_find(struct volume *volume, uint32_t logical, const uint8_t **leaf)
 {
 	struct volume_entry at = volume->superblock.tree;
-	for (uint32_t level = volume->geometry.tree_levels; level >= VOLUME_LEVEL_LEAF; level--) {
-		if (at.physical == 0) {
-			break;
-		}
+	*leaf = NULL;
+	for (uint32_t level = volume->geometry.tree_levels; at.physical != 0; level--) {
 		uint32_t shift = level * VOLUME_NODE_SHIFT;
 		uint64_t index = (uint64_t)logical >> shift;
 		uint32_t slot = (uint32_t)((uint64_t)logical >> (shift - VOLUME_NODE_SHIFT)) &
 				(VOLUME_NODE_ENTRIES - 1);
 		const uint8_t *node = NULL;
 		enum status status = volume_node_get(volume, level, index, &at, &node);
+		if (status == STATUS_OK && level == VOLUME_LEVEL_LEAF) {
+			*leaf = node;
+			return STATUS_OK;
+		}
 		if (status == STATUS_OK) {
 			status = volume_node_entry(volume, node, level, index, slot, &at);
 		}
@@ -81,6 +84,33 @@ enum status volume_tree_find(struct volume *volume, uint32_t logical, struct vol
 			return status;
 		}
 	}
-	*entry = at;
 	return STATUS_OK;
+}
+
+enum status volume_tree_find_many(struct volume *volume, uint32_t logical, uint32_t count,
+				  struct volume_entry *entries)
+{
+	const uint8_t *leaf = NULL;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t slot = (logical + i) & (VOLUME_NODE_ENTRIES - 1);
+		enum status status = STATUS_OK;
+		if (i == 0 || slot == 0) {
+			status = leaf_find(volume, logical + i, &leaf);
+		}
+		entries[i] = (struct volume_entry){.physical = 0};
+		if (status == STATUS_OK && leaf != NULL) {
+			status = volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF,
+						   (logical + i) >> VOLUME_NODE_SHIFT, slot,
+						   &entries[i]);
+		}
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	return STATUS_OK;
+}
+
+enum status volume_tree_find(struct volume *volume, uint32_t logical, struct volume_entry *entry)
+{
+	return volume_tree_find_many(volume, logical, 1, entry);
 }

@@ -38,6 +38,7 @@ static void txn_close(struct volume *volume)
 	}
 	volume_map_clear(staged);
 	volume->txn.open = false;
+	volume->txn.writing = false;
 }
 
 void volume_txn_abort(struct volume *volume)
@@ -53,7 +54,8 @@ static enum status staged_take(struct volume *volume, struct logical_block block
 			       enum volume_map_kind kind, struct volume_map_entry **staged)
 {
 	struct volume_map *map = &volume->txn.staged;
-	if (!volume->txn.open || block.n >= volume->geometry.logical_blocks) {
+	if (!volume->txn.open || volume->txn.writing ||
+	    block.n >= volume->geometry.logical_blocks) {
 		return STATUS_INVALID;
 	}
 	if (volume->txn.failure != STATUS_OK) {
@@ -106,6 +108,11 @@ enum status volume_txn_read(struct volume *volume, struct logical_block block,
 		return volume_read(volume, block, out);
 	}
 	if (staged->kind == VOLUME_MAP_PLACED) {
+		const uint8_t *cipher = volume_txn_batch_find(volume, staged->entry.physical);
+		if (cipher != NULL) {
+			return volume_cipher_open(volume, VOLUME_LEVEL_DATA, block.n,
+						  &staged->entry, cipher, out);
+		}
 		return volume_block_open(volume, VOLUME_LEVEL_DATA, block.n, &staged->entry, out);
 	}
 	if (staged->kind == VOLUME_MAP_CONTENT) {
@@ -116,23 +123,57 @@ enum status volume_txn_read(struct volume *volume, struct logical_block block,
 	return STATUS_OK;
 }
 
-enum status volume_txn_commit(struct volume *volume)
+/* ---- Commit -------------------------------------------------------------------------------- */
+
+static enum status records_write(struct volume *volume)
 {
-	if (!volume->txn.open) {
-		return STATUS_INVALID;
+	if (volume->txn.failure != STATUS_OK) {
+		return volume->txn.failure;
 	}
-	enum status status = volume->txn.failure;
-	if (status == STATUS_OK && !volume->writable) {
-		status = STATUS_READ_ONLY;
+	if (!volume->writable) {
+		return STATUS_READ_ONLY;
 	}
-	if (status == STATUS_OK) {
-		status = is_block_profile(volume) ? volume_block_txn_commit(volume)
-						  : volume_state_txn_commit(volume);
-	}
+	return is_block_profile(volume) ? volume_block_txn_write(volume)
+					: volume_state_txn_write(volume);
+}
+
+enum status volume_txn_write(struct volume *volume, bool *needs_flush)
+{
+	const uint64_t sequence = volume->log.sequence;
+	enum status status = records_write(volume);
+	*needs_flush = status == STATUS_OK && volume->log.sequence != sequence;
+	volume->txn.writing = *needs_flush;
 	if (status != STATUS_OK) {
 		volume_txn_abort(volume);
-	} else {
+	} else if (!*needs_flush) {
 		txn_close(volume);
 	}
 	return status;
+}
+
+enum status volume_txn_settle(struct volume *volume, enum status flushed)
+{
+	enum status status = volume_log_settle(volume, flushed);
+	if (status != STATUS_OK) {
+		volume_txn_abort(volume);
+		return status;
+	}
+	if (is_block_profile(volume)) {
+		volume_block_txn_apply(volume);
+	} else {
+		volume_state_txn_apply(volume);
+	}
+	volume->counters.commits++;
+	txn_close(volume);
+	return STATUS_OK;
+}
+
+enum status volume_txn_commit(struct volume *volume)
+{
+	bool needs_flush = false;
+	if (!volume->txn.open || volume->txn.writing) {
+		return STATUS_INVALID;
+	}
+	enum status status = volume_txn_write(volume, &needs_flush);
+	return needs_flush ? volume_txn_settle(volume, block_flush(volume->device)) : status;
 }
