@@ -63,11 +63,25 @@ static enum status slot_find(struct store *store, const char *name, uint32_t *sl
 	return STATUS_NOT_FOUND;
 }
 
+void store_object_remember(struct store *store, uint32_t slot,
+			   const struct store_object_info *object)
+{
+	store->object_loaded = object != NULL;
+	if (object != NULL) {
+		store->object_slot = slot;
+		store->object = *object;
+	}
+}
+
 /* Index and metadata block each carry the name, so a block of another object that reached this
  * place by a defect is noticed. */
 static enum status object_load(struct store *store, uint32_t slot, struct store_object_info *object)
 {
 	struct store_object_info found;
+	if (store->object_loaded && store->object_slot == slot) {
+		*object = store->object;
+		return STATUS_OK;
+	}
 	enum status status = store_block_load(store, store_object_block(store, slot));
 	if (status == STATUS_OK) {
 		status = store_decode_object(store->block, store_object_bytes_max(store), &found);
@@ -79,6 +93,7 @@ static enum status object_load(struct store *store, uint32_t slot, struct store_
 		return STATUS_AUTH_META;
 	}
 	*object = found;
+	store_object_remember(store, slot, object);
 	return STATUS_OK;
 }
 
@@ -152,6 +167,27 @@ enum status store_list(struct store *store, store_visit visit, void *context)
 	return status;
 }
 
+/* Whole blocks go straight to the caller, neighbours at once; parts of one by the scratch block. */
+static enum status read_piece(struct store *store, uint32_t slot, uint64_t offset_bytes,
+			      uint8_t *out, size_t left_bytes, size_t *done_bytes)
+{
+	struct extent extent = store_extent_at(offset_bytes, left_bytes);
+	struct logical_block first = store_data_block(store, slot, extent.block_index);
+	if (extent.size_bytes == BLOCK_BYTES) {
+		struct block_count count = {left_bytes / BLOCK_BYTES};
+		*done_bytes = (size_t)count.n * BLOCK_BYTES;
+		return store->in_transaction
+			       ? volume_txn_read_blocks(store->volume, first, count, out)
+			       : volume_read_blocks(store->volume, first, count, out);
+	}
+	enum status status = store_block_load(store, first);
+	if (status == STATUS_OK) {
+		memcpy(out, store->block + extent.at, extent.size_bytes);
+	}
+	*done_bytes = extent.size_bytes;
+	return status;
+}
+
 static enum status read_range(struct store *store, const char *name, uint64_t offset_bytes,
 			      uint8_t *out, size_t size_bytes)
 {
@@ -163,12 +199,10 @@ static enum status read_range(struct store *store, const char *name, uint64_t of
 	}
 	size_t done = 0;
 	while (status == STATUS_OK && done < size_bytes) {
-		struct extent extent = store_extent_at(offset_bytes + done, size_bytes - done);
-		status = store_block_load(store, store_data_block(store, slot, extent.block_index));
-		if (status == STATUS_OK) {
-			memcpy(out + done, store->block + extent.at, extent.size_bytes);
-			done += extent.size_bytes;
-		}
+		size_t piece = 0;
+		status = read_piece(store, slot, offset_bytes + done, out + done, size_bytes - done,
+				    &piece);
+		done += piece;
 	}
 	return status;
 }
@@ -179,6 +213,31 @@ enum status store_read(struct store *store, const char *name, uint64_t offset_by
 	enum status status = read_range(store, name, offset_bytes, out, size_bytes);
 	if (status != STATUS_OK && size_bytes > 0) {
 		memset(out, 0, size_bytes);
+	}
+	return status;
+}
+
+enum status store_extent(struct store *store, const char *name, uint64_t offset_bytes,
+			 uint64_t size_bytes, uint64_t *extent_bytes, bool *is_hole)
+{
+	uint32_t slot = 0;
+	struct store_object_info object;
+	struct block_count count = {0};
+	enum status status = store_object_find(store, name, &slot, &object);
+	if (status == STATUS_OK &&
+	    (size_bytes == 0 || !addr_within(offset_bytes, size_bytes, object.size_bytes))) {
+		status = STATUS_INVALID;
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	uint64_t first = offset_bytes / BLOCK_BYTES;
+	uint64_t last = (offset_bytes + size_bytes - 1) / BLOCK_BYTES;
+	status = volume_extent(store->volume, store_data_block(store, slot, first),
+			       (struct block_count){last - first + 1}, &count, is_hole);
+	if (status == STATUS_OK) {
+		uint64_t extent = (first + count.n) * BLOCK_BYTES - offset_bytes;
+		*extent_bytes = extent < size_bytes ? extent : size_bytes;
 	}
 	return status;
 }

@@ -22,10 +22,13 @@ struct store {
 	uint64_t slice_blocks;
 	uint32_t slot_count; /* Objects that the volume has slices for. */
 	bool in_transaction;
-	bool index_loaded;          /* `index` is what the volume, or the transaction, holds. */
-	enum status txn_failure;    /* The first change of the transaction that failed part-way. */
-	uint64_t txn_touched;       /* Bit i: slot i already has its new version. */
-	struct store_index index;   /* A copy in private memory, so that a look-up costs no read. */
+	bool index_loaded;        /* `index` is what the volume, or the transaction, holds. */
+	enum status txn_failure;  /* The first change of the transaction that failed part-way. */
+	uint64_t txn_touched;     /* Bit i: slot i already has its new version. */
+	struct store_index index; /* A copy in private memory, so that a look-up costs no read. */
+	bool object_loaded;       /* `object` is what the volume, or the transaction, holds. */
+	uint32_t object_slot;     /* Whose metadata it is: the last that was looked up. */
+	struct store_object_info object;
 	uint8_t block[BLOCK_BYTES]; /* Scratch for one block. */
 };
 
@@ -56,6 +59,13 @@ enum status store_list(struct store *store, store_visit visit, void *context);
 MUST_CHECK
 enum status store_read(struct store *store, const char *name, uint64_t offset_bytes, uint8_t *out,
 		       size_t size_bytes);
+
+/* How many bytes from `offset` on, of at most `size` (1 or more), are alike: all in holes, which
+ * read as zeroes and take no space, or all in blocks that hold something. STATUS_INVALID beyond the
+ * object's end. Reads no data. */
+MUST_CHECK
+enum status store_extent(struct store *store, const char *name, uint64_t offset_bytes,
+			 uint64_t size_bytes, uint64_t *extent_bytes, bool *is_hole);
 
 /* Transactions. Outside one, the functions below return STATUS_INVALID. A change that fails before
  * it staged anything (an invalid name, too large, no such object) leaves the transaction usable;

@@ -34,6 +34,10 @@ static inline struct logical_block store_data_block(const struct store *store, u
 MUST_CHECK
 enum status store_block_load(struct store *store, struct logical_block block);
 
+/* What the next look-up of the slot finds; NULL: that it has to read. */
+void store_object_remember(struct store *store, uint32_t slot,
+			   const struct store_object_info *object);
+
 /* Find the object and read its metadata. The only source of STATUS_NOT_FOUND. */
 MUST_CHECK
 enum status store_object_find(struct store *store, const char *name, uint32_t *slot,

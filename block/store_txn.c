@@ -65,7 +65,10 @@ static enum status object_stage(struct store *store, uint32_t slot,
 		store->txn_touched |= (uint64_t)1 << slot;
 	}
 	store_encode_object(object, store->block);
-	return volume_txn_put(store->volume, store_object_block(store, slot), store->block);
+	enum status status =
+		volume_txn_put(store->volume, store_object_block(store, slot), store->block);
+	store_object_remember(store, slot, status == STATUS_OK ? object : NULL);
+	return status;
 }
 
 enum status store_txn_begin(struct store *store)
@@ -264,6 +267,7 @@ enum status store_txn_remove(struct store *store, const char *name)
 	if (status != STATUS_OK) {
 		return status;
 	}
+	store_object_remember(store, slot, NULL);
 	status = apply_truncation(store, slot, 0, object.size_bytes);
 	if (status == STATUS_OK) {
 		status = volume_txn_discard(store->volume, store_object_block(store, slot));
@@ -282,6 +286,7 @@ static void txn_end(struct store *store, bool kept)
 	store->txn_failure = STATUS_OK;
 	store->txn_touched = 0;
 	store->index_loaded = store->index_loaded && kept;
+	store->object_loaded = store->object_loaded && kept;
 }
 
 enum status store_txn_commit(struct store *store)

@@ -113,41 +113,46 @@ struct block_count volume_txn_size_max(const struct volume *volume)
 
 /* ---- Reading ------------------------------------------------------------------------------- */
 
-/* Where a block's committed content is: in memory, on the device (`entry`, which may be a hole), or
- * nowhere any more (STATUS_AUTH_DATA). */
-static enum status find(struct volume *volume, uint32_t logical,
-			const struct volume_map_entry **pending, struct volume_entry *entry)
+/* What a map says about a block; `content` stays NULL if that is not in memory. */
+static enum status pending_find(const struct volume_map *map,
+				const struct volume_map_entry *pending, const uint8_t **content,
+				struct volume_entry *entry)
 {
-	*pending = volume_map_find(&volume->overlay, logical);
-	*entry = (struct volume_entry){.physical = 0};
-	if (*pending == NULL) {
-		return volume_tree_find(volume, logical, entry);
-	}
-	switch ((*pending)->kind) {
-	case VOLUME_MAP_CONTENT:
+	switch (pending->kind) {
+	case VOLUME_MAP_CONTENT: *content = volume_map_content(map, pending); return STATUS_OK;
 	case VOLUME_MAP_HOLE: return STATUS_OK;
-	case VOLUME_MAP_PLACED: *entry = (*pending)->entry; return STATUS_OK;
+	case VOLUME_MAP_PLACED: *entry = pending->entry; return STATUS_OK;
 	case VOLUME_MAP_LOST: break;
 	}
 	return STATUS_AUTH_DATA;
 }
 
-static bool is_in_memory(const struct volume_map_entry *pending)
+enum status volume_find(struct volume *volume, uint32_t logical, bool sees_staged,
+			const uint8_t **content, struct volume_entry *entry)
 {
-	return pending != NULL && pending->kind == VOLUME_MAP_CONTENT;
+	const struct volume_map *maps[] = {&volume->txn.staged, &volume->overlay};
+	*content = NULL;
+	*entry = (struct volume_entry){.physical = 0};
+	for (size_t i = sees_staged && volume->txn.open ? 0 : 1; i < ARRAY_COUNT(maps); i++) {
+		const struct volume_map_entry *pending = volume_map_find(maps[i], logical);
+		if (pending != NULL) {
+			return pending_find(maps[i], pending, content, entry);
+		}
+	}
+	return volume_tree_find(volume, logical, entry);
 }
 
 enum status volume_read_committed(struct volume *volume, uint32_t logical, uint8_t *out,
 				  bool *is_hole)
 {
-	const struct volume_map_entry *pending = NULL;
+	const uint8_t *content = NULL;
 	struct volume_entry entry;
-	enum status status = find(volume, logical, &pending, &entry);
-	bool hole = status == STATUS_OK && entry.physical == 0 && !is_in_memory(pending);
+	enum status status = volume_find(volume, logical, false, &content, &entry);
+	bool hole = status == STATUS_OK && entry.physical == 0 && content == NULL;
 	if (status != STATUS_OK || hole) {
 		memset(out, 0, BLOCK_BYTES);
-	} else if (is_in_memory(pending)) {
-		memcpy(out, volume_map_content(&volume->overlay, pending), BLOCK_BYTES);
+	} else if (content != NULL) {
+		memcpy(out, content, BLOCK_BYTES);
 	} else {
 		status = volume_block_open(volume, VOLUME_LEVEL_DATA, logical, &entry, out);
 	}
@@ -168,27 +173,29 @@ enum status volume_read(struct volume *volume, struct logical_block block, uint8
 
 /* ---- Reading many -------------------------------------------------------------------------- */
 
-/* Neighbours on the device, to be read at once into the batch. */
+/* Neighbours on the device, to be read at once. */
 struct run {
 	uint32_t logical; /* Of the first. */
 	uint32_t count;
 	struct volume_entry entries[VOLUME_BATCH_BLOCKS];
 };
 
+/* Into the caller's buffer, and opened there: a copy less. On a failure the caller zeroes it. */
 static enum status run_read(struct volume *volume, struct run *run, uint8_t *out)
 {
-	const uint8_t *ciphers = volume->build.batch.blocks;
 	uint64_t first = run->entries[0].physical;
 	if (run->count == 0) {
 		return STATUS_OK;
 	}
-	enum status status =
-		block_read(volume->device, (struct physical_block){first},
-			   (struct block_count){run->count}, volume->build.batch.blocks);
+	enum status status = block_read(volume->device, (struct physical_block){first},
+					(struct block_count){run->count}, out);
+	if (status != STATUS_OK) {
+		volume_note(volume, status, VOLUME_LEVEL_DATA, run->logical, first);
+	}
 	for (uint32_t i = 0; i < run->count && status == STATUS_OK; i++) {
+		uint8_t *block = out + (size_t)i * BLOCK_BYTES;
 		status = volume_cipher_open(volume, VOLUME_LEVEL_DATA, run->logical + i,
-					    &run->entries[i], ciphers + (size_t)i * BLOCK_BYTES,
-					    out + (size_t)i * BLOCK_BYTES);
+					    &run->entries[i], block, block);
 		if (status != STATUS_OK) {
 			volume_note(volume, status, VOLUME_LEVEL_DATA, run->logical + i, first + i);
 		}
@@ -203,34 +210,39 @@ static bool run_takes(const struct run *run, const struct volume_entry *entry)
 				   entry->physical == run->entries[0].physical + run->count);
 }
 
-static enum status read_many(struct volume *volume, uint32_t first, size_t count, uint8_t *out)
+static enum status read_many(struct volume *volume, uint32_t first, size_t count, bool sees_staged,
+			     uint8_t *out)
 {
 	struct run run = {.count = 0};
 	enum status status = STATUS_OK;
 	for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-		const struct volume_map_entry *pending = NULL;
+		const uint8_t *content = NULL;
 		struct volume_entry entry;
 		uint32_t logical = first + (uint32_t)i;
 		uint8_t *run_out = out + (i - run.count) * BLOCK_BYTES;
-		status = find(volume, logical, &pending, &entry);
-		bool is_on_device = status == STATUS_OK && entry.physical != 0;
+		status = volume_find(volume, logical, sees_staged, &content, &entry);
+		const uint8_t *cipher = volume_txn_batch_find(volume, entry.physical);
+		bool is_on_device =
+			status == STATUS_OK && entry.physical != 0 && cipher == NULL;
 		if (status == STATUS_OK && (!is_on_device || !run_takes(&run, &entry))) {
 			status = run_read(volume, &run, run_out);
 		}
 		if (status == STATUS_OK && is_on_device) {
 			run.logical = run.count == 0 ? logical : run.logical;
 			run.entries[run.count++] = entry;
-		} else if (status == STATUS_OK && is_in_memory(pending)) {
-			memcpy(out + i * BLOCK_BYTES, volume_map_content(&volume->overlay, pending),
-			       BLOCK_BYTES);
+		} else if (status == STATUS_OK && content != NULL) {
+			memcpy(out + i * BLOCK_BYTES, content, BLOCK_BYTES);
+		} else if (status == STATUS_OK && cipher != NULL) {
+			status = volume_cipher_open(volume, VOLUME_LEVEL_DATA, logical, &entry,
+						    cipher, out + i * BLOCK_BYTES);
 		}
 	}
 	return status == STATUS_OK ? run_read(volume, &run, out + (count - run.count) * BLOCK_BYTES)
 				   : status;
 }
 
-enum status volume_read_blocks(struct volume *volume, struct logical_block first,
-			       struct block_count count, uint8_t *out)
+static enum status read_range(struct volume *volume, struct logical_block first,
+			      struct block_count count, bool sees_staged, uint8_t *out)
 {
 	const uint64_t blocks = volume->geometry.logical_blocks;
 	if (count.n > blocks || first.n > blocks - count.n) {
@@ -238,9 +250,22 @@ enum status volume_read_blocks(struct volume *volume, struct logical_block first
 	}
 	size_t bytes = (size_t)count.n * BLOCK_BYTES;
 	memset(out, 0, bytes);
-	enum status status = read_many(volume, (uint32_t)first.n, (size_t)count.n, out);
+	enum status status =
+		read_many(volume, (uint32_t)first.n, (size_t)count.n, sees_staged, out);
 	if (status != STATUS_OK) {
 		memset(out, 0, bytes);
 	}
 	return status;
+}
+
+enum status volume_read_blocks(struct volume *volume, struct logical_block first,
+			       struct block_count count, uint8_t *out)
+{
+	return read_range(volume, first, count, false, out);
+}
+
+enum status volume_txn_read_blocks(struct volume *volume, struct logical_block first,
+				   struct block_count count, uint8_t *out)
+{
+	return read_range(volume, first, count, true, out);
 }

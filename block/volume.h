@@ -171,6 +171,13 @@ MUST_CHECK
 enum status volume_read_blocks(struct volume *volume, struct logical_block first,
 			       struct block_count count, uint8_t *out);
 
+/* How many blocks from `first` on, of at most `most` (1 or more), are alike: all holes, or all not.
+ * As the running transaction has it, if there is one. Reads nodes, but no data: a block that is
+ * lost counts as data. Missing subtrees are passed at once. STATUS_INVALID: outside the volume. */
+MUST_CHECK
+enum status volume_extent(struct volume *volume, struct logical_block first,
+			  struct block_count most, struct block_count *count, bool *is_hole);
+
 /* A transaction stages changes in memory; nothing reaches the device before commit. One at a time
  * (STATUS_BUSY). */
 MUST_CHECK
@@ -194,6 +201,14 @@ enum status volume_txn_discard(struct volume *volume, struct logical_block block
 MUST_CHECK
 enum status volume_txn_read(struct volume *volume, struct logical_block block,
 			    uint8_t out[BLOCK_BYTES]);
+/* As volume_read_blocks, but sees this transaction's own changes. */
+MUST_CHECK
+enum status volume_txn_read_blocks(struct volume *volume, struct logical_block first,
+				   struct block_count count, uint8_t *out);
+
+/* True if the transaction can stage so many more blocks, whatever they are, without
+ * STATUS_TOO_LARGE or STATUS_NO_SPACE. Block profile. */
+bool volume_txn_has_room(const struct volume *volume, struct block_count count);
 
 /* All or nothing, durable when it returns OK: one device write and one flush for up to 32 KiB of
  * changes. A larger one of the block profile: its data in writes of up to 128 KiB, its records,

@@ -62,7 +62,7 @@ enum status volume_txn_batch_next(struct volume *volume, uint64_t physical, uint
 uint8_t *volume_txn_batch_find(const struct volume *volume, uint64_t physical)
 {
 	const struct volume_batch *batch = &volume->txn.batch;
-	return physical - batch->first < batch->count
+	return volume->txn.open && physical - batch->first < batch->count
 		       ? batch->blocks + (size_t)(physical - batch->first) * BLOCK_BYTES
 		       : NULL;
 }

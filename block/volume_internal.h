@@ -8,6 +8,7 @@
  *   volume_alloc     free blocks, what a checkpoint takes and frees
  *   volume_groups    bitmaps and the tree of their entries
  *   volume_tree      nodes: lookup, cache, copy-on-write
+ *   volume_extent    which blocks hold something
  *   volume_map       blocks by logical number: the overlay, and what a transaction stages
  *   volume_pair      blocks kept twice
  *   volume_log       append
@@ -42,6 +43,12 @@ enum status volume_note(struct volume *volume, enum status status, uint32_t leve
 			uint64_t physical);
 /* A failure on the write path: whatever it was, the device's state is no longer known. */
 enum status volume_note_write(struct volume *volume, enum status status, uint64_t physical);
+/* Where a block's content is: in memory (`content`, borrowed until the next call), on the device
+ * (`entry`), or nowhere (both empty: a hole). `sees_staged`: as the running transaction has it. A
+ * LOST block is STATUS_AUTH_DATA. */
+MUST_CHECK
+enum status volume_find(struct volume *volume, uint32_t logical, bool sees_staged,
+			const uint8_t **content, struct volume_entry *entry);
 /* Read as committed; a LOST or unreadable block is STATUS_AUTH_DATA. `is_hole` may be NULL. */
 MUST_CHECK
 enum status volume_read_committed(struct volume *volume, uint32_t logical, uint8_t *out,
@@ -194,6 +201,10 @@ enum status volume_tree_find(struct volume *volume, uint32_t logical, struct vol
 MUST_CHECK
 enum status volume_tree_find_many(struct volume *volume, uint32_t logical, uint32_t count,
 				  struct volume_entry *entries);
+/* The same; where it is a hole, `*end` is the first block behind the subtree that is missing. */
+MUST_CHECK
+enum status volume_tree_span(struct volume *volume, uint32_t logical, struct volume_entry *entry,
+			     uint64_t *end);
 /* A node's content, from the cache or the device. Borrowed until the next call. */
 MUST_CHECK
 enum status volume_node_get(struct volume *volume, uint32_t level, uint64_t index,

@@ -29,14 +29,33 @@ static uint64_t nodes_above(const struct volume *volume, uint64_t blocks)
 	return nodes;
 }
 
-/* Free blocks that remain once `more` are taken and the checkpoint after that has had its own. */
-static bool has_space(const struct volume *volume, uint64_t more, uint64_t reserve)
+/* Do free blocks remain once `more` are taken and the checkpoint after that has had its own?
+ * `unstaged`: blocks that the transaction is going to change besides. */
+static bool has_space_with(const struct volume *volume, uint64_t unstaged, uint64_t more,
+			   uint64_t reserve)
 {
 	const struct volume_map *overlay = &volume->overlay;
-	uint64_t pending = (uint64_t)overlay->count + volume->txn.staged.count;
+	uint64_t pending = (uint64_t)overlay->count + volume->txn.staged.count + unstaged;
 	uint64_t contents = overlay->contents_room - overlay->contents_free + VOLUME_INLINE_BLOCKS;
 	uint64_t need = volume_checkpoint_need(contents, nodes_above(volume, pending));
 	return volume_space_left(volume) >= need + more + reserve;
+}
+
+static bool has_space(const struct volume *volume, uint64_t more, uint64_t reserve)
+{
+	return has_space_with(volume, 0, more, reserve);
+}
+
+bool volume_txn_has_room(const struct volume *volume, struct block_count count)
+{
+	const struct volume_map *staged = &volume->txn.staged;
+	if (!volume->txn.open || volume->txn.failure != STATUS_OK ||
+	    count.n > staged->room - staged->count) {
+		return false;
+	}
+	/* What is staged in memory has not taken its place on the device yet. */
+	uint64_t in_memory = staged->contents_room - staged->contents_free;
+	return has_space_with(volume, count.n, count.n + in_memory + 1, VOLUME_RESERVE_BLOCKS);
 }
 
 /* Ring blocks that the records of the largest transaction take, with what they skip. */

@@ -61,11 +61,14 @@ enum status volume_node_entry(struct volume *volume, const uint8_t *node, uint32
 	return volume_note(volume, status, level, index, UINT64_MAX);
 }
 
-/* The leaf above a logical block, borrowed; NULL: a hole. */
-static enum status leaf_find(struct volume *volume, uint32_t logical, const uint8_t **leaf)
+/* The leaf above a logical block, borrowed; NULL: a hole, as is all up to `*end`. */
+static enum status leaf_find(struct volume *volume, uint32_t logical, const uint8_t **leaf,
+			     uint64_t *end)
 {
 	struct volume_entry at = volume->superblock.tree;
+	const uint32_t root_shift = volume->geometry.tree_levels * VOLUME_NODE_SHIFT;
 	*leaf = NULL;
+	*end = (((uint64_t)logical >> root_shift) + 1) << root_shift;
 	for (uint32_t level = volume->geometry.tree_levels; at.physical != 0; level--) {
 		uint32_t shift = level * VOLUME_NODE_SHIFT;
 		uint64_t index = (uint64_t)logical >> shift;
@@ -73,6 +76,8 @@ static enum status leaf_find(struct volume *volume, uint32_t logical, const uint
 				(VOLUME_NODE_ENTRIES - 1);
 		const uint8_t *node = NULL;
 		enum status status = volume_node_get(volume, level, index, &at, &node);
+		shift -= VOLUME_NODE_SHIFT;
+		*end = (((uint64_t)logical >> shift) + 1) << shift;
 		if (status == STATUS_OK && level == VOLUME_LEVEL_LEAF) {
 			*leaf = node;
 			return STATUS_OK;
@@ -91,11 +96,12 @@ enum status volume_tree_find_many(struct volume *volume, uint32_t logical, uint3
 				  struct volume_entry *entries)
 {
 	const uint8_t *leaf = NULL;
+	uint64_t end = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t slot = (logical + i) & (VOLUME_NODE_ENTRIES - 1);
 		enum status status = STATUS_OK;
 		if (i == 0 || slot == 0) {
-			status = leaf_find(volume, logical + i, &leaf);
+			status = leaf_find(volume, logical + i, &leaf, &end);
 		}
 		entries[i] = (struct volume_entry){.physical = 0};
 		if (status == STATUS_OK && leaf != NULL) {
@@ -113,4 +119,18 @@ enum status volume_tree_find_many(struct volume *volume, uint32_t logical, uint3
 enum status volume_tree_find(struct volume *volume, uint32_t logical, struct volume_entry *entry)
 {
 	return volume_tree_find_many(volume, logical, 1, entry);
+}
+
+enum status volume_tree_span(struct volume *volume, uint32_t logical, struct volume_entry *entry,
+			     uint64_t *end)
+{
+	const uint8_t *leaf = NULL;
+	enum status status = leaf_find(volume, logical, &leaf, end);
+	*entry = (struct volume_entry){.physical = 0};
+	if (status == STATUS_OK && leaf != NULL) {
+		status = volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF,
+					   logical >> VOLUME_NODE_SHIFT,
+					   logical & (VOLUME_NODE_ENTRIES - 1), entry);
+	}
+	return status;
 }

@@ -99,28 +99,11 @@ enum status volume_txn_discard(struct volume *volume, struct logical_block block
 enum status volume_txn_read(struct volume *volume, struct logical_block block,
 			    uint8_t out[BLOCK_BYTES])
 {
-	const struct volume_map *map = &volume->txn.staged;
-	const struct volume_map_entry *staged = NULL;
-	if (volume->txn.open && block.n < volume->geometry.logical_blocks) {
-		staged = volume_map_find(map, (uint32_t)block.n);
-	}
-	if (staged == NULL) {
-		return volume_read(volume, block, out);
-	}
-	if (staged->kind == VOLUME_MAP_PLACED) {
-		const uint8_t *cipher = volume_txn_batch_find(volume, staged->entry.physical);
-		if (cipher != NULL) {
-			return volume_cipher_open(volume, VOLUME_LEVEL_DATA, block.n,
-						  &staged->entry, cipher, out);
-		}
-		return volume_block_open(volume, VOLUME_LEVEL_DATA, block.n, &staged->entry, out);
-	}
-	if (staged->kind == VOLUME_MAP_CONTENT) {
-		memcpy(out, volume_map_content(map, staged), BLOCK_BYTES);
-	} else {
+	enum status status = volume_txn_read_blocks(volume, block, (struct block_count){1}, out);
+	if (status == STATUS_INVALID) {
 		memset(out, 0, BLOCK_BYTES);
 	}
-	return STATUS_OK;
+	return status;
 }
 
 /* ---- Commit -------------------------------------------------------------------------------- */

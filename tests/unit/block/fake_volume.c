@@ -159,6 +159,52 @@ enum status volume_txn_read(struct volume *volume, struct logical_block block,
 	return status;
 }
 
+enum status volume_read_blocks(struct volume *volume, struct logical_block first,
+			       struct block_count count, uint8_t *out)
+{
+	enum status status = STATUS_OK;
+	for (uint64_t i = 0; i < count.n && status == STATUS_OK; i++) {
+		status = volume_read(volume, (struct logical_block){first.n + i},
+				     out + i * BLOCK_BYTES);
+	}
+	return status;
+}
+
+enum status volume_txn_read_blocks(struct volume *volume, struct logical_block first,
+				   struct block_count count, uint8_t *out)
+{
+	enum status status = STATUS_OK;
+	for (uint64_t i = 0; i < count.n && status == STATUS_OK; i++) {
+		status = volume_txn_read(volume, (struct logical_block){first.n + i},
+					 out + i * BLOCK_BYTES);
+	}
+	return status;
+}
+
+static bool is_hole_at(struct volume *volume, uint64_t block)
+{
+	const struct staged_block *staged =
+		volume->in_transaction ? find_staged(volume, block) : NULL;
+	return staged != NULL ? staged->is_hole : volume->blocks[block] == NULL;
+}
+
+enum status volume_extent(struct volume *volume, struct logical_block first,
+			  struct block_count most, struct block_count *count, bool *is_hole)
+{
+	enum status status = injected(volume);
+	CHECK(most.n != 0 && first.n + most.n <= volume->block_count);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	uint64_t end = 1;
+	*is_hole = is_hole_at(volume, first.n);
+	while (end < most.n && is_hole_at(volume, first.n + end) == *is_hole) {
+		end++;
+	}
+	*count = (struct block_count){end};
+	return STATUS_OK;
+}
+
 enum status volume_txn_begin(struct volume *volume)
 {
 	CHECK(!volume->in_transaction);

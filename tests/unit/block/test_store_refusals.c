@@ -213,6 +213,7 @@ static void test_store_damaged_metadata(void **state)
 	uint8_t *a = fake_volume_block(f->volume, FAKE_SLICE_BLOCKS);
 	uint8_t *b = fake_volume_block(f->volume, 2 * FAKE_SLICE_BLOCKS);
 	memcpy(a, b, BLOCK_BYTES); /* The metadata of another object. */
+	reopen(f);
 	assert_int_equal(store_stat(&f->store, "a", &info), STATUS_AUTH_META);
 	assert_int_equal(store_read(&f->store, "a", 0, f->out, 10), STATUS_AUTH_META);
 	uint32_t count = 0;
@@ -230,6 +231,7 @@ static void test_store_counters_do_not_wrap(void **state)
 	struct fixture *f = *state;
 	commit_write(f, "a", 0, f->bytes, 100);
 	memset(fake_volume_block(f->volume, FAKE_SLICE_BLOCKS) + 72, 0xff, 8);
+	reopen(f);
 	assert_int_equal(stat_of(f, "a").version, UINT64_MAX);
 	assert_int_equal(store_txn_begin(&f->store), STATUS_OK);
 	assert_int_equal(store_txn_write(&f->store, "a", 0, f->bytes + 1, 1), STATUS_LIMIT);
@@ -239,6 +241,70 @@ static void test_store_counters_do_not_wrap(void **state)
 	assert_int_equal(store_txn_begin(&f->store), STATUS_OK);
 	assert_int_equal(store_txn_write(&f->store, "b", 0, f->bytes, 1), STATUS_LIMIT);
 	store_txn_abort(&f->store);
+}
+
+/* The last object's metadata is remembered: never longer than it is true. */
+static void test_store_remembers_what_is_there(void **state)
+{
+	struct fixture *f = *state;
+	commit_write(f, "a", 0, f->bytes, 100);
+	commit_write(f, "b", 0, f->bytes, 200);
+	struct store_object_info before = stat_of(f, "b");
+	fake_volume_fail_at(f->volume, 1, STATUS_IO);
+	assert_int_equal(stat_of(f, "b").size_bytes, 200); /* Without a read. */
+	struct store_object_info info;
+	assert_int_equal(store_stat(&f->store, "a", &info), STATUS_IO); /* With one. */
+	for (uint32_t ending = 0; ending < 3; ending++) {
+		assert_int_equal(store_txn_begin(&f->store), STATUS_OK);
+		if (ending == 2) {
+			assert_int_equal(store_txn_remove(&f->store, "b"), STATUS_OK);
+			assert_int_equal(store_stat(&f->store, "b", &info), STATUS_NOT_FOUND);
+			assert_int_equal(store_txn_resize(&f->store, "b", 7), STATUS_OK);
+			assert_int_equal(stat_of(f, "b").version, 1);
+		} else {
+			assert_int_equal(store_txn_resize(&f->store, "b", 300), STATUS_OK);
+			assert_int_equal(stat_of(f, "b").size_bytes, 300);
+		}
+		if (ending == 1) {
+			fake_volume_fail_at(f->volume, 1, STATUS_IO);
+			assert_int_equal(store_txn_commit(&f->store), STATUS_IO);
+		}
+		store_txn_abort(&f->store);
+		info = stat_of(f, "b");
+		assert_int_equal(info.size_bytes, before.size_bytes);
+		assert_int_equal(info.version, before.version);
+	}
+	commit_resize(f, "b", 300);
+	assert_int_equal(stat_of(f, "b").version, before.version + 1);
+	reopen(f);
+	assert_int_equal(stat_of(f, "b").version, before.version + 1);
+}
+
+static void extent_is(struct fixture *f, uint64_t offset, uint64_t size, uint64_t want, bool hole)
+{
+	uint64_t extent = 0;
+	bool is_hole = !hole;
+	assert_int_equal(store_extent(&f->store, "a", offset, size, &extent, &is_hole), STATUS_OK);
+	assert_int_equal(extent, want);
+	assert_int_equal(is_hole, hole);
+}
+
+static void test_store_extents(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t extent = 0;
+	bool is_hole = false;
+	commit_resize(f, "a", 10 * BLOCK_BYTES + 5);
+	commit_write(f, "a", 3 * BLOCK_BYTES + 1, f->bytes, BLOCK_BYTES);
+	extent_is(f, 0, 10 * BLOCK_BYTES + 5, 3 * BLOCK_BYTES, true);
+	extent_is(f, 1, 100, 100, true);
+	extent_is(f, 3 * BLOCK_BYTES, 7 * BLOCK_BYTES, 2 * BLOCK_BYTES, false);
+	extent_is(f, 5 * BLOCK_BYTES - 1, 2, 1, false);
+	extent_is(f, 5 * BLOCK_BYTES, 5 * BLOCK_BYTES + 5, 5 * BLOCK_BYTES + 5, true);
+	assert_int_equal(store_extent(&f->store, "a", 0, 0, &extent, &is_hole), STATUS_INVALID);
+	assert_int_equal(store_extent(&f->store, "a", 1, 10 * BLOCK_BYTES + 5, &extent, &is_hole),
+			 STATUS_INVALID);
+	assert_int_equal(store_extent(&f->store, "b", 0, 1, &extent, &is_hole), STATUS_NOT_FOUND);
 }
 
 int main(void)
@@ -254,6 +320,8 @@ int main(void)
 		STORE_TEST(test_store_overwrites_a_lost_block),
 		STORE_TEST(test_store_damaged_index_is_not_absence),
 		STORE_TEST(test_store_damaged_metadata),
+		STORE_TEST(test_store_remembers_what_is_there),
+		STORE_TEST(test_store_extents),
 		STORE_TEST(test_store_counters_do_not_wrap),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
