@@ -222,8 +222,7 @@ static enum status read_many(struct volume *volume, uint32_t first, size_t count
 		uint8_t *run_out = out + (i - run.count) * BLOCK_BYTES;
 		status = volume_find(volume, logical, sees_staged, &content, &entry);
 		const uint8_t *cipher = volume_txn_batch_find(volume, entry.physical);
-		bool is_on_device =
-			status == STATUS_OK && entry.physical != 0 && cipher == NULL;
+		bool is_on_device = status == STATUS_OK && entry.physical != 0 && cipher == NULL;
 		if (status == STATUS_OK && (!is_on_device || !run_takes(&run, &entry))) {
 			status = run_read(volume, &run, run_out);
 		}

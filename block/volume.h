@@ -103,6 +103,26 @@ struct volume_failure {
 	uint32_t level;
 };
 
+/* A read whose slow half is still to be done. Caller's storage, and the volume's own fields. */
+#define VOLUME_READING_BLOCKS   32u
+#define VOLUME_READING_SESSIONS 2u
+struct volume_reading {
+	const struct block_device *device;
+	uint8_t uuid[VOLUME_UUID_BYTES];
+	uint8_t *out;
+	uint32_t first;
+	uint32_t count; /* Blocks of `out`. */
+	uint32_t session_count;
+	uint32_t sessions[VOLUME_READING_SESSIONS];
+	struct aead_key keys[VOLUME_READING_SESSIONS];
+	struct {
+		uint64_t physical; /* 0: `out` has it already. */
+		uint32_t key;
+		uint32_t counter;
+		uint8_t tag[AEAD_TAG_BYTES];
+	} blocks[VOLUME_READING_BLOCKS];
+};
+
 struct volume; /* Lives at the start of the arena. */
 
 /* Called now and then by long operations; `done` of `total`. May be NULL. */
@@ -170,6 +190,20 @@ enum status volume_read(struct volume *volume, struct logical_block block,
 MUST_CHECK
 enum status volume_read_blocks(struct volume *volume, struct logical_block first,
 			       struct block_count count, uint8_t *out);
+
+/* Read neighbouring blocks, at most VOLUME_READING_BLOCKS, as the running transaction has them, in
+ * two halves: the first finds out where they are, and calls of it are serialised like all others;
+ * the second reads and opens them, and may run beside anything but volume_unmount(). The device has
+ * to take calls from several threads then. STATUS_AGAIN, of either half: it has to be done with
+ * volume_txn_read_blocks(), whose answer counts; a checkpoint may have given the blocks' places to
+ * others meanwhile, and that looks like damage. After the first half returned OK the second has to
+ * be called. `out` is zeroed on failure. */
+MUST_CHECK
+enum status volume_read_begin(struct volume *volume, struct logical_block first,
+			      struct block_count count, uint8_t *out,
+			      struct volume_reading *reading);
+MUST_CHECK
+enum status volume_read_end(struct volume_reading *reading);
 
 /* How many blocks from `first` on, of at most `most` (1 or more), are alike: all holes, or all not.
  * As the running transaction has it, if there is one. Reads nodes, but no data: a block that is

@@ -9,6 +9,7 @@
  *   volume_groups    bitmaps and the tree of their entries
  *   volume_tree      nodes: lookup, cache, copy-on-write
  *   volume_extent    which blocks hold something
+ *   volume_reading   reads of which the slow half needs no lock
  *   volume_map       blocks by logical number: the overlay, and what a transaction stages
  *   volume_pair      blocks kept twice
  *   volume_log       append
@@ -97,6 +98,16 @@ MUST_CHECK
 enum status volume_cipher_open(struct volume *volume, uint32_t level, uint64_t index,
 			       const struct volume_entry *entry, const uint8_t *cipher,
 			       uint8_t *out);
+/* The key of a session for blocks of a level. Borrowed until the next call. STATUS_AUTH_META: there
+ * is no such session. */
+MUST_CHECK
+enum status volume_key_get(struct volume *volume, uint32_t level, uint32_t session,
+			   const struct aead_key **key);
+/* Open one data block without the volume. STATUS_AUTH_FAILED. `cipher` may be `out`. */
+MUST_CHECK
+enum status volume_data_open(const uint8_t uuid[VOLUME_UUID_BYTES], const struct aead_key *key,
+			     uint64_t index, const struct volume_entry *entry,
+			     const uint8_t *cipher, uint8_t *out);
 /* Remember the salt of a session that the log speaks of, so that its blocks can be opened. */
 MUST_CHECK
 enum status volume_session_learn(struct volume *volume, uint32_t id, uint32_t generation,

@@ -172,10 +172,10 @@ static enum status session_keys_get(struct volume *volume, uint32_t id,
 /* ---- Blocks -------------------------------------------------------------------------------- */
 
 /* Bound to the place in the tree, not to the place on the disk: the parent's entry knows that. */
-static void block_aad(const struct volume *volume, uint32_t level, uint64_t index,
+static void block_aad(const uint8_t uuid[VOLUME_UUID_BYTES], uint32_t level, uint64_t index,
 		      uint8_t aad[BLOCK_AAD_BYTES])
 {
-	memcpy(aad, volume->uuid, VOLUME_UUID_BYTES);
+	memcpy(aad, uuid, VOLUME_UUID_BYTES);
 	bytes_store_le32(aad + 16, VOLUME_FORMAT_VERSION);
 	bytes_store_le32(aad + 20, level);
 	bytes_store_le64(aad + 24, index);
@@ -198,13 +198,40 @@ enum status volume_block_seal(struct volume *volume, uint32_t level, uint64_t in
 	}
 	made.counter = (uint32_t)counter;
 	nonce_make(is_data ? VOLUME_DOMAIN_DATA : VOLUME_DOMAIN_NODE, counter, nonce);
-	block_aad(volume, level, index, aad);
+	block_aad(volume->uuid, level, index, aad);
 	status = aead_seal(is_data ? &session->data_key : &session->node_key, nonce, aad,
 			   sizeof(aad), plain, cipher, BLOCK_BYTES, made.tag);
 	if (status == STATUS_OK) {
 		*entry = made;
 	}
 	return status;
+}
+
+enum status volume_key_get(struct volume *volume, uint32_t level, uint32_t session,
+			   const struct aead_key **key)
+{
+	bool is_data = level == VOLUME_LEVEL_DATA;
+	if (volume->session.ready && session == volume->session.id) {
+		*key = is_data ? &volume->session.data_key : &volume->session.node_key;
+		return STATUS_OK;
+	}
+	struct volume_session_keys *keys = NULL;
+	enum status status = session_keys_get(volume, session, &keys);
+	if (status == STATUS_OK) {
+		*key = is_data ? &keys->data_key : &keys->node_key;
+	}
+	return status;
+}
+
+enum status volume_data_open(const uint8_t uuid[VOLUME_UUID_BYTES], const struct aead_key *key,
+			     uint64_t index, const struct volume_entry *entry,
+			     const uint8_t *cipher, uint8_t *out)
+{
+	uint8_t aad[BLOCK_AAD_BYTES];
+	uint8_t nonce[AEAD_NONCE_BYTES];
+	nonce_make(VOLUME_DOMAIN_DATA, entry->counter, nonce);
+	block_aad(uuid, VOLUME_LEVEL_DATA, index, aad);
+	return aead_open(key, nonce, aad, sizeof(aad), cipher, out, BLOCK_BYTES, entry->tag);
 }
 
 /* Ciphertext is in private memory: the host cannot change it during the pass. */
@@ -216,20 +243,13 @@ enum status volume_cipher_open(struct volume *volume, uint32_t level, uint64_t i
 	uint8_t aad[BLOCK_AAD_BYTES];
 	uint8_t nonce[AEAD_NONCE_BYTES];
 	const struct aead_key *key = NULL;
-	if (volume->session.ready && entry->session == volume->session.id) {
-		key = is_data ? &volume->session.data_key : &volume->session.node_key;
-	} else {
-		struct volume_session_keys *keys = NULL;
-		enum status status = session_keys_get(volume, entry->session, &keys);
-		if (status != STATUS_OK) {
-			return status;
-		}
-		key = is_data ? &keys->data_key : &keys->node_key;
+	enum status status = volume_key_get(volume, level, entry->session, &key);
+	if (status != STATUS_OK) {
+		return status;
 	}
 	nonce_make(is_data ? VOLUME_DOMAIN_DATA : VOLUME_DOMAIN_NODE, entry->counter, nonce);
-	block_aad(volume, level, index, aad);
-	enum status status =
-		aead_open(key, nonce, aad, sizeof(aad), cipher, out, BLOCK_BYTES, entry->tag);
+	block_aad(volume->uuid, level, index, aad);
+	status = aead_open(key, nonce, aad, sizeof(aad), cipher, out, BLOCK_BYTES, entry->tag);
 	if (status == STATUS_AUTH_FAILED) {
 		return is_data ? STATUS_AUTH_DATA : STATUS_AUTH_META;
 	}

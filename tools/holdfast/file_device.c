@@ -10,42 +10,52 @@
 #include "tools/holdfast/file_lock_internal.h"
 #include "tools/holdfast/host_file.h"
 
+/* Several threads may read at once: what they count and note is atomic, though in no order. */
+static void count(uint64_t *counter, uint64_t more)
+{
+	(void)__atomic_fetch_add(counter, more, __ATOMIC_RELAXED);
+}
+
+static enum status io_failed(struct file_device *file, int error_number)
+{
+	__atomic_store_n(&file->error_number, error_number, __ATOMIC_RELAXED);
+	return STATUS_IO;
+}
+
 /* The port's functions. Ranges were checked by block_read() and block_write(). */
-static enum status file_read(void *context, struct physical_block first, struct block_count count,
+static enum status file_read(void *context, struct physical_block first, struct block_count blocks,
 			     uint8_t *out)
 {
 	struct file_device *file = context;
-	size_t size = (size_t)count.n * BLOCK_BYTES;
+	size_t size = (size_t)blocks.n * BLOCK_BYTES;
 	off_t at = (off_t)(first.n * BLOCK_BYTES);
-	file->counters.reads++;
-	file->counters.blocks_read += count.n;
+	count(&file->counters.reads, 1);
+	count(&file->counters.blocks_read, blocks.n);
 	size_t done = 0;
 	while (done < size) {
 		ssize_t got = pread(file->fd, out + done, size - done, at + (off_t)done);
 		if (got == 0 || (got < 0 && errno != EINTR)) {
 			/* The end of the file within its own capacity: it was cut meanwhile. */
-			file->error_number = got == 0 ? ENODATA : errno;
-			return STATUS_IO;
+			return io_failed(file, got == 0 ? ENODATA : errno);
 		}
 		done += got > 0 ? (size_t)got : 0;
 	}
 	return STATUS_OK;
 }
 
-static enum status file_write(void *context, struct physical_block first, struct block_count count,
+static enum status file_write(void *context, struct physical_block first, struct block_count blocks,
 			      const uint8_t *bytes)
 {
 	struct file_device *file = context;
-	size_t size = (size_t)count.n * BLOCK_BYTES;
+	size_t size = (size_t)blocks.n * BLOCK_BYTES;
 	off_t at = (off_t)(first.n * BLOCK_BYTES);
-	file->counters.writes++;
-	file->counters.blocks_written += count.n;
+	count(&file->counters.writes, 1);
+	count(&file->counters.blocks_written, blocks.n);
 	size_t done = 0;
 	while (done < size) {
 		ssize_t put = pwrite(file->fd, bytes + done, size - done, at + (off_t)done);
 		if (put == 0 || (put < 0 && errno != EINTR)) {
-			file->error_number = put == 0 ? ENOSPC : errno;
-			return STATUS_IO;
+			return io_failed(file, put == 0 ? ENOSPC : errno);
 		}
 		done += put > 0 ? (size_t)put : 0;
 	}
@@ -55,12 +65,8 @@ static enum status file_write(void *context, struct physical_block first, struct
 static enum status file_flush(void *context)
 {
 	struct file_device *file = context;
-	file->counters.flushes++;
-	if (fdatasync(file->fd) != 0) {
-		file->error_number = errno;
-		return STATUS_IO;
-	}
-	return STATUS_OK;
+	count(&file->counters.flushes, 1);
+	return fdatasync(file->fd) == 0 ? STATUS_OK : io_failed(file, errno);
 }
 
 static const struct block_device_ops file_ops = {
