@@ -86,7 +86,9 @@ static void add_counters(struct svsm *svsm, struct answer *answer)
 static void add_status(const struct svsm *svsm, struct answer *answer)
 {
 	bool ephemeral = svsm->options.state == STATE_EPHEMERAL;
-	add_text(answer, "state", status_name(svsm->state_status));
+	const enum status state = svsm->state_status != STATUS_OK ? svsm->state_status
+								  : state_condition(&svsm->state);
+	add_text(answer, "state", status_name(state));
 	add_text(answer, "vtpm", status_name(svsm->vtpm.status));
 	add_text(answer, "mode", ephemeral ? "ephemeral" : "persistent");
 }

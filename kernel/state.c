@@ -22,6 +22,17 @@ static enum status open_disk(struct state_disk *disk, const struct state_environ
 	return volume_public_info_read(virtio_blk_device(&disk->blk), &disk->info);
 }
 
+/* The name is the host's: for people who look for a disk, and never an identity. */
+static void log_disk(struct state_disk *disk, size_t index)
+{
+	char name[VIRTIO_BLK_ID_BYTES + 1] = "";
+	if (virtio_blk_id_read(&disk->blk, name) != STATUS_OK) {
+		name[0] = '\0';
+	}
+	log_write(LOG_DEBUG, "state", "disk %lu: %s: named '%s' by the host", index,
+		  status_name(disk->status), name);
+}
+
 static void open_disks(struct state *state, const struct state_environment *environment)
 {
 	for (size_t i = 0; i < STATE_DISKS_MAX; i++) {
@@ -31,7 +42,7 @@ static void open_disks(struct state *state, const struct state_environment *envi
 		}
 		struct state_disk *disk = &state->disks[state->disk_count++];
 		disk->status = open_disk(disk, environment, slot);
-		log_write(LOG_DEBUG, "state", "disk %lu: %s", i, status_name(disk->status));
+		log_disk(disk, i);
 	}
 }
 
@@ -118,6 +129,16 @@ enum status state_open(struct state *state, const struct state_environment *envi
 		return status;
 	}
 	return store_open(&state->store, state->volume);
+}
+
+enum status state_condition(const struct state *state)
+{
+	if (state->volume == NULL || volume_is_writable(state->volume)) {
+		return STATUS_OK;
+	}
+	struct volume_failure failure;
+	volume_failure_get(state->volume, &failure);
+	return failure.status;
 }
 
 /* Behind a checkpoint even the last record cannot be dropped without being missed. A boot that

@@ -48,5 +48,8 @@ struct state {
  * UUID. BAD_CONFIG: two different volumes. Else what volume_mount() and the driver say. */
 MUST_CHECK enum status state_open(struct state *state, const struct state_environment *environment);
 
+/* How it is now: STATUS_OK, or what ended writing since it was opened. */
+MUST_CHECK enum status state_condition(const struct state *state);
+
 /* Checkpoint, forget the keys, reset the disks. Nothing acknowledged depends on it. */
 void state_close(struct state *state);

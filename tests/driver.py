@@ -25,13 +25,15 @@ FAMILIES = {
     "user": "ring-3 programs that test the system calls from inside a VM",
     "qemu": "boot, persistence, counted device operations, confidentiality",
     "fault": "what bad input gets: disks, keys, bundles, clients, a crashing vTPM",
+    "hostile": "a block device that lies while the vTPM is in use: each lie, named outcomes",
     "kills": "SIGKILL at random moments of a stream of NV writes (--count, --seed)",
     "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
     "fuzz": "decoders and drivers on hostile bytes: replay; if named, fuzz too (--seconds)",
     "nbd": "the nbdkit plugin: nbdcopy, qemu-img, fio --verify, kill -9 in mid-load",
     "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
 }
-NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "kills", "crash", "nbd"}
+NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "hostile", "kills", "crash",
+             "nbd"}
 COVERED = ("block", "virtio", "sharedmem", "mm")
 COVERAGE_MIN_PERCENT = 85
 PURE_MIN_PERCENT = 50

@@ -40,6 +40,7 @@ class Disk:
     path: str
     readonly: bool = False
     device: str = ""  # More properties of the device.
+    vhost: str = ""  # The socket of a vhost-user-blk back end that serves the image instead.
 
 
 @dataclasses.dataclass
@@ -91,9 +92,26 @@ def cache_mode(path):
         return "writeback"
 
 
+def _vhost_disk(number, disk):
+    device = f"vhost-user-blk,chardev=v{number},num-queues=1"
+    return ["-chardev", f"socket,id=v{number},path={disk.vhost}",
+            "-device", device + ("," + disk.device if disk.device else "")]
+
+
+def _shared_memory(options):
+    """A vhost-user back end is another process: it has to be able to map the guest's memory."""
+    return ["-object", f"memory-backend-memfd,id=ram,size={options.memory_mib}M,share=on",
+            "-machine", "memory-backend=ram"]
+
+
 def qemu_command(options):
     command = _machine(options)
+    if any(disk.vhost for disk in options.disks):
+        command += _shared_memory(options)
     for number, disk in enumerate(options.disks):
+        if disk.vhost:
+            command += _vhost_disk(number, disk)
+            continue
         readonly = "on" if disk.readonly else "off"
         command += ["-drive", f"if=none,id=d{number},format=raw,file={disk.path},"
                               f"cache={cache_mode(disk.path)},readonly={readonly}"]
