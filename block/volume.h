@@ -267,6 +267,31 @@ enum status volume_epoch_begin(struct volume *volume);
 MUST_CHECK
 enum status volume_verify(struct volume *volume, volume_progress progress, void *progress_context);
 
+/* Something wrong that a survey found. */
+enum volume_fault_kind {
+	VOLUME_FAULT_COPY, /* One of two copies is bad. The next checkpoint repairs it. */
+	VOLUME_FAULT_DATA, /* One block is lost. Overwriting or discarding it ends the fault. */
+	VOLUME_FAULT_NODE, /* So are all blocks below a node. */
+	VOLUME_FAULT_META, /* Space accounting: contents are safe, but not to be written. */
+};
+
+struct volume_fault {
+	enum volume_fault_kind kind;
+	struct volume_failure where;
+	/* What cannot be read because of it, for DATA and NODE. */
+	uint64_t first_logical;
+	uint64_t logical_count;
+};
+
+typedef void (*volume_fault_visit)(void *context, const struct volume_fault *fault);
+
+/* As volume_verify, but goes on behind each fault and calls `visit` for it. OK: there is none;
+ * otherwise the first one's status, or what ended the survey (BUSY, a device that died). After
+ * faults in the metadata the volume is no longer writable: meant for a read-only mount. */
+MUST_CHECK
+enum status volume_survey(struct volume *volume, volume_fault_visit visit, void *visit_context,
+			  volume_progress progress, void *progress_context);
+
 /* Keyslots. Each change is durable when it returns OK, and after a crash done or not done. After an
  * error it may have been made all the same: volume_keyslots_list() says whether it was; if the
  * volume is no longer writable, only the next mount can tell. */

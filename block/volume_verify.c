@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Walk everything that the durable superblock reaches. Afterwards the set of blocks that were
- * reached has to be the bitmap, and the blocks of each session what the table says. */
+ * reached has to be the bitmap, and the blocks of each session what the table says.
+ *
+ * Verification ends at the first fault. A survey reports it and goes on behind what it hides; the
+ * sums cannot hold then, and are left out. */
 #include <string.h>
 
 #include "base/bytes.h"
@@ -13,7 +16,39 @@ struct walk {
 	uint64_t done; /* Blocks reached. */
 	uint64_t free; /* Clear bits. */
 	uint64_t total;
+	volume_fault_visit visit; /* NULL: end at the first fault. */
+	void *visit_context;
+	enum status first_fault;
 };
+
+/* A fault ends a verification; a survey reports it and returns OK. A device that is gone, or that
+ * answers no more, ends both. */
+static enum status fault(struct walk *walk, enum status status, enum volume_fault_kind kind,
+			 const struct volume_failure *where)
+{
+	bool is_fault =
+		status == STATUS_AUTH_DATA || status == STATUS_AUTH_META || status == STATUS_IO;
+	if (walk->visit == NULL || !is_fault) {
+		return status;
+	}
+	struct volume_fault fault = {.kind = kind, .where = *where};
+	fault.where.status = status;
+	fault.where.epoch = walk->volume->superblock.epoch;
+	if (kind == VOLUME_FAULT_DATA || kind == VOLUME_FAULT_NODE) {
+		fault.first_logical = where->logical << (where->level * VOLUME_NODE_SHIFT);
+		fault.logical_count = UINT64_C(1) << (where->level * VOLUME_NODE_SHIFT);
+	}
+	walk->visit(walk->visit_context, &fault);
+	if (walk->first_fault == STATUS_OK) {
+		walk->first_fault = status;
+	}
+	return STATUS_OK;
+}
+
+static struct volume_failure place(uint32_t level, uint64_t index, uint64_t physical)
+{
+	return (struct volume_failure){.level = level, .logical = index, .physical = physical};
+}
 
 /* That a block is reached at most once needs no memory: each opens only at its own place in the
  * tree, and no place is visited twice. So if all that is reached is in the bitmap, and there is as
@@ -54,32 +89,40 @@ static enum status reached(struct walk *walk, uint32_t level, uint64_t index,
 	if (walk->progress != NULL) {
 		walk->progress(walk->context, walk->done, walk->total);
 	}
-	return volume_note(volume, status, level, index, entry->physical);
+	const struct volume_failure where = place(level, index, entry->physical);
+	return fault(walk, volume_note(volume, status, level, index, entry->physical),
+		     VOLUME_FAULT_META, &where);
+}
+
+static enum status data_walk(struct walk *walk, const uint8_t *leaf, uint64_t leaf_index,
+			     uint32_t slot)
+{
+	struct volume *volume = walk->volume;
+	struct volume_entry entry = {.physical = VOLUME_NOT_A_BLOCK};
+	uint64_t logical = (leaf_index << VOLUME_NODE_SHIFT) + slot;
+	enum status status =
+		volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF, leaf_index, slot, &entry);
+	if (status == STATUS_OK && entry.physical == 0) {
+		return STATUS_OK;
+	}
+	if (status == STATUS_OK) {
+		status = reached(walk, VOLUME_LEVEL_DATA, logical, &entry);
+	}
+	if (status == STATUS_OK) {
+		status =
+			volume_block_open(volume, VOLUME_LEVEL_DATA, logical, &entry, volume->base);
+	}
+	const struct volume_failure where = place(VOLUME_LEVEL_DATA, logical, entry.physical);
+	return fault(walk, status, VOLUME_FAULT_DATA, &where);
 }
 
 static enum status leaf_walk(struct walk *walk, const uint8_t *leaf, uint64_t leaf_index)
 {
-	struct volume *volume = walk->volume;
-	for (uint32_t slot = 0; slot < VOLUME_NODE_ENTRIES; slot++) {
-		struct volume_entry entry;
-		uint64_t logical = (leaf_index << VOLUME_NODE_SHIFT) + slot;
-		enum status status = volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF, leaf_index,
-						       slot, &entry);
-		if (status == STATUS_OK && entry.physical == 0) {
-			continue;
-		}
-		if (status == STATUS_OK) {
-			status = reached(walk, VOLUME_LEVEL_DATA, logical, &entry);
-		}
-		if (status == STATUS_OK) {
-			status = volume_block_open(volume, VOLUME_LEVEL_DATA, logical, &entry,
-						   volume->base);
-		}
-		if (status != STATUS_OK) {
-			return status;
-		}
+	enum status status = STATUS_OK;
+	for (uint32_t slot = 0; slot < VOLUME_NODE_ENTRIES && status == STATUS_OK; slot++) {
+		status = data_walk(walk, leaf, leaf_index, slot);
 	}
-	return STATUS_OK;
+	return status;
 }
 
 static enum status node_enter(struct walk *walk, uint32_t level, uint64_t index,
@@ -95,7 +138,12 @@ static enum status node_enter(struct walk *walk, uint32_t level, uint64_t index,
 	if (status == STATUS_OK && bytes_are_zero(*node, BLOCK_BYTES)) {
 		status = volume_note(volume, STATUS_AUTH_META, level, index, entry->physical);
 	}
-	return status;
+	if (status != STATUS_OK) {
+		/* For a survey, a node that is lost is one without entries. */
+		memset(*node, 0, BLOCK_BYTES);
+	}
+	const struct volume_failure where = place(level, index, entry->physical);
+	return fault(walk, status, VOLUME_FAULT_NODE, &where);
 }
 
 /* The tree, depth first: an index and the next slot for each level instead of recursion. */
@@ -120,7 +168,13 @@ static enum status tree_walk(struct walk *walk)
 		}
 		status = volume_node_entry(volume, nodes[level], level, index[level], slot[level]++,
 					   &below);
-		if (status != STATUS_OK || below.physical == 0) {
+		if (status != STATUS_OK) {
+			const struct volume_failure where =
+				place(level - 1, child, VOLUME_NOT_A_BLOCK);
+			status = fault(walk, status, VOLUME_FAULT_NODE, &where);
+			continue;
+		}
+		if (below.physical == 0) {
 			continue;
 		}
 		status = node_enter(walk, level - 1, child, &below, &nodes[level - 1]);
@@ -152,11 +206,16 @@ static enum status bitmap_check(struct walk *walk, uint32_t group)
 	return status;
 }
 
+static uint32_t group_level(uint32_t height)
+{
+	return height == 0 ? (uint32_t)VOLUME_LEVEL_BITMAP : VOLUME_LEVEL_GROUPS + height;
+}
+
 /* One bitmap, or one node of the group tree, as it is on the disk now. */
 static enum status group_block_walk(struct walk *walk, uint32_t height, uint64_t index)
 {
 	struct volume *volume = walk->volume;
-	uint32_t level = height == 0 ? (uint32_t)VOLUME_LEVEL_BITMAP : VOLUME_LEVEL_GROUPS + height;
+	const uint32_t level = group_level(height);
 	struct volume_entry entry;
 	enum status status = volume_group_entry(volume, height, index, &entry);
 	if (status != STATUS_OK) {
@@ -186,6 +245,9 @@ static enum status groups_walk(struct walk *walk)
 		     index << (height * VOLUME_NODE_SHIFT) < geometry->group_count; index++) {
 			/* A missing node covers missing bitmaps, which count as blank ones. */
 			status = group_block_walk(walk, height, index);
+			const struct volume_failure where =
+				place(group_level(height), index, VOLUME_NOT_A_BLOCK);
+			status = fault(walk, status, VOLUME_FAULT_META, &where);
 			if (status != STATUS_OK) {
 				return status;
 			}
@@ -202,7 +264,28 @@ static enum status table_walk(struct walk *walk)
 		status = volume_block_open(volume, VOLUME_LEVEL_TABLE, 0, &volume->superblock.table,
 					   volume->base);
 	}
-	return status;
+	const struct volume_failure where =
+		place(VOLUME_LEVEL_TABLE, 0, volume->superblock.table.physical);
+	return fault(walk, status, VOLUME_FAULT_META, &where);
+}
+
+/* Copies that the mount found bad. */
+static void pairs_survey(struct walk *walk)
+{
+	const struct volume *volume = walk->volume;
+	for (uint32_t which = 0; which < 2; which++) {
+		const struct volume_pair *pairs[] = {&volume->superblock_pairs[which],
+						     &volume->keyslots_pairs[which]};
+		for (size_t i = 0; i < 2; i++) {
+			if (!pairs[i]->needs_heal) {
+				continue;
+			}
+			const struct volume_failure where =
+				place(i == 0 ? VOLUME_LEVEL_SUPERBLOCK : VOLUME_LEVEL_KEYSLOTS,
+				      which, pairs[i]->places[VOLUME_COPIES - 1 - pairs[i]->good]);
+			(void)fault(walk, STATUS_AUTH_META, VOLUME_FAULT_COPY, &where);
+		}
+	}
 }
 
 static enum status sums_check(const struct walk *walk)
@@ -223,26 +306,50 @@ static enum status sums_check(const struct walk *walk)
 	return status;
 }
 
-enum status volume_verify(struct volume *volume, volume_progress progress, void *progress_context)
+static enum status walk_all(struct walk *walk)
 {
+	struct volume *volume = walk->volume;
 	struct volume_info info;
 	if (volume->txn.open) {
 		return STATUS_BUSY;
 	}
 	volume_info_get(volume, &info);
+	walk->total = info.blocks_used.n;
+	volume->build.table = volume->table;
+	enum status status = table_walk(walk);
+	if (status == STATUS_OK) {
+		status = groups_walk(walk);
+	}
+	if (status == STATUS_OK) {
+		status = tree_walk(walk);
+	}
+	if (status == STATUS_OK && walk->first_fault == STATUS_OK) {
+		status = sums_check(walk);
+		const struct volume_failure where =
+			place(VOLUME_LEVEL_BITMAP, UINT64_MAX, VOLUME_NOT_A_BLOCK);
+		status = fault(walk, status, VOLUME_FAULT_META, &where);
+	}
+	if (status == STATUS_OK && walk->visit != NULL) {
+		pairs_survey(walk);
+	}
+	return status == STATUS_OK ? walk->first_fault : status;
+}
+
+enum status volume_verify(struct volume *volume, volume_progress progress, void *progress_context)
+{
+	struct walk walk = {.volume = volume, .progress = progress, .context = progress_context};
+	return walk_all(&walk);
+}
+
+enum status volume_survey(struct volume *volume, volume_fault_visit visit, void *visit_context,
+			  volume_progress progress, void *progress_context)
+{
 	struct walk walk = {
 		.volume = volume,
 		.progress = progress,
 		.context = progress_context,
-		.total = info.blocks_used.n,
+		.visit = visit,
+		.visit_context = visit_context,
 	};
-	volume->build.table = volume->table;
-	enum status status = table_walk(&walk);
-	if (status == STATUS_OK) {
-		status = groups_walk(&walk);
-	}
-	if (status == STATUS_OK) {
-		status = tree_walk(&walk);
-	}
-	return status == STATUS_OK ? sums_check(&walk) : status;
+	return walk_all(&walk);
 }
