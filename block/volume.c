@@ -83,7 +83,7 @@ void volume_info_get(const struct volume *volume, struct volume_info *info)
 			 .size = {volume->geometry.size}},
 		.epoch = volume->superblock.epoch,
 		.sequence = volume->log.sequence,
-		.key_generation = volume->generation,
+		.key_generation = volume->master.generation,
 		.keyslots_in_use = keyslots,
 		.blocks_used = {allocatable - volume_space_left(volume)},
 		.blocks_free = {volume_space_left(volume)},

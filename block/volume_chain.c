@@ -92,7 +92,7 @@ static bool record_is_next(const struct volume *volume, const struct volume_reco
 			   const struct volume_record *record)
 {
 	const struct volume_log *log = &volume->log;
-	return header->generation == volume->generation &&
+	return header->generation == volume->master.generation &&
 	       record->epoch == volume->superblock.epoch && record->sequence == log->sequence + 1 &&
 	       (is_block_profile(volume) || record->durable_sequence == log->sequence) &&
 	       bytes_equal_constant_time(record->previous_tag, log->tag, AEAD_TAG_BYTES) &&

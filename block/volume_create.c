@@ -58,10 +58,10 @@ static enum status keyslots_write(struct volume *volume, const struct volume_key
 
 static enum status identity_draw(struct volume *volume)
 {
-	volume->generation = 1;
+	volume->master.generation = 1;
 	enum status status = random_fill(volume->random, volume->uuid, VOLUME_UUID_BYTES);
 	if (status == STATUS_OK) {
-		status = random_fill(volume->random, volume->master_key, VOLUME_KEY_BYTES);
+		status = random_fill(volume->random, volume->master.key, VOLUME_KEY_BYTES);
 	}
 	if (status == STATUS_OK) {
 		status = volume_session_begin(volume, 1);

@@ -14,6 +14,7 @@
 #define SUPERBLOCK_CHECKSUM_AT 80u
 #define SUPERBLOCK_TAG_AT      96u
 #define BODY_GROUPS_AT         320u
+#define BODY_LIFE_AT           848u /* Behind what the block profile has. */
 #define ENTRY_PHYSICAL_BITS    40u
 
 STATIC_ASSERT(SUPERBLOCK_CHECKSUM_AT + CHECKSUM_BYTES == VOLUME_SUPERBLOCK_AAD_BYTES,
@@ -74,6 +75,7 @@ enum status volume_superblock_header_encode(uint8_t block[BLOCK_BYTES],
 	memset(block, 0, BLOCK_BYTES);
 	memcpy(block, VOLUME_SUPERBLOCK_MAGIC, MAGIC_BYTES);
 	bytes_store_le32(block + 8, header->version);
+	bytes_store_le32(block + 12, header->features);
 	memcpy(block + 16, header->uuid, VOLUME_UUID_BYTES);
 	bytes_store_le64(block + 32, header->size);
 	bytes_store_le32(block + 40, header->profile);
@@ -99,7 +101,8 @@ enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
 	uint32_t version = bytes_load_le32(block + 8);
 	uint32_t features = bytes_load_le32(block + 12);
 	uint32_t profile = bytes_load_le32(block + 40);
-	if (version > VOLUME_FORMAT_VERSION || features != 0 || profile > VOLUME_PROFILE_BLOCK) {
+	if (version > VOLUME_FORMAT_VERSION || (features & ~VOLUME_FEATURES_KNOWN) != 0 ||
+	    profile > VOLUME_PROFILE_BLOCK) {
 		return STATUS_NEWER_FORMAT;
 	}
 	if (version == 0 || profile == 0) {
@@ -107,6 +110,7 @@ enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
 	}
 	*header = (struct volume_superblock_header){
 		.version = version,
+		.features = features,
 		.profile = profile,
 		.generation = bytes_load_le32(block + 44),
 		.size = bytes_load_le64(block + 32),
@@ -117,11 +121,34 @@ enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
 	return STATUS_OK;
 }
 
+uint32_t volume_superblock_features(const struct volume_superblock *superblock)
+{
+	uint32_t features = 0;
+	if (!volume_geometry_is_plain(&superblock->geometry)) {
+		features |= VOLUME_FEATURE_GROWN;
+	}
+	if (superblock->rotation != VOLUME_ROTATION_NONE) {
+		features |= VOLUME_FEATURE_ROTATION;
+	}
+	return features;
+}
+
 static void entry_write(struct writer *writer, const struct volume_entry *entry)
 {
 	uint8_t bytes[VOLUME_ENTRY_BYTES];
 	volume_entry_encode(bytes, entry);
 	writer_copy(writer, bytes, sizeof(bytes));
+}
+
+/* Growing and rotating: zero, and so what it was before there was either, while nothing is. */
+static void life_write(struct writer *writer, const struct volume_superblock *superblock)
+{
+	const struct volume_geometry *geometry = &superblock->geometry;
+	writer_zero(writer, BODY_LIFE_AT - writer->at);
+	writer_le64(writer, geometry->usable == geometry->size ? 0 : geometry->usable);
+	writer_le32(writer, (uint32_t)superblock->rotation);
+	writer_le32(writer, 0);
+	writer_copy(writer, superblock->previous_key, VOLUME_KEY_BYTES);
 }
 
 void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
@@ -160,6 +187,7 @@ void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 		writer_le64(&writer, superblock->cursor);
 		writer_le64(&writer, superblock->free_count);
 	}
+	life_write(&writer, superblock);
 }
 
 static enum status entry_read(struct reader *reader, struct volume_entry *entry)
@@ -213,13 +241,29 @@ static bool superblock_places_are_sane(const struct volume_superblock *superbloc
 		volume_is_allocatable(geometry, superblock->tree.physical));
 }
 
+static bool rotation_is_sane(const struct volume_superblock *superblock)
+{
+	const struct volume_geometry *geometry = &superblock->geometry;
+	bool has_key = !bytes_are_zero(superblock->previous_key, VOLUME_KEY_BYTES);
+	switch (superblock->rotation) {
+	case VOLUME_ROTATION_NONE: return !has_key && superblock->sweep_cursor == 0;
+	case VOLUME_ROTATION_TREE:
+		return has_key && superblock->sweep_cursor <= geometry->logical_blocks;
+	case VOLUME_ROTATION_GROUPS:
+		return has_key && superblock->sweep_cursor <= geometry->group_count;
+	case VOLUME_ROTATION_ERASE:
+		return has_key && superblock->sweep_cursor <= geometry->group_end;
+	}
+	return false; /* A number from the disk. */
+}
+
 static bool superblock_fields_are_sane(const struct volume_superblock *superblock)
 {
 	return superblock->epoch != 0 &&
 	       superblock->log_offset < superblock->geometry.ring_blocks &&
 	       superblock->session != 0 && superblock->next_session > superblock->session &&
 	       superblock->keyslot_epoch != 0 && superblock->flags == 0 &&
-	       superblock->witness_policy == 0 && superblock->sweep_cursor == 0 &&
+	       superblock->witness_policy == 0 && rotation_is_sane(superblock) &&
 	       superblock->free_count <= volume_allocatable_count(&superblock->geometry) &&
 	       (superblock->geometry.profile == VOLUME_PROFILE_STATE ||
 		(superblock->cursor >= superblock->geometry.group_first &&
@@ -256,24 +300,44 @@ static bool rest_is_zero(struct reader *reader, size_t size_bytes)
 	return rest != NULL && bytes_are_zero(rest, size_bytes);
 }
 
+/* The ring's length is the one of the size that the volume was made with. */
+static enum status geometry_read(const uint8_t *body, struct reader *reader, uint32_t profile,
+				 uint64_t size, struct volume_geometry *geometry)
+{
+	uint64_t usable = bytes_load_le64(body + BODY_LIFE_AT);
+	uint64_t ring_first = reader_le64(reader);
+	uint32_t ring_blocks = reader_le32(reader);
+	uint32_t group_count = reader_le32(reader);
+	uint64_t group_first = reader_le64(reader);
+	/* There is one way to say that it is not growing. */
+	if (usable == size || volume_geometry_grown(profile, size, usable == 0 ? size : usable,
+						    ring_blocks, geometry) != STATUS_OK) {
+		return STATUS_AUTH_META;
+	}
+	return ring_first == geometry->ring_first && group_count == geometry->group_count &&
+			       group_first == geometry->group_first
+		       ? STATUS_OK
+		       : STATUS_AUTH_META;
+}
+
+static bool life_read(struct reader *reader, struct volume_superblock *superblock)
+{
+	reader_skip(reader, 8); /* Usable size: geometry_read. */
+	superblock->rotation = (enum volume_rotation)reader_le32(reader);
+	bool is_known = reader_le32(reader) == 0;
+	reader_copy(reader, superblock->previous_key, VOLUME_KEY_BYTES);
+	return is_known && reader_ok(reader);
+}
+
 enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 					  uint32_t profile, uint64_t size,
 					  struct volume_superblock *superblock)
 {
 	struct volume_superblock read = {.cursor = 0};
 	struct reader reader;
-	if (volume_geometry_make(profile, size, &read.geometry) != STATUS_OK) {
-		return STATUS_AUTH_META;
-	}
 	reader_init(&reader, body, VOLUME_SUPERBLOCK_BODY_BYTES);
 	read.epoch = reader_le64(&reader);
-	uint64_t ring_first = reader_le64(&reader);
-	uint32_t ring_blocks = reader_le32(&reader);
-	uint32_t group_count = reader_le32(&reader);
-	uint64_t group_first = reader_le64(&reader);
-	/* Each profile has one geometry for each size; the fields are for later profiles. */
-	if (ring_first != read.geometry.ring_first || ring_blocks != read.geometry.ring_blocks ||
-	    group_count != read.geometry.group_count || group_first != read.geometry.group_first) {
+	if (geometry_read(body, &reader, profile, size, &read.geometry) != STATUS_OK) {
 		return STATUS_AUTH_META;
 	}
 	read.log_offset = reader_le32(&reader);
@@ -294,7 +358,8 @@ enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_B
 		read.cursor = reader_le64(&reader);
 		read.free_count = reader_le64(&reader);
 	}
-	if (!rest_is_zero(&reader, reader_left(&reader)) || !reader_ok(&reader) ||
+	if (!rest_is_zero(&reader, BODY_LIFE_AT - reader.at) || !life_read(&reader, &read) ||
+	    !rest_is_zero(&reader, reader_left(&reader)) || !reader_ok(&reader) ||
 	    !superblock_fields_are_sane(&read) || !superblock_places_are_sane(&read)) {
 		return STATUS_AUTH_META;
 	}

@@ -40,10 +40,12 @@
 #define VOLUME_NOT_A_BLOCK          UINT64_MAX
 #define VOLUME_COPIES               2u /* Of each superblock slot and each keyslot area. */
 
-/* Where everything is, and how much a mount must find room for. Follows from profile and size. */
+/* Where everything is, and how much a mount must find room for. Of a volume that has never grown it
+ * follows from profile and size. */
 struct volume_geometry {
 	enum volume_profile profile;
-	uint64_t size;
+	uint64_t size;   /* The second copies are at its end. */
+	uint64_t usable; /* The groups end as for this size; less than `size`: it is growing. */
 	uint64_t ring_first;
 	uint64_t ring_blocks;
 	uint64_t group_first; /* First block of group 0. */
@@ -65,6 +67,14 @@ struct volume_geometry {
 /* STATUS_INVALID: not a size of that profile, or no profile. */
 MUST_CHECK
 enum status volume_geometry_make(uint32_t profile, uint64_t size, struct volume_geometry *geometry);
+/* Of a volume that may have grown: it keeps its ring, and while it is growing its groups. */
+MUST_CHECK
+enum status volume_geometry_grown(uint32_t profile, uint64_t size, uint64_t usable,
+				  uint64_t ring_blocks, struct volume_geometry *geometry);
+/* False: profile and size alone do not give this geometry. */
+bool volume_geometry_is_plain(const struct volume_geometry *geometry);
+/* The largest volume of a profile; 0: no profile. */
+uint64_t volume_size_max(uint32_t profile);
 /* Copy 0 is near the start of the device, copy 1 at the end of the volume. */
 uint64_t volume_superblock_place(uint64_t size, uint32_t slot, uint32_t copy);
 uint64_t volume_keyslots_place(uint64_t size, uint32_t area, uint32_t copy);
@@ -102,10 +112,15 @@ enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct v
 #define VOLUME_SUPERBLOCK_BODY_OFFSET 112u
 #define VOLUME_SUPERBLOCK_BODY_BYTES  1024u
 #define VOLUME_SUPERBLOCK_USED_BYTES  (VOLUME_SUPERBLOCK_BODY_OFFSET + VOLUME_SUPERBLOCK_BODY_BYTES)
+/* Features, in the clear header: programs that do not know one answer NEWER_FORMAT. */
+#define VOLUME_FEATURE_GROWN    1u /* The geometry is not the one of a new volume of this size. */
+#define VOLUME_FEATURE_ROTATION 2u /* Two master keys: a rotation is under way. */
+#define VOLUME_FEATURES_KNOWN   (VOLUME_FEATURE_GROWN | VOLUME_FEATURE_ROTATION)
 
 /* In clear, and so only a claim until the body has opened. */
 struct volume_superblock_header {
 	uint32_t version;
+	uint32_t features;
 	uint32_t profile;
 	uint32_t generation;
 	uint8_t uuid[VOLUME_UUID_BYTES];
@@ -114,8 +129,17 @@ struct volume_superblock_header {
 	uint8_t tag[AEAD_TAG_BYTES];
 };
 
+/* How far a rotation of the master key is. Each phase has a cursor of its own. */
+enum volume_rotation {
+	VOLUME_ROTATION_NONE = 0,
+	VOLUME_ROTATION_TREE = 1,   /* Re-seals data and nodes; next logical block. */
+	VOLUME_ROTATION_GROUPS = 2, /* Re-seals bitmaps and nodes of the group tree; next group. */
+	VOLUME_ROTATION_ERASE = 3,  /* Overwrites what nothing refers to; next physical block. */
+};
+
 /* The sealed body. */
 struct volume_superblock {
+	uint32_t generation; /* In the header: of the master key that seals the body. */
 	uint64_t epoch;
 	struct volume_geometry geometry;
 	/* Log head: where the first record of this epoch goes, and what it has to continue. */
@@ -142,7 +166,9 @@ struct volume_superblock {
 	uint8_t witness_anchor[VOLUME_ANCHOR_BYTES];
 	uint32_t witness_policy;
 	uint32_t flags;
-	uint64_t sweep_cursor; /* Key rotation; zero until there is one. */
+	uint64_t sweep_cursor; /* Key rotation: where it goes on. */
+	enum volume_rotation rotation;
+	uint8_t previous_key[VOLUME_KEY_BYTES]; /* Generation g-1, while a rotation is under way. */
 };
 
 /* Fill the header part and zero the rest of the block. */
@@ -154,6 +180,8 @@ enum status volume_superblock_header_encode(uint8_t block[BLOCK_BYTES],
 MUST_CHECK
 enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
 					    struct volume_superblock_header *header);
+/* What the header has to say about this body. */
+uint32_t volume_superblock_features(const struct volume_superblock *superblock);
 void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 				   const struct volume_superblock *superblock);
 /* `profile` and `size` as the header says. STATUS_AUTH_META: no writer of this format wrote that.

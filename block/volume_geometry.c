@@ -76,16 +76,52 @@ static bool size_is_valid(uint32_t profile, uint64_t size)
 	       size <= VOLUME_BLOCK_BLOCKS_MAX;
 }
 
+static uint64_t ring_of_new(uint32_t profile, uint64_t size)
+{
+	return profile == VOLUME_PROFILE_STATE ? VOLUME_RING_BLOCKS : ring_blocks_for(size);
+}
+
+/* A ring that this volume, or a smaller one before it grew, was made with. */
+static bool ring_is_valid(uint32_t profile, uint64_t size, uint64_t ring)
+{
+	return ring >= VOLUME_RING_BLOCKS && ring <= ring_of_new(profile, size) &&
+	       ring % RING_GRAIN == 0;
+}
+
+uint64_t volume_size_max(uint32_t profile)
+{
+	if (profile == VOLUME_PROFILE_STATE) {
+		return VOLUME_STATE_BLOCKS_MAX;
+	}
+	return profile == VOLUME_PROFILE_BLOCK ? VOLUME_BLOCK_BLOCKS_MAX : 0;
+}
+
+bool volume_geometry_is_plain(const struct volume_geometry *geometry)
+{
+	return geometry->usable == geometry->size &&
+	       geometry->ring_blocks == ring_of_new((uint32_t)geometry->profile, geometry->size);
+}
+
 enum status volume_geometry_make(uint32_t profile, uint64_t size, struct volume_geometry *geometry)
 {
 	if (!size_is_valid(profile, size)) {
 		return STATUS_INVALID;
 	}
+	return volume_geometry_grown(profile, size, size, ring_of_new(profile, size), geometry);
+}
+
+enum status volume_geometry_grown(uint32_t profile, uint64_t size, uint64_t usable,
+				  uint64_t ring_blocks, struct volume_geometry *geometry)
+{
+	if (!size_is_valid(profile, size) || !size_is_valid(profile, usable) || usable > size ||
+	    !ring_is_valid(profile, usable, ring_blocks)) {
+		return STATUS_INVALID;
+	}
 	bool is_state = profile == VOLUME_PROFILE_STATE;
-	uint64_t ring = is_state ? VOLUME_RING_BLOCKS : ring_blocks_for(size);
+	uint64_t ring = ring_blocks;
 	uint32_t reserved = is_state ? VOLUME_GROUP_RESERVED : VOLUME_GROUP_RESERVED_BLOCK;
 	uint64_t first = RING_FIRST + ring;
-	uint64_t end = size - TAIL_BLOCKS;
+	uint64_t end = usable - TAIL_BLOCKS;
 	uint64_t rest = (end - first) % VOLUME_GROUP_BLOCKS;
 	if (rest <= reserved) {
 		end -= rest; /* A last group without room for a block would only be a burden. */
@@ -93,6 +129,7 @@ enum status volume_geometry_make(uint32_t profile, uint64_t size, struct volume_
 	*geometry = (struct volume_geometry){
 		.profile = (enum volume_profile)profile,
 		.size = size,
+		.usable = usable,
 		.ring_first = RING_FIRST,
 		.ring_blocks = ring,
 		.group_first = first,

@@ -57,7 +57,8 @@ enum status volume_read_committed(struct volume *volume, uint32_t logical, uint8
 
 /* ---- volume_keys.c ------------------------------------------------------------------------- */
 
-/* Derive a 32-byte key: HKDF with the label, the UUID and the generation. */
+/* Derive a 32-byte key from the master key of that generation: HKDF with the label, the UUID and
+ * the generation. STATUS_AUTH_FAILED: there is no such master key. */
 MUST_CHECK
 enum status volume_key_derive(const struct volume *volume, const uint8_t salt[VOLUME_SALT_BYTES],
 			      uint32_t generation, const char *label, uint8_t out[SHA256_BYTES]);
@@ -74,11 +75,12 @@ enum status volume_key_check(const struct volume_key *key);
 MUST_CHECK
 enum status volume_keyslot_wrap(struct volume *volume, const struct volume_key *key,
 				struct volume_keyslot *slot);
-/* Find a slot that the key opens; sets the master key and its generation. STATUS_WRONG_KEY: none.
+/* Find a slot that the key opens, and the master key in it. STATUS_WRONG_KEY: none.
  * STATUS_AUTH_META: one is committed to this key but its content is not what was wrapped. */
 MUST_CHECK
 enum status volume_keyslots_unlock(struct volume *volume, const struct volume_keyslots *keyslots,
-				   const struct volume_key *key, uint32_t *slot_index);
+				   const struct volume_key *key, uint32_t *slot_index,
+				   struct volume_master *master);
 
 /* ---- volume_session.c ---------------------------------------------------------------------- */
 
@@ -341,6 +343,15 @@ enum status volume_txn_write(struct volume *volume, bool *needs_flush);
 MUST_CHECK
 enum status volume_txn_settle(struct volume *volume, enum status flushed);
 
+/* ---- volume_keyslots.c --------------------------------------------------------------------- */
+
+/* Find the slot that a key opens. STATUS_WRONG_KEY: none. */
+MUST_CHECK
+enum status volume_keyslot_of(struct volume *volume, const struct volume_key *key, uint32_t *slot);
+/* Write keyslots to the area that is not in use, and a superblock that names it. */
+MUST_CHECK
+enum status volume_keyslots_write(struct volume *volume, struct volume_keyslots *keyslots);
+
 /* ---- volume_checkpoint.c ------------------------------------------------------------------- */
 
 /* Like volume_checkpoint(); `always` writes even if nothing changed. */
@@ -349,15 +360,27 @@ enum status volume_checkpoint_run(struct volume *volume, bool always);
 /* Blocks that a checkpoint of `contents` blocks and `nodes` nodes takes before it frees any. */
 uint64_t volume_checkpoint_need(uint64_t contents, uint64_t nodes);
 
-/* ---- volume_mount.c ------------------------------------------------------------------------ */
+/* ---- volume_sight.c, volume_identify.c
+ * ------------------------------------------------------------------------ */
+
+/* The four blocks at one end of a volume. */
+#define VOLUME_SIZES_MAX 4u
+
+/* Where second copies may be: at the end of each of these sizes. A volume that is growing has two.
+ */
+struct volume_sizes {
+	uint64_t all[VOLUME_SIZES_MAX];
+	uint32_t count;
+};
 
 /* What the clear headers claim. */
 struct volume_sighting {
-	bool ours;     /* Something of ours was seen. */
-	bool newer;    /* Intact, of a later version. */
-	bool io;       /* A read failed. */
-	uint64_t size; /* 0: unknown. */
-	uint32_t profile;
+	bool ours;                 /* Something of ours was seen. */
+	bool newer;                /* Intact, of a later version. */
+	bool io;                   /* A read failed. */
+	bool too_large;            /* An intact header says more than the device has. */
+	struct volume_sizes sizes; /* That fit the device. */
+	bool known;                /* `info` is. */
 	struct volume_public_info info;
 };
 
@@ -365,3 +388,8 @@ struct volume_sighting {
 MUST_CHECK
 enum status volume_sight(const struct block_device *device, uint8_t *scratch,
 			 struct volume_sighting *sighting);
+/* Find the keyslot area and the superblock that count: sets the identity, the master keys, the
+ * geometry, and where the pairs are. */
+MUST_CHECK
+enum status volume_identify(struct volume *volume, const struct volume_sighting *sighting,
+			    const struct volume_key *key);

@@ -32,12 +32,26 @@ static enum status expand_with_label(const uint8_t prk[SHA256_BYTES], const char
 	return hkdf_expand(prk, info, writer.at, out, SHA256_BYTES);
 }
 
+/* NULL: a generation that is not, or no longer, known. */
+static const uint8_t *master_key_of(const struct volume *volume, uint32_t generation)
+{
+	if (generation != 0 && generation == volume->master.generation) {
+		return volume->master.key;
+	}
+	return generation != 0 && generation == volume->previous.generation ? volume->previous.key
+									    : NULL;
+}
+
 enum status volume_key_derive(const struct volume *volume, const uint8_t salt[VOLUME_SALT_BYTES],
 			      uint32_t generation, const char *label, uint8_t out[SHA256_BYTES])
 {
 	uint8_t prk[SHA256_BYTES];
+	const uint8_t *master_key = master_key_of(volume, generation);
+	if (master_key == NULL) {
+		return STATUS_AUTH_FAILED;
+	}
 	enum status status =
-		hkdf_extract(salt, VOLUME_SALT_BYTES, volume->master_key, VOLUME_KEY_BYTES, prk);
+		hkdf_extract(salt, VOLUME_SALT_BYTES, master_key, VOLUME_KEY_BYTES, prk);
 	if (status == STATUS_OK) {
 		status = expand_with_label(prk, label, volume->uuid, generation, out);
 	}
@@ -61,7 +75,7 @@ enum status volume_key_expand(const struct volume *volume, const uint8_t salt[VO
 enum status volume_anchor_key_derive(struct volume *volume)
 {
 	const uint8_t no_salt[VOLUME_SALT_BYTES] = {0};
-	return volume_key_derive(volume, no_salt, volume->generation, "holdfast v1 anchor",
+	return volume_key_derive(volume, no_salt, volume->master.generation, "holdfast v1 anchor",
 				 volume->anchor_key);
 }
 
@@ -147,7 +161,7 @@ static enum status keyslot_seal(struct volume *volume, const struct keyslot_keys
 	keyslot_nonce(nonce);
 	struct aead_key key;
 	aead_key_expand(volume->aead, &key, keys->wrap);
-	status = aead_seal(&key, nonce, bytes, VOLUME_KEYSLOT_AAD_BYTES, volume->master_key,
+	status = aead_seal(&key, nonce, bytes, VOLUME_KEYSLOT_AAD_BYTES, volume->master.key,
 			   slot->wrapped, VOLUME_KEY_BYTES, slot->tag);
 	aead_key_erase(&key);
 	return status;
@@ -158,7 +172,7 @@ enum status volume_keyslot_wrap(struct volume *volume, const struct volume_key *
 {
 	struct volume_keyslot made = {
 		.type = (uint32_t)key->type,
-		.generation = volume->generation,
+		.generation = volume->master.generation,
 		.iterations = key->type == VOLUME_KEY_PASSPHRASE ? VOLUME_PBKDF2_ITERATIONS : 0,
 	};
 	struct keyslot_keys keys;
@@ -178,7 +192,7 @@ enum status volume_keyslot_wrap(struct volume *volume, const struct volume_key *
 
 /* STATUS_WRONG_KEY: not committed to this key. */
 static enum status keyslot_open(struct volume *volume, const struct keyslot_keys *keys,
-				const struct volume_keyslot *slot)
+				const struct volume_keyslot *slot, struct volume_master *master)
 {
 	uint8_t bytes[VOLUME_KEYSLOT_BYTES];
 	uint8_t commitment[SHA256_BYTES];
@@ -199,15 +213,16 @@ static enum status keyslot_open(struct volume *volume, const struct keyslot_keys
 			   VOLUME_KEY_BYTES, slot->tag);
 	aead_key_erase(&key);
 	if (status == STATUS_OK) {
-		memcpy(volume->master_key, master_key, VOLUME_KEY_BYTES);
-		volume->generation = slot->generation;
+		memcpy(master->key, master_key, VOLUME_KEY_BYTES);
+		master->generation = slot->generation;
 	}
 	secure_zero(master_key, sizeof(master_key));
 	return status == STATUS_AUTH_FAILED ? STATUS_AUTH_META : status;
 }
 
 enum status volume_keyslots_unlock(struct volume *volume, const struct volume_keyslots *keyslots,
-				   const struct volume_key *key, uint32_t *slot_index)
+				   const struct volume_key *key, uint32_t *slot_index,
+				   struct volume_master *master)
 {
 	for (uint32_t i = 0; i < VOLUME_KEYSLOTS_MAX; i++) {
 		const struct volume_keyslot *slot = &keyslots->slots[i];
@@ -217,7 +232,7 @@ enum status volume_keyslots_unlock(struct volume *volume, const struct volume_ke
 		struct keyslot_keys keys;
 		enum status status = keyslot_keys_derive(volume, key, slot, &keys);
 		if (status == STATUS_OK) {
-			status = keyslot_open(volume, &keys, slot);
+			status = keyslot_open(volume, &keys, slot, master);
 		}
 		secure_zero(&keys, sizeof(keys));
 		if (status == STATUS_WRONG_KEY) {

@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "block/volume_internal.h"
 
-static enum status keyslots_place_new(struct volume *volume, struct volume_keyslots *keyslots)
+static enum status area_write(struct volume *volume, struct volume_keyslots *keyslots)
 {
 	uint32_t area = 1 - volume->keyslots_area;
 	uint8_t digest[SHA256_BYTES];
@@ -27,15 +27,12 @@ static enum status keyslots_place_new(struct volume *volume, struct volume_keysl
 	return status;
 }
 
-static enum status keyslots_replace(struct volume *volume, struct volume_keyslots *keyslots)
+enum status volume_keyslots_write(struct volume *volume, struct volume_keyslots *keyslots)
 {
 	const struct volume_keyslots old = volume->keyslots;
 	const uint32_t old_area = volume->keyslots_area;
 	uint64_t epoch = volume->superblock.epoch;
-	enum status status = keyslots_place_new(volume, keyslots);
-	if (status == STATUS_OK) {
-		status = volume_checkpoint_run(volume, true);
-	}
+	enum status status = area_write(volume, keyslots);
 	if (status == STATUS_OK) {
 		status = volume_checkpoint_run(volume, true);
 	}
@@ -48,16 +45,17 @@ static enum status keyslots_replace(struct volume *volume, struct volume_keyslot
 	return status;
 }
 
-/* Find the slot that a key opens, without disturbing the master key. */
-static enum status slot_of_key(struct volume *volume, const struct volume_key *key, uint32_t *slot)
+static enum status keyslots_replace(struct volume *volume, struct volume_keyslots *keyslots)
 {
-	uint8_t master_key[VOLUME_KEY_BYTES];
-	uint32_t generation = volume->generation;
-	memcpy(master_key, volume->master_key, VOLUME_KEY_BYTES);
-	enum status status = volume_keyslots_unlock(volume, &volume->keyslots, key, slot);
-	memcpy(volume->master_key, master_key, VOLUME_KEY_BYTES);
-	volume->generation = generation;
-	secure_zero(master_key, sizeof(master_key));
+	enum status status = volume_keyslots_write(volume, keyslots);
+	return status == STATUS_OK ? volume_checkpoint_run(volume, true) : status;
+}
+
+enum status volume_keyslot_of(struct volume *volume, const struct volume_key *key, uint32_t *slot)
+{
+	struct volume_master master;
+	enum status status = volume_keyslots_unlock(volume, &volume->keyslots, key, slot, &master);
+	secure_zero(&master, sizeof(master));
 	return status;
 }
 
@@ -97,7 +95,7 @@ uint32_t volume_keyslots_list(const struct volume *volume,
 static enum status key_is_new(struct volume *volume, const struct volume_key *key)
 {
 	uint32_t slot = 0;
-	enum status status = slot_of_key(volume, key, &slot);
+	enum status status = volume_keyslot_of(volume, key, &slot);
 	if (status == STATUS_WRONG_KEY) {
 		return STATUS_OK;
 	}
@@ -138,7 +136,7 @@ enum status volume_key_change(struct volume *volume, const struct volume_key *ol
 		status = volume_key_check(key);
 	}
 	if (status == STATUS_OK) {
-		status = slot_of_key(volume, old, &slot);
+		status = volume_keyslot_of(volume, old, &slot);
 	}
 	if (status == STATUS_OK) {
 		status = key_is_new(volume, key);
@@ -162,7 +160,7 @@ enum status volume_key_remove(struct volume *volume, const struct volume_key *ke
 	uint32_t slot = 0;
 	enum status status = change_by_key_allowed(volume, key);
 	if (status == STATUS_OK) {
-		status = slot_of_key(volume, key, &slot);
+		status = volume_keyslot_of(volume, key, &slot);
 	}
 	return status == STATUS_OK ? slot_clear(volume, slot) : status;
 }

@@ -70,5 +70,9 @@ enum status volume_pairs_heal(struct volume *volume)
 			status = pair_heal(volume, &volume->keyslots_pairs[which]);
 		}
 	}
+	if (status == STATUS_OK) {
+		/* What is written next belongs at the end of the volume as it is now. */
+		volume_pairs_init(volume);
+	}
 	return status;
 }

@@ -43,7 +43,7 @@ enum status volume_session_begin(struct volume *volume, uint32_t id)
 	}
 	session->ready = false;
 	session->id = id;
-	session->generation = volume->generation;
+	session->generation = volume->master.generation;
 	session->log_seals = 0;
 	session->node_seals = 0;
 	session->data_seals = 0;
@@ -143,7 +143,8 @@ static enum status session_keys_derive(struct volume *volume, uint32_t id,
 		room->used_at = ++volume->clock;
 		*keys = room;
 	}
-	return status;
+	/* A generation whose master key is gone: nothing that is reached may be of it. */
+	return status == STATUS_AUTH_FAILED ? STATUS_AUTH_META : status;
 }
 
 /* Keys of the session that sealed something on the disk. STATUS_AUTH_META: there is none. */
@@ -363,8 +364,9 @@ enum status volume_superblock_seal(struct volume *volume, const struct volume_su
 	uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES];
 	struct volume_superblock_header header = {
 		.version = VOLUME_FORMAT_VERSION,
-		.profile = volume->geometry.profile,
-		.generation = volume->generation,
+		.profile = from->geometry.profile,
+		.features = volume_superblock_features(from),
+		.generation = volume->master.generation,
 		.size = from->geometry.size,
 	};
 	memcpy(header.uuid, volume->uuid, VOLUME_UUID_BYTES);
@@ -392,10 +394,7 @@ enum status volume_superblock_open(struct volume *volume, const uint8_t block[BL
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (memcmp(header.uuid, volume->uuid, VOLUME_UUID_BYTES) != 0 ||
-	    header.size != volume->geometry.size ||
-	    header.profile != (uint32_t)volume->geometry.profile ||
-	    header.generation != volume->generation) {
+	if (memcmp(header.uuid, volume->uuid, VOLUME_UUID_BYTES) != 0) {
 		return STATUS_AUTH_META;
 	}
 	struct aead_key key;
@@ -414,5 +413,11 @@ enum status volume_superblock_open(struct volume *volume, const uint8_t block[BL
 						       superblock);
 	}
 	secure_zero(body, sizeof(body));
+	if (status == STATUS_OK) {
+		superblock->generation = header.generation;
+		status = volume_superblock_features(superblock) == header.features
+				 ? STATUS_OK
+				 : STATUS_AUTH_META;
+	}
 	return status == STATUS_AUTH_FAILED ? STATUS_AUTH_META : status;
 }

@@ -8,41 +8,75 @@
 /* Smallest device that is looked at. */
 #define DEVICE_BLOCKS_MIN 8u
 
-static void sight_superblock(const uint8_t *block, struct volume_sighting *sighting)
+static void note_size(const struct block_device *device, struct volume_sighting *sighting,
+		      uint64_t size)
 {
-	struct volume_superblock_header header;
-	enum status status = volume_superblock_header_decode(block, &header);
+	struct volume_sizes *sizes = &sighting->sizes;
+	if (size > device->capacity.n) {
+		sighting->too_large = true;
+		return;
+	}
+	for (uint32_t i = 0; i < sizes->count; i++) {
+		if (sizes->all[i] == size) {
+			return;
+		}
+	}
+	if (size >= DEVICE_BLOCKS_MIN && sizes->count < VOLUME_SIZES_MAX) {
+		sizes->all[sizes->count++] = size;
+	}
+}
+
+/* The first intact header is the one that is shown. */
+static void note_header(const struct block_device *device, struct volume_sighting *sighting,
+			const struct volume_public_info *info)
+{
+	if (!sighting->known) {
+		sighting->info = *info;
+		sighting->known = true;
+	}
+	note_size(device, sighting, info->size.n);
+}
+
+static void note_status(struct volume_sighting *sighting, enum status status)
+{
 	sighting->ours = sighting->ours || status == STATUS_OK || status == STATUS_AUTH_META ||
 			 status == STATUS_NEWER_FORMAT;
 	sighting->newer = sighting->newer || status == STATUS_NEWER_FORMAT;
-	if (status != STATUS_OK || sighting->size != 0) {
-		return;
-	}
-	sighting->size = header.size;
-	sighting->profile = header.profile;
-	sighting->info.format_version = header.version;
-	sighting->info.profile = (enum volume_profile)header.profile;
-	sighting->info.size = (struct block_count){header.size};
-	memcpy(sighting->info.uuid, header.uuid, VOLUME_UUID_BYTES);
 }
 
-static void sight_keyslots(const uint8_t *block, struct volume_sighting *sighting)
+static void sight_superblock(const struct block_device *device, const uint8_t *block,
+			     struct volume_sighting *sighting)
+{
+	struct volume_superblock_header header;
+	enum status status = volume_superblock_header_decode(block, &header);
+	note_status(sighting, status);
+	if (status == STATUS_OK) {
+		struct volume_public_info info = {
+			.format_version = header.version,
+			.profile = (enum volume_profile)header.profile,
+			.size = {header.size},
+		};
+		memcpy(info.uuid, header.uuid, VOLUME_UUID_BYTES);
+		note_header(device, sighting, &info);
+	}
+}
+
+static void sight_keyslots(const struct block_device *device, const uint8_t *block,
+			   struct volume_sighting *sighting)
 {
 	struct volume_keyslots keyslots;
 	uint8_t digest[SHA256_BYTES];
 	enum status status = volume_keyslots_decode(block, &keyslots, digest);
-	sighting->ours = sighting->ours || status == STATUS_OK || status == STATUS_AUTH_META ||
-			 status == STATUS_NEWER_FORMAT;
-	sighting->newer = sighting->newer || status == STATUS_NEWER_FORMAT;
-	if (status != STATUS_OK || sighting->size != 0) {
-		return;
+	note_status(sighting, status);
+	if (status == STATUS_OK) {
+		struct volume_public_info info = {
+			.format_version = VOLUME_FORMAT_VERSION,
+			.profile = keyslots.profile,
+			.size = {keyslots.size},
+		};
+		memcpy(info.uuid, keyslots.uuid, VOLUME_UUID_BYTES);
+		note_header(device, sighting, &info);
 	}
-	sighting->size = keyslots.size;
-	sighting->profile = (uint32_t)keyslots.profile;
-	sighting->info.format_version = VOLUME_FORMAT_VERSION;
-	sighting->info.profile = keyslots.profile;
-	sighting->info.size = (struct block_count){keyslots.size};
-	memcpy(sighting->info.uuid, keyslots.uuid, VOLUME_UUID_BYTES);
 }
 
 /* Look at the four blocks that are the first (copy 0) or the last (copy 1) of `size`. */
@@ -63,9 +97,9 @@ static enum status sight_copy(const struct block_device *device, uint8_t *scratc
 			return status;
 		}
 		if (is_superblock) {
-			sight_superblock(scratch, sighting);
+			sight_superblock(device, scratch, sighting);
 		} else {
-			sight_keyslots(scratch, sighting);
+			sight_keyslots(device, scratch, sighting);
 		}
 	}
 	return STATUS_OK;
@@ -74,12 +108,12 @@ static enum status sight_copy(const struct block_device *device, uint8_t *scratc
 enum status volume_sight(const struct block_device *device, uint8_t *scratch,
 			 struct volume_sighting *sighting)
 {
-	*sighting = (struct volume_sighting){.size = 0};
+	*sighting = (struct volume_sighting){.ours = false};
 	if (device->capacity.n < DEVICE_BLOCKS_MIN) {
 		return STATUS_NOT_A_VOLUME;
 	}
 	enum status status = sight_copy(device, scratch, device->capacity.n, 0, sighting);
-	if (status == STATUS_OK && sighting->size == 0) {
+	if (status == STATUS_OK && !sighting->known) {
 		/* Mostly a volume is as large as its device. */
 		status = sight_copy(device, scratch, device->capacity.n, 1, sighting);
 	}
@@ -89,8 +123,11 @@ enum status volume_sight(const struct block_device *device, uint8_t *scratch,
 	if (sighting->newer) {
 		return STATUS_NEWER_FORMAT;
 	}
-	if (sighting->size != 0) {
-		return sighting->size > device->capacity.n ? STATUS_TRUNCATED : STATUS_OK;
+	if (sighting->sizes.count != 0) {
+		return STATUS_OK;
+	}
+	if (sighting->known) {
+		return sighting->too_large ? STATUS_TRUNCATED : STATUS_AUTH_META;
 	}
 	if (sighting->io) {
 		return STATUS_IO;

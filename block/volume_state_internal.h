@@ -64,6 +64,11 @@ enum volume_domain {
 	VOLUME_DOMAIN_KEYSLOT = 5,
 };
 
+struct volume_master {
+	uint32_t generation;
+	uint8_t key[VOLUME_KEY_BYTES];
+};
+
 /* The session that seals what this mount writes. */
 struct volume_session {
 	bool ready;
@@ -238,8 +243,8 @@ struct volume {
 	bool writable;
 	struct volume_geometry geometry;
 	uint8_t uuid[VOLUME_UUID_BYTES];
-	uint8_t master_key[VOLUME_KEY_BYTES];
-	uint32_t generation;
+	struct volume_master master;
+	struct volume_master previous; /* Generation 0: there is none. */
 	uint8_t anchor_key[SHA256_BYTES];
 
 	struct volume_superblock superblock; /* As last made durable. */
