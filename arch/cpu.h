@@ -80,6 +80,18 @@ static inline void cpu_out16(uint16_t port, uint16_t value)
 	__asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
+static inline uint32_t cpu_in32(uint16_t port)
+{
+	uint32_t value;
+	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+	return value;
+}
+
+static inline void cpu_out32(uint16_t port, uint32_t value)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
 static inline uint32_t cpu_mmio_read32(const volatile void *at)
 {
 	uint32_t value;
@@ -90,6 +102,18 @@ static inline uint32_t cpu_mmio_read32(const volatile void *at)
 static inline void cpu_mmio_write32(volatile void *at, uint32_t value)
 {
 	__asm__ volatile("movl %0, (%1)" : : "r"(value), "r"(at) : "memory");
+}
+
+static inline uint16_t cpu_mmio_read16(const volatile void *at)
+{
+	uint16_t value;
+	__asm__ volatile("movw (%1), %0" : "=r"(value) : "r"(at) : "memory");
+	return value;
+}
+
+static inline void cpu_mmio_write16(volatile void *at, uint16_t value)
+{
+	__asm__ volatile("movw %0, (%1)" : : "r"(value), "r"(at) : "memory");
 }
 
 static inline uint8_t cpu_mmio_read8(const volatile void *at)

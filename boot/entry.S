@@ -100,10 +100,10 @@ build_tables:
 	addl $0x200000, %eax
 	addl $8, %edi
 	loop 1b
-	movl $(table_level0 + PTE_P + PTE_RW), tables_level1
+	movl $(stage2_low_table + PTE_P + PTE_RW), tables_level1
 	movl $0, tables_level1 + 4
 	movl $(PTE_P + PTE_RW), %eax
-	movl $table_level0, %edi
+	movl $stage2_low_table, %edi
 	movl $512, %ecx
 1:	movl %eax, (%edi)
 	movl $PTE_NX_HIGH, 4(%edi)
@@ -112,18 +112,20 @@ build_tables:
 	loop 1b
 	ret
 
-	/* Page 0 and the stack's guard vanish; text loses W and gains X; constants lose W. */
+	/* The stack's guard vanishes; text loses W and gains X; constants and page 0 lose W. Page 0
+	 * stays readable until the VMM's structures are read: QEMU's loader for machines with a
+	 * firmware (q35) leaves some of them there. */
 protect_image:
-	movl $0, table_level0
+	andl $~PTE_RW, stage2_low_table
 	movl $stage2_stack_guard, %eax
 	shrl $9, %eax
-	movl $0, table_level0(%eax)
+	movl $0, stage2_low_table(%eax)
 	movl $stage2_text_begin, %eax
 	movl $stage2_text_end, %ecx
 1:	movl %eax, %edi
 	shrl $9, %edi
-	andl $~PTE_RW, table_level0(%edi)
-	movl $0, table_level0 + 4(%edi)
+	andl $~PTE_RW, stage2_low_table(%edi)
+	movl $0, stage2_low_table + 4(%edi)
 	addl $4096, %eax
 	cmpl %ecx, %eax
 	jb 1b
@@ -132,7 +134,7 @@ protect_image:
 	jae 2f
 	movl %eax, %edi
 	shrl $9, %edi
-	andl $~PTE_RW, table_level0(%edi)
+	andl $~PTE_RW, stage2_low_table(%edi)
 	addl $4096, %eax
 	jmp 1b
 2:	ret
@@ -259,7 +261,8 @@ table_level2:
 	.skip 4096
 tables_level1:
 	.skip 4 * 4096
-table_level0:
+	.globl stage2_low_table
+stage2_low_table:
 	.skip 4096
 stage2_stack_guard:
 	.skip 4096

@@ -4,6 +4,7 @@
 #include "arch/cpu.h"
 #include "boot/console.h"
 #include "boot/stage2_internal.h"
+#include "boot/stage2_layout.h"
 
 #define CPUID_1_ECX_RDRAND ((uint32_t)1 << 30)
 #define RDRAND_ATTEMPTS    10u /* Intel's guide to RDRAND, section 5.2.1. */
@@ -55,9 +56,18 @@ enum status stage2_random(uint64_t *random)
 	return STATUS_NO_ENTROPY;
 }
 
+/* From here on a null pointer faults. */
+static void unmap_page_zero(void)
+{
+	stage2_low_table[0] = 0;
+	cpu_tlb_flush_page(0);
+	cpu_tlb_flush_page(STAGE2_ALIAS);
+}
+
 static enum status run(struct stage2 *stage2, uint32_t start_info_at)
 {
 	enum status status = stage2_read_host(stage2, start_info_at);
+	unmap_page_zero();
 	if (status != STATUS_OK) {
 		return status;
 	}

@@ -4,13 +4,13 @@
 #include "boot/cmdline.h"
 #include "boot/stage2_internal.h"
 
-/* Foreign structures may lie anywhere the identity map reaches, but neither in the page that we
- * leave unmapped nor inside stage2. Outputs the bytes. */
+/* Foreign structures may lie anywhere the identity map reaches, page 0 included, but not at address
+ * 0, which says that there is none, and not inside stage2. Outputs the bytes. */
 static enum status foreign_bytes(struct stage2 *stage2, struct phys_addr at, uint64_t size_bytes,
 				 const uint8_t **bytes)
 {
 	const struct phys_range range = {.first = at, .size_bytes = size_bytes};
-	if (at.raw < PAGE_BYTES || !phys_range_valid(range) || at.raw + size_bytes > STAGE2_REACH ||
+	if (at.raw == 0 || !phys_range_valid(range) || at.raw + size_bytes > STAGE2_REACH ||
 	    phys_range_overlaps(range, stage2->image)) {
 		stage2->problem = "a boot structure lies where it cannot be";
 		return STATUS_BAD_HOST;

@@ -50,6 +50,9 @@ struct stage2_jump {
 void stage2_jump(const struct stage2_jump *jump);
 extern uint8_t stage2_jump_page[];
 
+/* In entry.S: the page table of the first 2 MiB, for both of its aliases. */
+extern uint64_t stage2_low_table[];
+
 /* First C code, called by entry.S. */
 NORETURN void stage2_main(uint32_t start_info_at);
 

@@ -25,6 +25,9 @@
 #define IO_REDIRECTION     0x10u
 #define IO_WINDOW_BYTES    0x1000u
 #define IO_ENTRIES_MAX     240u
+#define IO_MASKED          0x10000u
+
+#define MESSAGE_ADDRESS    0xfee00000u
 
 #define PIC_PRIMARY_MASK   0x21u
 #define PIC_SECONDARY_MASK 0xa1u
@@ -120,15 +123,30 @@ void apic_timer_stop(struct apic *apic)
 	local_write(apic, LOCAL_TIMER_INITIAL, 0);
 }
 
-enum status apic_route(struct apic *apic, uint32_t input)
+enum status apic_route(struct apic *apic, uint32_t input, uint32_t vector)
 {
 	if (input >= apic->io_entries) {
 		return STATUS_NO_DEVICE;
 	}
 	uint32_t destination = local_read(apic, LOCAL_ID) & 0xff000000u;
 	io_write(apic, IO_REDIRECTION + 2 * input + 1, destination);
-	io_write(apic, IO_REDIRECTION + 2 * input, VECTOR_DEVICE);
+	io_write(apic, IO_REDIRECTION + 2 * input, vector);
 	return STATUS_OK;
+}
+
+void apic_input_mask(struct apic *apic, uint32_t input, bool masked)
+{
+	if (input >= apic->io_entries) {
+		return;
+	}
+	const uint32_t entry = io_read(apic, IO_REDIRECTION + 2 * input) & ~IO_MASKED;
+	io_write(apic, IO_REDIRECTION + 2 * input, masked ? entry | IO_MASKED : entry);
+}
+
+uint64_t apic_message_address(const struct apic *apic)
+{
+	const uint32_t identity = local_read(apic, LOCAL_ID) >> 24;
+	return MESSAGE_ADDRESS | (uint64_t)identity << 12;
 }
 
 void apic_end_of_interrupt(struct apic *apic, uint64_t vector)

@@ -12,7 +12,7 @@
 #include "kernel/memory.h"
 
 #define VECTOR_TIMER    0x40u
-#define VECTOR_DEVICE   0x41u
+#define VECTOR_DEVICE   0x41u /* And so many above it as there are device slots. */
 #define VECTOR_SPURIOUS 0xffu
 
 struct apic {
@@ -30,9 +30,13 @@ MUST_CHECK enum status apic_init(struct apic *apic, struct kernel_memory *memory
 void apic_timer_set(struct apic *apic, uint64_t timeout_us);
 void apic_timer_stop(struct apic *apic);
 
-/* Send the I/O APIC's input to this CPU as VECTOR_DEVICE, edge-triggered.
+/* Send the I/O APIC's input to this CPU as `vector`, edge-triggered, or send nothing.
  * STATUS_NO_DEVICE: no such input. */
-MUST_CHECK enum status apic_route(struct apic *apic, uint32_t input);
+MUST_CHECK enum status apic_route(struct apic *apic, uint32_t input, uint32_t vector);
+void apic_input_mask(struct apic *apic, uint32_t input, bool masked);
+
+/* Where a message-signalled interrupt for this CPU is written to (AMD 24593, section 16.11). */
+uint64_t apic_message_address(const struct apic *apic);
 
 /* Does nothing for an NMI and for the spurious vector: the local APIC keeps no record of them
  * (AMD 24593, section 16.4.7), so an EOI would end another interrupt. */

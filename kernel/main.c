@@ -129,6 +129,17 @@ static void start_sharedmem(struct svsm *svsm)
 		  SHARED_POOL_PAGES * PAGE_BYTES);
 }
 
+static void start_devices(struct svsm *svsm)
+{
+	const struct devices_environment environment = {
+		.memory = &svsm->memory,
+		.apic = &svsm->apic,
+		.cmdline = svsm->params.cmdline,
+		.place_windows = svsm->options.place_windows,
+	};
+	require("devices", devices_find(&svsm->devices, &environment));
+}
+
 static enum status open_serial(struct svsm *svsm)
 {
 	struct device_slot *slot = devices_nth(&svsm->devices, VIRTIO_ID_CONSOLE, 0);
@@ -144,7 +155,7 @@ static enum status open_serial(struct svsm *svsm)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (apic_route(&svsm->apic, slot->irq) != STATUS_OK) {
+	if (slot->line.kind == INTERRUPT_NONE) {
 		log_write(LOG_NOTICE, "kernel",
 			  "no interrupt for the service channel: timed polls");
 	}
@@ -275,7 +286,7 @@ static void boot_devices(void *argument)
 	start_entropy(svsm);
 	start_crypto(svsm);
 	start_sharedmem(svsm);
-	require("devices", devices_find(&svsm->devices, &svsm->memory, svsm->params.cmdline));
+	start_devices(svsm);
 	start_serial(svsm);
 	open_state(svsm);
 	require("seal", kernel_memory_seal(&svsm->memory));

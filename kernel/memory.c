@@ -154,12 +154,21 @@ static enum status map_all_memory(struct kernel_memory *memory)
 	return STATUS_OK;
 }
 
+/* CPUID 80000008H, EAX[7:0] (AMD 24594, appendix E). */
+static uint64_t physical_limit(void)
+{
+	const uint32_t bits = cpu_id(0x80000008, 0).eax & 0xffu;
+	const uint32_t bits_min = 36;
+	return (uint64_t)1 << (bits < bits_min || bits > ADDR_PHYS_BITS ? bits_min : bits);
+}
+
 enum status kernel_memory_init(struct kernel_memory *memory, const struct boot_params *params)
 {
 	*memory = (struct kernel_memory){
 		.direct_map_virtual = params->direct_map_virtual,
 		.next_stack_virtual = STACKS_VIRTUAL,
 		.next_device_virtual = DEVICES_VIRTUAL,
+		.physical_limit = physical_limit(),
 		.image = params->kernel_image,
 		.memory_count = params->memory_range_count,
 		.table_port = {take_table_page, give_table_page, table_entries, memory},
@@ -196,7 +205,7 @@ enum status kernel_memory_map_device(struct kernel_memory *memory, struct phys_a
 		return STATUS_BAD_HOST;
 	}
 	struct phys_range window = {{first}, end - first};
-	if (!phys_range_valid(window)) {
+	if (!phys_range_valid(window) || end > memory->physical_limit) {
 		return STATUS_BAD_HOST;
 	}
 	for (size_t i = 0; i < memory->memory_count; i++) {

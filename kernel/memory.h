@@ -28,6 +28,7 @@ struct kernel_memory {
 	uint64_t direct_map_virtual;
 	uint64_t next_stack_virtual;
 	uint64_t next_device_virtual;
+	uint64_t physical_limit; /* The CPU addresses nothing at or above. */
 	struct phys_range image;
 	struct phys_range memory[BOOT_MEMORY_RANGES_MAX];
 	size_t memory_count;
@@ -45,7 +46,8 @@ void kernel_memory_give(struct kernel_memory *memory, struct phys_addr first, si
 /* A private page through the direct map. The address must lie in RAM. */
 uint8_t *kernel_memory_pointer(const struct kernel_memory *memory, struct phys_addr at);
 
-/* Map device registers, uncached. Refuses ranges that overlap RAM (STATUS_BAD_HOST). */
+/* Map device registers, uncached. Refuses ranges that overlap RAM or that this CPU cannot address:
+ * reserved bits in a page table would fault at the first access (STATUS_BAD_HOST). */
 MUST_CHECK enum status kernel_memory_map_device(struct kernel_memory *memory, struct phys_addr at,
 						uint64_t size_bytes, volatile uint8_t **registers);
 

@@ -141,6 +141,10 @@ static bool parse_development(struct word word, struct kernel_options *options)
 	if (word_is(word, "holdfast.slide=fixed")) {
 		return true;
 	}
+	if (word_is(word, "holdfast.pci=place")) {
+		options->place_windows = true;
+		return true;
+	}
 	if (word_has_key(word, "holdfast.run=", &value)) {
 		return parse_run(value, options);
 	}

@@ -30,6 +30,7 @@ struct kernel_options {
 	char run_module[OPTIONS_MODULE_BYTES];   /* Development: "" or a ring-3 test module. */
 	char run_argument[OPTIONS_MODULE_BYTES]; /* What follows its ':'. */
 	char panic[OPTIONS_MODULE_BYTES];        /* Development: "" or how to die. */
+	bool place_windows;                      /* Development: place PCI windows ourselves. */
 	uint32_t vtpmd_crash_on;                 /* Development: 0 or a TPM command code. */
 	char rejected[OPTIONS_WORD_BYTES];       /* The word that was refused. */
 };

@@ -14,6 +14,7 @@ FEATURES = {
     b"holdfast.run": "running one ring-3 test program",
     b"holdfast.slide": "the fixed load address",
     b"holdfast.vtpmd.crash_on": "the crash hook of the vTPM",
+    b"holdfast.pci=place": "the placing of PCI windows against the firmware",
     b"--crash-on": "the crash hook of the vTPM, its argument",
 }
 TEST_PROGRAMS = (b"test-syscalls", b"test-faults")

@@ -36,7 +36,7 @@ def expect(condition, claim):
 def boot(options, folder):
     machine = vm.Vm(vm.VmOptions(folder=folder.path, disks=[vm.Disk(folder.disk)], key=folder.key,
                                  append="holdfast.on_failure=exit", accel=options.accel,
-                                 memory_mib=options.memory))
+                                 memory_mib=options.memory, machine=options.machine))
     machine.start()
     try:
         expect(machine.serving() == "persistent", "the VM serves a persistent TPM")

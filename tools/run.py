@@ -43,6 +43,8 @@ def parse_arguments():
     parser.add_argument("--state", default="state", metavar="DIR",
                         help="key, disk and sockets (default: state)")
     parser.add_argument("--memory", type=int, default=64, metavar="MIB", help="default: 64")
+    parser.add_argument("--machine", choices=tuple(vm.MACHINES), default="microvm",
+                        help="QEMU's machine: microvm has virtio-mmio, q35 virtio-pci")
     parser.add_argument("--accel", choices=("auto", "tcg", "kvm"), default="auto",
                         help="auto takes KVM if it works here, and says if not")
     parser.add_argument("--log", choices=("error", "warning", "notice", "debug"),
@@ -147,7 +149,8 @@ def serve(options, folder):
     disks = [] if options.ephemeral else [vm.Disk(folder.disk)]
     key = None if options.ephemeral else folder.key
     machine_options = vm.VmOptions(folder=folder.path, disks=disks, key=key, append=append,
-                                   memory_mib=options.memory, accel=options.accel)
+                                   memory_mib=options.memory, accel=options.accel,
+                                   machine=options.machine)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -189,6 +189,28 @@ def kernel_user_stack():
     yield struct.pack("<IBQQ", 1, 20, 0, 0)
 
 
+def pci_capability(next_at, kind, offset, size=0x1000, more=b""):
+    return (bytes([9, next_at, 16 + len(more), kind, 4, 0, 0, 0]) +
+            struct.pack("<II", offset, size) + more)
+
+
+def virtio_pci():
+    header = struct.pack("<HHHH", 0x1af4, 0x1042, 7, 0x10) + bytes(8)
+    header += struct.pack("<6I", 0, 0xfe000000, 0, 0, 0xfe00400c, 0) + bytes(12)
+    header = (header + b"\x40").ljust(64, b"\0")
+    lists = (pci_capability(0x50, 1, 0) + pci_capability(0x64, 2, 0x3000, more=b"\4\0\0\0") +
+             pci_capability(0x74, 3, 0x1000) + pci_capability(0x84, 4, 0x2000) +
+             struct.pack("<BBHII", 0x11, 0, 2, 1, 0x801))
+    bits = bytes([32, 12, 32, 32, 14, 32]) + b"\x02\0\0\0" + b"\xff" * 4
+    yield (header + lists).ljust(256, b"\0") + bits
+    bridge = bytearray(header + lists)
+    bridge[14] = 1
+    yield bytes(bridge).ljust(256, b"\0") + bits
+    unplaced = bytearray(header + lists)
+    unplaced[0x14:0x28] = struct.pack("<5I", 0, 0, 0, 12, 0)
+    yield bytes(unplaced).ljust(256, b"\0") + bits + bytes(200)
+
+
 def virtio_mmio_cmdline():
     yield b"quiet virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@4275044352 x"
     yield b"virtio_mmio.device=512@0x0:1 virtio_mmio.device=512@0x100:1"
@@ -248,8 +270,8 @@ def virtio_serial():
 TARGETS = (volume_superblock, volume_keyslots, volume_record, volume_node, volume_table,
            store_format, boot_bundle, boot_start_info, boot_kernel_image, kernel_user_elf,
            boot_cmdline, boot_params, kernel_options, kernel_symbols, kernel_user_stack,
-           virtio_mmio_cmdline, vtpm_response, vtpm_frame, volume_image, virtio_queue, virtio_blk,
-           virtio_serial)
+           virtio_mmio_cmdline, virtio_pci, vtpm_response, vtpm_frame, volume_image, virtio_queue,
+           virtio_blk, virtio_serial)
 
 
 def main():

@@ -187,8 +187,9 @@ def test_path_too_long_for_a_socket_is_named(folder):
         assert "too long" in run.text
 
 
-def test_demo():
-    with running("--demo") as run:
+@pytest.mark.parametrize("machine", ["microvm", "q35"])
+def test_demo(machine):
+    with running("--demo", "--machine", machine) as run:
         assert run.wait_exit() == 0
         for claim in ("NV index 0x1500001 holds what was written", "the counter stands at 3",
                       "PCR 7 was reset", "the EK is the same",

@@ -51,6 +51,7 @@ class VmOptions:
     append: str = ""
     memory_mib: int = 64
     accel: str = "tcg"
+    machine: str = "microvm"  # Or "q35": the same devices, over PCI.
     kernel: str = None
     bundle: str = None
     qmp: bool = False
@@ -65,11 +66,23 @@ def default_bundle(preset="dev"):
     return os.path.join(build.build_dir(preset), "holdfast.bundle")
 
 
+MACHINES = {
+    "microvm": ["-M", "microvm,pit=on,pic=on,isa-serial=on,rtc=on,acpi=off",
+                "-global", "virtio-mmio.force-legacy=false"],
+    "q35": ["-M", "q35"],
+}
+
+
+def device(options, kind, properties=""):
+    """-device with the name that `kind` ("blk") has on this machine's bus."""
+    bus = "pci,disable-legacy=on" if options.machine == "q35" else "device"
+    return ["-device", f"virtio-{kind}-{bus}" + ("," + properties if properties else "")]
+
+
 def _machine(options):
     accel = "tcg,thread=multi" if options.accel == "tcg" else options.accel
     return [
-        "qemu-system-x86_64", "-M", "microvm,pit=on,pic=on,isa-serial=on,rtc=on,acpi=off",
-        "-global", "virtio-mmio.force-legacy=false", "-accel", accel, "-cpu", "max",
+        "qemu-system-x86_64", *MACHINES[options.machine], "-accel", accel, "-cpu", "max",
         "-smp", "1,maxcpus=2", "-m", str(options.memory_mib),
         "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
         "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
@@ -115,9 +128,9 @@ def qemu_command(options):
         readonly = "on" if disk.readonly else "off"
         command += ["-drive", f"if=none,id=d{number},format=raw,file={disk.path},"
                               f"cache={cache_mode(disk.path)},readonly={readonly}"]
-        device = f"virtio-blk-device,drive=d{number}"
-        command += ["-device", device + ("," + disk.device if disk.device else "")]
-    command += ["-device", "virtio-serial-device,max_ports=4"]
+        command += device(options, "blk", f"drive=d{number}" +
+                          ("," + disk.device if disk.device else ""))
+    command += device(options, "serial", "max_ports=4")
     command += _port(1, "org.holdfast.tpm", os.path.join(options.folder, "tpm.sock"))
     command += _port(2, "org.holdfast.control", os.path.join(options.folder, "control.sock"))
     if options.key:

@@ -37,12 +37,14 @@ static void test_development_words(void **state)
 	(void)state;
 	struct kernel_options options;
 	assert_int_equal(options_parse("holdfast.run=test-faults:read-kernel holdfast.slide=fixed "
-				       "holdfast.vtpmd.crash_on=0x17b holdfast.panic=check",
+				       "holdfast.vtpmd.crash_on=0x17b holdfast.panic=check "
+				       "holdfast.pci=place",
 				       false, &options),
 			 STATUS_OK);
 	assert_string_equal(options.run_module, "test-faults");
 	assert_string_equal(options.run_argument, "read-kernel");
 	assert_int_equal(options.vtpmd_crash_on, 0x17b);
+	assert_true(options.place_windows);
 	assert_string_equal(options.panic, "check");
 }
 
@@ -76,10 +78,8 @@ static void test_production_refuses_development_words(void **state)
 {
 	(void)state;
 	static const char *const development[] = {
-		"holdfast.run=test-syscalls",
-		"holdfast.slide=fixed",
-		"holdfast.vtpmd.crash_on=1",
-		"holdfast.panic=check",
+		"holdfast.run=test-syscalls", "holdfast.slide=fixed", "holdfast.vtpmd.crash_on=1",
+		"holdfast.pci=place",         "holdfast.panic=check",
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(development); i++) {
 		struct kernel_options options;
