@@ -72,7 +72,8 @@ enum status volume_session_renew(struct volume *volume)
 	    session->data_seals < enough) {
 		return STATUS_OK;
 	}
-	if (session->ready && volume->geometry.profile == VOLUME_PROFILE_BLOCK) {
+	if (session->ready && volume->geometry.profile == VOLUME_PROFILE_BLOCK &&
+	    session->data_seals != 0) {
 		/* The log may speak of its blocks. */
 		enum status status = volume_session_learn(volume, session->id, session->generation,
 							  session->salt);

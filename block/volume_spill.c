@@ -66,11 +66,13 @@ static uint32_t ring_need(const struct volume *volume)
 	return (uint32_t)records * VOLUME_RECORD_BLOCKS_CUT + 2 * VOLUME_RECORD_BLOCKS_INLINE;
 }
 
-/* The log must not speak of more sessions than the table can take in. */
+/* The log must not speak of more sessions than the table can take in, with one row to spare: the
+ * checkpoint that empties the log runs in a session of its own, if nobody writes before the next
+ * mount. */
 static bool has_session_room(struct volume *volume)
 {
 	return volume_table_find(&volume->table, volume->session.id) != NULL ||
-	       volume->table.count < VOLUME_SESSIONS_MAX;
+	       volume->table.count + 1 < VOLUME_SESSIONS_MAX;
 }
 
 static bool has_room(struct volume *volume)
