@@ -2,6 +2,7 @@
 /* Every bit of every used block of a small volume, flipped one at a time: the one kind of tampering
  * of which it can be said exactly what has to come of it. */
 #include "base/check.h"
+#include "block/volume_internal.h"
 #include "campaigns.h"
 #include "history.h"
 #include "map.h"
@@ -11,20 +12,31 @@
 
 /* A small volume with everything in it: nodes of all levels, two sessions, two keys, a removed
  * third, an earlier lap of the log, and records of one to three blocks in the current one. */
-static bool prepare(struct rig *rig)
+static const enum op state_script[] = {
+	OP_WRITE,     OP_MULTI,      OP_KEY_ADD, OP_WRITE,   OP_KEY_ADD,    OP_MULTI,
+	OP_OVERWRITE, OP_CHECKPOINT, OP_REMOUNT, OP_DISCARD, OP_KEY_REMOVE, OP_WRITE,
+	OP_MULTI,     OP_CHECKPOINT, OP_WRITE,   OP_MULTI,   OP_OVERWRITE,  OP_WRITE,
+};
+
+/* The same of a block device, with data that only the log refers to, of two sessions. */
+static const enum op block_script[] = {
+	OP_WRITE,   OP_KEY_ADD, OP_LARGE,      OP_KEY_ADD, OP_MULTI,     OP_CHECKPOINT, OP_REMOUNT,
+	OP_DISCARD, OP_LARGE,   OP_KEY_REMOVE, OP_WRITE,   OP_LARGE,     OP_CHECKPOINT, OP_LARGE,
+	OP_REMOUNT, OP_LARGE,   OP_WRITE,      OP_MULTI,   OP_OVERWRITE,
+};
+
+/* `last_from`: see map_make(). */
+static bool prepare(struct rig *rig, enum op last, uint64_t *last_from)
 {
-	static const enum op script[] = {
-		OP_WRITE,      OP_MULTI,     OP_KEY_ADD,    OP_WRITE,      OP_KEY_ADD,
-		OP_MULTI,      OP_OVERWRITE, OP_CHECKPOINT, OP_REMOUNT,    OP_DISCARD,
-		OP_KEY_REMOVE, OP_WRITE,     OP_MULTI,      OP_CHECKPOINT, OP_WRITE,
-		OP_MULTI,      OP_OVERWRITE, OP_WRITE,      OP_OVERWRITE,
-	};
-	for (size_t i = 0; i < ARRAY_COUNT(script); i++) {
-		if (!rig_op(rig, script[i])) {
+	bool is_block = rig->checker->profile == VOLUME_PROFILE_BLOCK;
+	size_t length = is_block ? ARRAY_COUNT(block_script) : ARRAY_COUNT(state_script);
+	for (size_t i = 0; i < length; i++) {
+		if (!rig_op(rig, is_block ? block_script[i] : state_script[i])) {
 			return false;
 		}
 	}
-	return true;
+	*last_from = rig->volume->session.data_seals;
+	return rig_op(rig, last);
 }
 
 struct scene {
@@ -51,6 +63,7 @@ static bool is_right(const struct scene *scene, const struct map_block *place,
 	case REGION_OLD_RECORD:
 	case REGION_FREE: return is_whole(scene, outcome);
 	case REGION_RECORD: return outcome->mount == STATUS_TAMPER;
+	case REGION_LAST_DATA:
 	case REGION_LAST_RECORD: /* Without a witness nobody can tell this from a crash. */
 		return outcome->mount == STATUS_OK && outcome->sequence == last - 1 &&
 		       outcome->unreadable == 0;
@@ -60,6 +73,13 @@ static bool is_right(const struct scene *scene, const struct map_block *place,
 		       (outcome->mount == STATUS_OK && outcome->sequence == last &&
 			(outcome->unreadable == 0 ||
 			 outcome->unreadable_status == STATUS_AUTH_META));
+	case REGION_GROUP: /* The rest is group_check()'s. */
+		return outcome->mount == STATUS_AUTH_META || is_whole(scene, outcome);
+	case REGION_LOGGED_DATA: /* Durable, so it costs its block, not the log. */
+		return outcome->mount == STATUS_OK && outcome->sequence == last &&
+		       outcome->unreadable == 1 &&
+		       outcome->unreadable_index == place->logical_index &&
+		       outcome->unreadable_status == STATUS_AUTH_DATA;
 	case REGION_DATA:
 		/* Only that block, or none if the log has a newer one. */
 		return outcome->mount == STATUS_OK && outcome->sequence == last &&
@@ -89,6 +109,20 @@ static void repair_check(struct scene *scene, const struct image *image)
 		(void)(rig_op(&rig, OP_WRITE) && rig_op(&rig, OP_CHECKPOINT) &&
 		       rig_op(&rig, OP_REMOUNT) && rig_op(&rig, OP_OVERWRITE));
 		checker_verify(checker, rig.volume);
+	}
+	disk_fini(&disk);
+}
+
+/* A bitmap or a node above one is read when it is needed. A walk needs them all. */
+static void group_check(struct scene *scene, const struct image *image)
+{
+	struct checker *checker = scene->checker;
+	struct volume *volume = NULL;
+	struct disk disk;
+	disk_init_from(&disk, image);
+	if (checker_mount(checker, &disk, 1, CHECKER_MAIN_KEY, false, &volume) == STATUS_OK &&
+	    (volume_verify(volume, NULL, NULL) != STATUS_AUTH_META || volume_is_writable(volume))) {
+		checker_violation(checker, "a walk does not find a damaged bitmap");
 	}
 	disk_fini(&disk);
 }
@@ -146,7 +180,11 @@ static bool flip(struct scene *scene, const struct map_block *place, uint32_t bi
 		if (random_stream_one_in(&checker->dice, 16)) {
 			repair_check(scene, &image);
 		}
-	} else if (good && (place->region == REGION_DATA || place->region == REGION_NODE) &&
+	} else if (good && place->region == REGION_GROUP) {
+		group_check(scene, &image);
+	} else if (good &&
+		   (place->region == REGION_DATA || place->region == REGION_NODE ||
+		    place->region == REGION_LOGGED_DATA) &&
 		   random_stream_one_in(&checker->dice, 8)) {
 		restore_check(scene, &image, place->block);
 	}
@@ -157,16 +195,21 @@ static bool flip(struct scene *scene, const struct map_block *place, uint32_t bi
 void campaign_bits_run(struct checker *checker, uint64_t case_index)
 {
 	static struct scene scene; /* Too large for a stack. */
+	/* The last transaction of every other block device is out of line. */
+	enum op last = checker->profile == VOLUME_PROFILE_BLOCK && case_index % 2 != 0
+			       ? OP_LARGE
+			       : OP_OVERWRITE;
+	uint64_t last_from = 0;
 	struct disk disk;
 	uint32_t phase = (uint32_t)(case_index * 197 % STRIDE);
 	scene = (struct scene){.checker = checker};
-	checker_logical_choose(checker, 10);
-	disk_init(&disk, CHECKER_BLOCKS);
+	checker_places_choose(checker, checker->profile == VOLUME_PROFILE_BLOCK ? 20 : 10);
+	disk_init(&disk, checker->blocks);
 	rig_init(&scene.rig, checker, &disk);
 	scene.rig.history = &scene.history;
-	bool good = prepare(&scene.rig);
+	bool good = prepare(&scene.rig, last, &last_from);
 	if (good) {
-		map_make(&scene.map, &scene.rig);
+		map_make(&scene.map, &scene.rig, last_from);
 	}
 	for (size_t i = 0; i < scene.map.count && good; i++) {
 		const struct map_block *place = &scene.map.blocks[i];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Honest crashes: the power fails, the disk keeps what it likes of what was not flushed. */
+#include "base/compiler.h"
 #include "campaigns.h"
 #include "rig.h"
 
@@ -14,10 +15,9 @@ struct scene {
 	struct crash_plan plans[CRASH_DEPTH_MAX];
 };
 
-static void scene_init(struct scene *scene, struct checker *checker, uint64_t blocks,
-		       const struct crash_plan *plan)
+static void scene_init(struct scene *scene, struct checker *checker, const struct crash_plan *plan)
 {
-	disk_init(&scene->disk, blocks);
+	disk_init(&scene->disk, checker->blocks);
 	rig_init(&scene->rig, checker, &scene->disk);
 	scene->plans[0] = *plan;
 	scene->plans[1] = nested_plan;
@@ -64,8 +64,8 @@ void campaign_commits_run(struct checker *checker, uint64_t case_index)
 		.verify_in = 24,
 	};
 	struct scene scene;
-	checker_logical_choose(checker, 8);
-	scene_init(&scene, checker, CHECKER_BLOCKS, &plan);
+	checker_places_choose(checker, 8);
+	scene_init(&scene, checker, &plan);
 	if (scene_prepare(&scene, random_stream_below(&checker->dice, 6))) {
 		rig_watch(&scene.rig, scene.plans);
 		checker->next_base = (checker->next_base + 3) / 3 * 3 + bases[shape] - 1;
@@ -73,6 +73,37 @@ void campaign_commits_run(struct checker *checker, uint64_t case_index)
 		if (good && shape == 0) {
 			(void)(rig_op(&scene.rig, OP_OVERWRITE) && rig_op(&scene.rig, OP_DISCARD));
 		}
+	}
+	scene_fini(&scene);
+}
+
+/* Commits of a block device, one kind a case: what fits into its record; what goes out of line,
+ * with the record and all of its data unflushed at once; two records, only one of which commits. */
+void campaign_block_commits_run(struct checker *checker, uint64_t case_index)
+{
+	static const enum op ops[] = {OP_WRITE, OP_LARGE, OP_LARGE, OP_CHAIN};
+	const enum op op = ops[case_index % ARRAY_COUNT(ops)];
+	const struct crash_plan plan = {
+		.exhaustive_sectors = op == OP_WRITE ? 16 : 8,
+		.slices = op == OP_WRITE ? COMMIT_SLICES : 0,
+		.slice = (uint32_t)(case_index / ARRAY_COUNT(ops) % COMMIT_SLICES),
+		.patterned = op == OP_CHAIN ? 12 : 40,
+		.random = op == OP_CHAIN ? 40 : 100,
+		.nested_in = op == OP_CHAIN ? 8 : 16,
+		.warm_in = 1,
+		.verify_in = 24,
+	};
+	struct scene scene;
+	checker_places_choose(checker, 16);
+	if (op == OP_CHAIN) {
+		checker->blocks = CHECKER_CHAIN_BLOCKS;
+		checker_chain_add(checker);
+	}
+	scene_init(&scene, checker, &plan);
+	if (scene_prepare(&scene, random_stream_below(&checker->dice, 6))) {
+		rig_watch(&scene.rig, scene.plans);
+		(void)(rig_op(&scene.rig, op) && rig_op(&scene.rig, OP_OVERWRITE) &&
+		       rig_op(&scene.rig, op));
 	}
 	scene_fini(&scene);
 }
@@ -92,8 +123,8 @@ void campaign_checkpoints_run(struct checker *checker, uint64_t case_index)
 		.verify_in = 3,
 	};
 	struct scene scene;
-	checker_logical_choose(checker, 10);
-	scene_init(&scene, checker, CHECKER_BLOCKS, &plan);
+	checker_places_choose(checker, checker->profile == VOLUME_PROFILE_BLOCK ? 14 : 10);
+	scene_init(&scene, checker, &plan);
 	bool good = scene_prepare(&scene, 2 + random_stream_below(&checker->dice, 8));
 	good = good && rig_op(&scene.rig, OP_MULTI);
 	rig_watch(&scene.rig, scene.plans);
@@ -109,10 +140,27 @@ void campaign_checkpoints_run(struct checker *checker, uint64_t case_index)
 
 /* All sequences of one, two and three operations, on a volume that is new (even passes) or has a
  * history (odd ones). */
-uint64_t campaign_sequences_cases(void)
+uint64_t campaign_sequences_cases(enum volume_profile profile)
 {
-	const uint64_t n = OP_SEQUENCED;
+	const uint64_t n = rig_sequenced_count(profile);
 	return n + n * n + n * n * n;
+}
+
+/* Room for what goes out of line; and a larger volume if a transaction of several records is in
+ * the sequence. */
+static void sequence_places_choose(struct checker *checker, uint64_t index, uint64_t length)
+{
+	const uint64_t n = rig_sequenced_count(checker->profile);
+	bool has_chain = false;
+	for (uint64_t i = 0; i < length; i++) {
+		has_chain = has_chain || rig_sequenced(checker->profile, index % n) == OP_CHAIN;
+		index /= n;
+	}
+	checker_places_choose(checker, 14);
+	if (has_chain) {
+		checker->blocks = CHECKER_CHAIN_BLOCKS;
+		checker_chain_add(checker);
+	}
 }
 
 void campaign_sequences_run(struct checker *checker, uint64_t case_index)
@@ -125,18 +173,22 @@ void campaign_sequences_run(struct checker *checker, uint64_t case_index)
 		.warm_in = 4,
 		.verify_in = 8,
 	};
-	const uint64_t n = OP_SEQUENCED;
-	uint64_t index = case_index % campaign_sequences_cases();
+	const uint64_t n = rig_sequenced_count(checker->profile);
+	const uint64_t cases = campaign_sequences_cases(checker->profile);
+	uint64_t index = case_index % cases;
 	uint64_t length = index < n ? 1 : index < n + n * n ? 2 : 3;
 	index -= length == 1 ? 0 : length == 2 ? n : n + n * n;
 	struct scene scene;
-	checker_logical_choose(checker, 6);
-	scene_init(&scene, checker, CHECKER_BLOCKS, &plan);
-	bool good = case_index / campaign_sequences_cases() % 2 == 0 ||
+	checker_places_choose(checker, 6);
+	if (checker->profile == VOLUME_PROFILE_BLOCK) {
+		sequence_places_choose(checker, index, length);
+	}
+	scene_init(&scene, checker, &plan);
+	bool good = case_index / cases % 2 == 0 ||
 		    scene_prepare(&scene, 1 + random_stream_below(&checker->dice, 5));
 	rig_watch(&scene.rig, scene.plans);
 	for (uint64_t i = 0; i < length && good; i++) {
-		good = rig_op(&scene.rig, (enum op)(index % n));
+		good = rig_op(&scene.rig, rig_sequenced(checker->profile, index % n));
 		index /= n;
 	}
 	scene_fini(&scene);
@@ -196,8 +248,9 @@ static bool walk_sessions(struct scene *scene)
  * allocation groups; each flush is crashed a few times. */
 void campaign_walk_run(struct checker *checker, uint64_t case_index)
 {
-	static const uint64_t sizes[] = {CHECKER_BLOCKS, CHECKER_BLOCKS + 77, CHECKER_BLOCKS,
-					 CHECKER_BLOCKS_MAX};
+	const uint64_t least = checker->blocks;
+	const uint64_t sizes[] = {least, least + 77, least, CHECKER_BLOCKS_MAX};
+	checker->blocks = sizes[case_index % 4];
 	const struct crash_plan plan = {
 		.exhaustive_sectors = 2,
 		.patterned = 1,
@@ -207,8 +260,11 @@ void campaign_walk_run(struct checker *checker, uint64_t case_index)
 		.verify_in = 10,
 	};
 	struct scene scene;
-	checker_logical_choose(checker, case_index % 4 == 0 ? 12 : 90);
-	scene_init(&scene, checker, sizes[case_index % 4], &plan);
+	checker_places_choose(checker, case_index % 4 == 0 ? 12 : 90);
+	if (checker->profile == VOLUME_PROFILE_BLOCK && case_index % 4 == 3) {
+		checker_chain_add(checker);
+	}
+	scene_init(&scene, checker, &plan);
 	bool good = case_index % 4 != 2 || walk_sessions(&scene);
 	good = good && (case_index % 8 != 4 || rig_fill(&scene.rig));
 	rig_watch(&scene.rig, scene.plans);
@@ -264,8 +320,8 @@ void campaign_create_run(struct checker *checker, uint64_t case_index)
 	struct creation creation = {.checker = checker, .was_volume = case_index % 2 != 0};
 	struct disk disk;
 	struct rig rig;
-	checker_logical_choose(checker, 4);
-	disk_init(&disk, CHECKER_BLOCKS);
+	checker_places_choose(checker, 4);
+	disk_init(&disk, checker->blocks);
 	if (creation.was_volume) {
 		rig_init(&rig, checker, &disk);
 		(void)(rig_op(&rig, OP_WRITE) && rig_op(&rig, OP_CHECKPOINT) &&

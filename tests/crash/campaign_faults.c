@@ -13,6 +13,13 @@
 #define PREPARE_LENGTH 4u
 #define ENTROPY        FAULT_KINDS /* Not the device's. */
 
+/* What some cases are about, which chance seldom brings about. */
+enum theme {
+	THEME_ANY,
+	THEME_SALT,  /* A new salt, in place. */
+	THEME_CHAIN, /* A transaction of several records. */
+};
+
 struct scene {
 	struct checker *checker;
 	enum op script[SCRIPT_LENGTH];
@@ -23,19 +30,26 @@ struct scene {
 
 /* The start: a few operations, settled. On a lying device some operations have no one right result:
  * a remount may find less, and a commit of nothing may heal what it could not read. */
-static bool scene_init(struct scene *scene, struct checker *checker, bool is_lying)
+static bool scene_init(struct scene *scene, struct checker *checker, bool is_lying,
+		       enum theme theme)
 {
+	static const enum op chained[PREPARE_LENGTH] = {OP_CHAIN, OP_CHECKPOINT, OP_WRITE,
+							OP_LARGE};
 	struct disk disk;
 	struct rig rig;
 	bool good = true;
 	*scene = (struct scene){.checker = checker};
-	checker_logical_choose(checker, 6);
-	disk_init(&disk, CHECKER_BLOCKS);
+	checker_places_choose(checker, checker->profile == VOLUME_PROFILE_BLOCK ? 14 : 6);
+	if (theme == THEME_CHAIN) {
+		checker->blocks = CHECKER_CHAIN_BLOCKS;
+		checker_chain_add(checker);
+	}
+	disk_init(&disk, checker->blocks);
 	rig_init(&rig, checker, &disk);
 	rig.history = &scene->history;
 	history_add(rig.history, rig.volume, &rig.now);
 	for (uint32_t i = 0; i < PREPARE_LENGTH && good; i++) {
-		good = rig_op(&rig, rig_op_choose(checker));
+		good = rig_op(&rig, theme == THEME_CHAIN ? chained[i] : rig_op_choose(checker));
 	}
 	for (uint32_t i = 0; i < SCRIPT_LENGTH; i++) {
 		do {
@@ -43,6 +57,14 @@ static bool scene_init(struct scene *scene, struct checker *checker, bool is_lyi
 		} while (is_lying &&
 			 (scene->script[i] == OP_REMOUNT || scene->script[i] == OP_NOOP));
 	}
+	if (theme == THEME_CHAIN) {
+		scene->script[0] = OP_CHAIN;
+	} else if (theme == THEME_SALT) {
+		scene->script[0] = OP_OVERWRITE;
+		scene->script[1] = OP_EXHAUST;
+		scene->script[2] = OP_OVERWRITE;
+	}
+	disk_settle(&disk);
 	image_copy(&scene->image, &disk.image);
 	scene->start = rig.now;
 	disk_fini(&disk);
@@ -225,15 +247,28 @@ static bool fault_once(struct scene *scene, enum fault_kind kind, uint64_t k)
 	return !past && checker_goes_on(scene->checker);
 }
 
+static enum theme theme_choose(const struct checker *checker, uint64_t case_index)
+{
+	bool is_block = checker->profile == VOLUME_PROFILE_BLOCK;
+	return case_index % 4 == 1 ? THEME_SALT
+				   : (case_index % 4 == 2 && is_block ? THEME_CHAIN : THEME_ANY);
+}
+
 void campaign_faults_run(struct checker *checker, uint64_t case_index)
 {
 	static const enum fault_kind kinds[] = {FAULT_ERROR, FAULT_ERROR_DONE, FAULT_ERROR_TORN,
 						FAULT_DEAD,  FAULT_BAD_HOST,   ENTROPY};
 	static struct scene scene;
-	(void)case_index;
-	if (scene_init(&scene, checker, false)) {
+	const enum theme theme = theme_choose(checker, case_index);
+	const size_t first = theme == THEME_SALT ? ARRAY_COUNT(kinds) - 1 : 0;
+	if (scene_init(&scene, checker, false, theme)) {
 		for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
-			for (uint64_t k = 1; fault_once(&scene, kinds[i], k); k++) {
+			/* Beginning with the one that the theme is about. */
+			enum fault_kind kind = kinds[(i + first) % ARRAY_COUNT(kinds)];
+			/* A dry source twice: two futures with the same salt would share nonces. */
+			for (uint64_t k = 1; fault_once(&scene, kind, k) &&
+					     (kind != ENTROPY || fault_once(&scene, kind, k));
+			     k++) {
 			}
 		}
 	}
@@ -308,7 +343,7 @@ void campaign_lies_run(struct checker *checker, uint64_t case_index)
 						FAULT_MISPLACED};
 	static struct scene scene;
 	(void)case_index;
-	if (scene_init(&scene, checker, true)) {
+	if (scene_init(&scene, checker, true, THEME_ANY)) {
 		for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
 			for (uint64_t k = 1; lie_once(&scene, kinds[i], k); k++) {
 			}

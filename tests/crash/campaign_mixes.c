@@ -59,7 +59,7 @@ static void versions_pick(struct mix *mix, size_t count)
 	while (mix->picked_count < count) {
 		mix->picked[mix->picked_count++] = random_stream_below(dice, mix->versions.count);
 	}
-	for (uint64_t block = 0; block < CHECKER_BLOCKS; block++) {
+	for (uint64_t block = 0; block < mix->versions.checker->blocks; block++) {
 		block_consider(mix, block);
 	}
 }
@@ -201,7 +201,7 @@ static bool versions_prepare(struct versions *versions, struct checker *checker,
 void campaign_mixes_run(struct checker *checker, uint64_t case_index)
 {
 	static struct mix mix;
-	checker_logical_choose(checker, 6);
+	checker_places_choose(checker, 6);
 	bool good = versions_prepare(&mix.versions, checker, case_index % 2 == 0);
 	for (uint32_t round = 0; round < 4 && good; round++) {
 		versions_pick(&mix, 2 + (case_index + round) % (PICKED_MAX - 1));

@@ -12,6 +12,7 @@
 #include "versions.h"
 
 #define EDITS_PER_CASE 400u
+#define USED_MAX       2048u
 #define HEADERS        8u /* Blocks that say what this is: two superblocks, two areas, twice. */
 
 enum edit {
@@ -34,14 +35,15 @@ struct scene {
 	struct versions versions;
 	struct volume_geometry geometry;
 	struct image image; /* Being tampered with. */
-	uint64_t used[CHECKER_BLOCKS];
+	uint64_t used[USED_MAX];
 	size_t used_count;
 };
 
-static uint64_t header_place(uint32_t i)
+static uint64_t header_place(const struct scene *scene, uint32_t i)
 {
-	return i < 4 ? volume_superblock_place(CHECKER_BLOCKS, i % 2, i / 2)
-		     : volume_keyslots_place(CHECKER_BLOCKS, i % 2, i / 2 - 2);
+	uint64_t size = scene->geometry.size;
+	return i < 4 ? volume_superblock_place(size, i % 2, i / 2)
+		     : volume_keyslots_place(size, i % 2, i / 2 - 2);
 }
 
 /* A block that some version wrote; headers and the ring come up more often than they are many. */
@@ -49,7 +51,7 @@ static uint64_t block_choose(const struct scene *scene)
 {
 	struct random_stream *dice = &scene->checker->dice;
 	if (random_stream_below(dice, 4) == 0) {
-		return header_place((uint32_t)random_stream_below(dice, HEADERS));
+		return header_place(scene, (uint32_t)random_stream_below(dice, HEADERS));
 	}
 	return scene->used[random_stream_below(dice, scene->used_count)];
 }
@@ -65,7 +67,7 @@ static bool is_in_region(const struct scene *scene, uint64_t region, uint64_t bl
 {
 	const struct volume_geometry *geometry = &scene->geometry;
 	for (uint32_t i = 0; i < HEADERS; i++) {
-		if (block == header_place(i)) {
+		if (block == header_place(scene, i)) {
 			return region == (i < 4 ? 0 : 1);
 		}
 	}
@@ -112,8 +114,8 @@ static void byte_change(struct random_stream *dice, uint8_t *bytes, size_t size_
 static void superblock_field_edit(struct scene *scene)
 {
 	struct random_stream *dice = &scene->checker->dice;
-	uint8_t *block =
-		image_edit(&scene->image, header_place((uint32_t)random_stream_below(dice, 4)));
+	uint8_t *block = image_edit(&scene->image,
+				    header_place(scene, (uint32_t)random_stream_below(dice, 4)));
 	byte_change(dice, block + 8, 72);
 	digest(block + 8, 72, block + 80, 16);
 }
@@ -121,8 +123,8 @@ static void superblock_field_edit(struct scene *scene)
 static void keyslots_field_edit(struct scene *scene)
 {
 	struct random_stream *dice = &scene->checker->dice;
-	uint8_t *block =
-		image_edit(&scene->image, header_place(4 + (uint32_t)random_stream_below(dice, 4)));
+	uint8_t *block = image_edit(
+		&scene->image, header_place(scene, 4 + (uint32_t)random_stream_below(dice, 4)));
 	byte_change(dice, block + 8, 480);
 	/* Not a passphrase: the iterations that it asks for would cost minutes. */
 	block[128] = (uint8_t)(block[128] == VOLUME_KEY_PASSPHRASE ? 0 : block[128]);
@@ -187,7 +189,7 @@ static void emptiness_check(struct scene *scene, const struct image *original,
 			    const struct outcome *outcome)
 {
 	for (uint32_t i = 0; i < HEADERS && outcome->mount == STATUS_NOT_A_VOLUME; i++) {
-		if (image_block_equals(&scene->image, original, header_place(i))) {
+		if (image_block_equals(&scene->image, original, header_place(scene, i))) {
 			checker_violation(scene->checker,
 					  "NOT_A_VOLUME, although header %u is untouched", i);
 			return;
@@ -222,8 +224,8 @@ static bool resized_once(struct scene *scene, int32_t change)
 	const struct history *histories[] = {&scene->versions.histories[version->history]};
 	struct outcome outcome;
 	struct image image;
-	image_init(&image, (uint64_t)((int64_t)CHECKER_BLOCKS + change));
-	for (uint64_t block = 0; block < CHECKER_BLOCKS && block < image.blocks; block++) {
+	image_init(&image, (uint64_t)((int64_t)checker->blocks + change));
+	for (uint64_t block = 0; block < checker->blocks && block < image.blocks; block++) {
 		image_take(&image, block, &version->image, block);
 	}
 	bool good = history_judge(checker, &image, histories, 1, &outcome);
@@ -236,17 +238,44 @@ static bool resized_once(struct scene *scene, int32_t change)
 	return good;
 }
 
+/* ---- Superblocks of an earlier epoch, under a log of a later one -------------------------------
+ */
+
+static bool superblocks_rolled_back(struct scene *scene, size_t to)
+{
+	struct checker *checker = scene->checker;
+	const struct version *newest = &scene->versions.all[scene->versions.count - 1];
+	const struct image *old = &scene->versions.all[to].image;
+	struct outcome outcome;
+	bool differ = false;
+	image_copy(&scene->image, &newest->image);
+	for (uint32_t i = 0; i < HEADERS / 2; i++) {
+		uint64_t place = header_place(scene, i);
+		differ = differ || !image_block_equals(&newest->image, old, place);
+		image_take(&scene->image, place, old, place);
+	}
+	bool good = versions_judge(&scene->versions, &scene->image, &outcome);
+	/* The script's last commits are in the log; they say that there was more. */
+	if (good && differ && outcome.mount == STATUS_OK) {
+		checker_violation(checker, "superblocks of epoch %u under a later log",
+				  (unsigned)outcome.epoch);
+	}
+	image_fini(&scene->image);
+	return good && checker_goes_on(checker);
+}
+
 /* ---- A case -------------------------------------------------------------------------------- */
 
 static void used_collect(struct scene *scene)
 {
 	scene->used_count = 0;
-	for (uint64_t block = 0; block < CHECKER_BLOCKS; block++) {
+	for (uint64_t block = 0; block < scene->geometry.size; block++) {
 		bool used = false;
 		for (size_t i = 0; i < scene->versions.count && !used; i++) {
-			used = scene->versions.all[i].image.pages[block] != NULL;
+			used = image_is_written(&scene->versions.all[i].image, block);
 		}
 		if (used) {
+			CHECK(scene->used_count < USED_MAX);
 			scene->used[scene->used_count++] = block;
 		}
 	}
@@ -271,9 +300,9 @@ void campaign_splice_run(struct checker *checker, uint64_t case_index)
 	static const int32_t sizes[] = {-1, 1, -77, 77};
 	(void)case_index;
 	scene = (struct scene){.checker = checker};
-	CHECK(volume_geometry_make(VOLUME_PROFILE_STATE, CHECKER_BLOCKS, &scene.geometry) ==
+	CHECK(volume_geometry_make(checker->profile, checker->blocks, &scene.geometry) ==
 	      STATUS_OK);
-	checker_logical_choose(checker, 8);
+	checker_places_choose(checker, 8);
 	bool good = prepare(&scene);
 	if (good) {
 		versions_make_foreign(&scene.versions);
@@ -281,6 +310,9 @@ void campaign_splice_run(struct checker *checker, uint64_t case_index)
 	}
 	for (size_t i = 0; i < ARRAY_COUNT(sizes) && good; i++) {
 		good = resized_once(&scene, sizes[i]);
+	}
+	for (size_t i = 0; i + 1 < scene.versions.count && good; i++) {
+		good = superblocks_rolled_back(&scene, i);
 	}
 	for (uint32_t i = 0; i < EDITS_PER_CASE && good; i++) {
 		good = splice_once(&scene);

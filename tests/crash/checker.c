@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/compiler.h"
 #include "base/log.h"
+#include "block/volume_format.h"
 #include "ledger.h"
 #include "tools/holdfast/host_crypto.h"
 
@@ -18,11 +19,11 @@
 #define GUARD            0xa5u
 #define VIOLATIONS_SHOWN 20u
 /* Device reads and blocks of one mount. The worst that a host can prepare is a ring full of headers
- * that each claim the longest record. */
-#define RING_BLOCKS           256u
-#define RECORD_BLOCKS_MAX     73u
-#define MOUNT_READS_MAX       2500u
-#define MOUNT_BLOCKS_READ_MAX (RING_BLOCKS * (RECORD_BLOCKS_MAX + 4u))
+ * that each claim the longest record. The block profile walks its chain up to three times, and
+ * proves up to four blocks of data for each of the ring. */
+#define RECORD_BLOCKS_MAX          73u
+#define MOUNT_READS_PER_RING       10u
+#define MOUNT_BLOCKS_READ_PER_RING (3u * RECORD_BLOCKS_MAX + 8u)
 
 static const uint8_t key_bytes[CHECKER_KEYS][VOLUME_KEY_BYTES] = {
 	"crash checker: the key for tests",
@@ -48,7 +49,10 @@ void checker_init(struct checker *checker)
 	const struct aead_platform platform = host_aead_platform();
 	*checker = (struct checker){.deadline_us = UINT64_MAX, .states_max = UINT64_MAX};
 	CHECK(aead_select(&checker->aead, &platform, NULL, 0) == STATUS_OK);
-	size_t largest = volume_arena_bytes((struct block_count){CHECKER_BLOCKS_MAX});
+	size_t state = volume_arena_bytes((struct block_count){CHECKER_BLOCKS_MAX});
+	size_t block = volume_arena_bytes_for(VOLUME_PROFILE_BLOCK,
+					      (struct block_count){CHECKER_BLOCKS_MAX});
+	size_t largest = state > block ? state : block;
 	checker->arena_size_bytes = (largest + GUARD_BYTES + 63) / 64 * 64;
 	for (size_t i = 0; i < CHECKER_ARENAS; i++) {
 		checker->arenas[i] = aligned_alloc(64, checker->arena_size_bytes);
@@ -91,6 +95,9 @@ void checker_case_begin(struct checker *checker, const struct campaign *campaign
 	checker->next_base = 0;
 	checker->repeats_reported = 0;
 	checker->view = NULL;
+	checker->profile = campaign->profile;
+	checker->blocks = checker->profile == VOLUME_PROFILE_BLOCK ? VOLUME_BLOCK_BLOCKS_MIN
+								   : VOLUME_STATE_BLOCKS_MIN;
 	checker->may_be_full = false;
 	random_stream_init(&checker->dice, case_seed(checker));
 	ledger_begin(random_stream_next(&checker->dice));
@@ -162,35 +169,111 @@ void checker_violation(struct checker *checker, const char *format, ...)
 
 /* ---- Places -------------------------------------------------------------------------------- */
 
-void checker_logical_choose(struct checker *checker, uint32_t count)
+#define PLACES_FIXED 11u
+#define CHAIN_FIRST  4000u
+#define CHAIN_BEHIND 6000u
+
+void checker_places_choose(struct checker *checker, uint32_t count)
 {
-	/* One leaf, its neighbour, the same slice, other slices. */
-	static const uint32_t places[] = {5, 6, 7, 127, 128, 700, 16384, 16385, 40000, 2097151, 0};
-	const uint32_t fixed = (uint32_t)ARRAY_COUNT(places);
+	/* One leaf, its neighbour, the same slice, other slices; or, as far as a small device has
+	 * them, other leaves. */
+	static const uint32_t state[PLACES_FIXED] = {5,     6,     7,     127,     128, 700,
+						     16384, 16385, 40000, 2097151, 0};
+	static const uint32_t block[PLACES_FIXED] = {5,   6,    7,    127,  128, 700,
+						     701, 2048, 2049, 3327, 0};
+	bool is_block = checker->profile == VOLUME_PROFILE_BLOCK;
 	CHECK(count <= MODEL_BLOCKS_MAX);
 	for (uint32_t i = 0; i < count; i++) {
-		checker->logical[i] = i < fixed ? places[i] : 900 + 3 * (i - fixed);
+		uint32_t fixed = is_block ? block[i % PLACES_FIXED] : state[i % PLACES_FIXED];
+		/* Behind those: neighbours, which one extent can say, or none. */
+		uint32_t other = 900 + (is_block ? 1 : 3) * (i - PLACES_FIXED);
+		checker->places[i] = (struct place){i < PLACES_FIXED ? fixed : other, 1};
 	}
-	checker->logical_count = count;
+	checker->place_count = count;
+}
+
+void checker_chain_add(struct checker *checker)
+{
+	CHECK(checker->place_count + 2 <= MODEL_BLOCKS_MAX &&
+	      checker->blocks >= CHECKER_CHAIN_BLOCKS);
+	checker->places[checker->place_count++] = (struct place){CHAIN_FIRST, CHECKER_CHAIN_LENGTH};
+	checker->places[checker->place_count++] = (struct place){CHAIN_BEHIND, 1};
+}
+
+struct logical_block checker_place_block(const struct place *place, uint32_t k)
+{
+	return (struct logical_block){place->logical + 2 * k};
+}
+
+/* The blocks of one place differ in a few bytes. */
+static void content_mark(uint32_t k, uint8_t content[BLOCK_BYTES])
+{
+	const size_t at = 160;
+	if (k != 0) {
+		memcpy(content + at, &k, sizeof(k));
+	}
+}
+
+void checker_place_content(uint64_t number, uint32_t k, uint8_t out[BLOCK_BYTES])
+{
+	model_content(number, out);
+	if (number != 0) {
+		content_mark(k, out);
+	}
+}
+
+bool checker_place_equals(struct checker *checker, struct volume *volume, uint32_t index,
+			  uint64_t number, bool may_fail, enum status *status)
+{
+	const struct place *place = &checker->places[index];
+	uint8_t expected[BLOCK_BYTES];
+	uint8_t content[BLOCK_BYTES];
+	model_content(number, expected);
+	for (uint32_t k = 0; k < place->count; k++) {
+		enum status now = volume_read(volume, checker_place_block(place, k), content);
+		if (now != STATUS_OK) {
+			*status = now;
+			if (!may_fail) {
+				return false;
+			}
+			continue;
+		}
+		if (number != 0) {
+			content_mark(k, expected);
+		}
+		if (memcmp(content, expected, BLOCK_BYTES) != 0) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* ---- Mount --------------------------------------------------------------------------------- */
 
-static uint8_t *guard_of(const struct checker *checker, const struct disk *disk, uint32_t depth)
+/* Just what the volume needs: its cache is small then, and it has to read. */
+static size_t arena_bytes(const struct checker *checker)
 {
-	return checker->arenas[depth] + volume_arena_bytes(disk->device.capacity);
+	return volume_arena_bytes_for(checker->profile, (struct block_count){checker->blocks});
+}
+
+static uint8_t *guard_of(const struct checker *checker, uint32_t depth)
+{
+	return checker->arenas[depth] + arena_bytes(checker);
 }
 
 static void bounds_check(struct checker *checker, const struct disk *disk, uint32_t depth,
 			 const struct block_device_counters *before)
 {
 	const struct block_device_counters *now = &disk->counters;
-	const uint8_t *guard = guard_of(checker, disk, depth);
+	const uint8_t *guard = guard_of(checker, depth);
+	struct volume_geometry geometry;
+	CHECK(volume_geometry_make(checker->profile, checker->blocks, &geometry) == STATUS_OK);
 	if (now->writes != before->writes) {
 		checker_violation(checker, "a mount wrote to the device");
 	}
-	if (now->reads - before->reads > MOUNT_READS_MAX ||
-	    now->blocks_read - before->blocks_read > MOUNT_BLOCKS_READ_MAX) {
+	if (now->reads - before->reads > MOUNT_READS_PER_RING * geometry.ring_blocks ||
+	    now->blocks_read - before->blocks_read >
+		    MOUNT_BLOCKS_READ_PER_RING * geometry.ring_blocks) {
 		checker_violation(checker, "a mount read %" PRIu64 " blocks in %" PRIu64 " reads",
 				  now->blocks_read - before->blocks_read,
 				  now->reads - before->reads);
@@ -203,19 +286,25 @@ static void bounds_check(struct checker *checker, const struct disk *disk, uint3
 	}
 }
 
-enum status checker_mount(struct checker *checker, struct disk *disk, uint32_t depth, uint32_t key,
-			  bool read_only, struct volume **volume)
+struct volume_environment checker_environment(struct checker *checker, struct disk *disk,
+					      uint32_t depth)
 {
 	CHECK(depth < CHECKER_ARENAS);
-	const struct volume_environment environment = {
+	return (struct volume_environment){
 		.device = &disk->device,
 		.aead = &checker->aead,
 		.random = &checker->random,
 		.arena = checker->arenas[depth],
-		.arena_size_bytes = volume_arena_bytes(disk->device.capacity),
+		.arena_size_bytes = arena_bytes(checker),
 	};
+}
+
+enum status checker_mount(struct checker *checker, struct disk *disk, uint32_t depth, uint32_t key,
+			  bool read_only, struct volume **volume)
+{
+	const struct volume_environment environment = checker_environment(checker, disk, depth);
 	const struct block_device_counters before = disk->counters;
-	memset(guard_of(checker, disk, depth), GUARD, GUARD_BYTES);
+	memset(guard_of(checker, depth), GUARD, GUARD_BYTES);
 	enum status status =
 		volume_mount(&environment, &checker_keys[key], read_only, volume, NULL);
 	bounds_check(checker, disk, depth, &before);
@@ -239,14 +328,10 @@ void checker_secrets_check(struct checker *checker, struct disk *disk)
 static bool contents_agree(struct checker *checker, struct volume *volume,
 			   const struct contents *contents, bool may_fail, uint32_t *wrong)
 {
-	uint8_t content[BLOCK_BYTES];
-	for (uint32_t i = 0; i < checker->logical_count; i++) {
-		struct logical_block block = {checker->logical[i]};
-		enum status status = volume_read(volume, block, content);
-		bool right = status == STATUS_OK
-				     ? model_content_equals(contents->number[i], content)
-				     : may_fail;
-		if (!right) {
+	for (uint32_t i = 0; i < checker->place_count; i++) {
+		enum status status = STATUS_OK;
+		if (!checker_place_equals(checker, volume, i, contents->number[i], may_fail,
+					  &status)) {
 			*wrong = i;
 			return false;
 		}
@@ -341,7 +426,7 @@ bool checker_recover(struct checker *checker, struct disk *disk, uint32_t depth,
 	if (!checker_contents_equal(checker, *volume, &found->contents, &wrong)) {
 		checker_violation(checker, "wrong content of %s %u at commit %" PRIu64,
 				  checker->view == NULL ? "logical block" : "object",
-				  checker->view == NULL ? checker->logical[wrong] : wrong,
+				  checker->view == NULL ? checker->places[wrong].logical : wrong,
 				  info.sequence);
 		return false;
 	}

@@ -18,8 +18,11 @@
 #include "model.h"
 #include "random_stream.h"
 
-#define CHECKER_BLOCKS     VOLUME_STATE_BLOCKS_MIN
 #define CHECKER_BLOCKS_MAX 33100u /* More than one allocation group. */
+/* Block profile: a transaction that needs two records, and the least volume that can have one. */
+#define CHECKER_CHAIN_BLOCKS  8192u
+#define CHECKER_CHAIN_LENGTH  460u
+#define CHECKER_CHAIN_RECORDS 2u
 /* Volumes that may be mounted at once: a live one, nested recoveries, a look with another key. */
 #define CHECKER_ARENAS   6u
 #define CHECKER_KEYS     3u
@@ -44,6 +47,7 @@ struct campaign {
 	void (*run)(struct checker *checker, uint64_t case_index);
 	uint64_t cases; /* One pass of the systematic ones; 0: every case is random. */
 	uint32_t share; /* Of the states, relative to other campaigns. */
+	enum volume_profile profile;
 };
 
 /* Counted over all processes of a run. */
@@ -51,6 +55,13 @@ struct tally {
 	uint64_t states;
 	uint64_t cases;
 	uint64_t violations;
+};
+
+/* What one number of the model stands for: one logical block or, for transactions that take more
+ * than the model could hold, so many of them, two apart, written together. */
+struct place {
+	uint32_t logical;
+	uint32_t count;
 };
 
 struct checker {
@@ -73,8 +84,10 @@ struct checker {
 
 	const struct view *view; /* NULL: logical blocks. */
 	struct random_stream dice;
-	uint32_t logical[MODEL_BLOCKS_MAX]; /* The case's logical blocks. */
-	uint32_t logical_count;
+	enum volume_profile profile; /* The campaign's. */
+	uint64_t blocks;             /* Of the case's volume. */
+	struct place places[MODEL_BLOCKS_MAX];
+	uint32_t place_count;
 	bool may_be_full;
 	uint64_t next_base; /* Of contents: none comes twice. */
 	uint64_t repeats_reported;
@@ -96,7 +109,21 @@ PRINTF_LIKE(2, 3) void checker_violation(struct checker *checker, const char *fo
 
 /* `count` logical blocks, some of them neighbours, some far apart; index i is always the same kind
  * of place. */
-void checker_logical_choose(struct checker *checker, uint32_t count);
+void checker_places_choose(struct checker *checker, uint32_t count);
+/* Two more places: see CHECKER_CHAIN_BLOCKS, and one block that only such transactions change, in
+ * their last record. The volume has to be that large. */
+void checker_chain_add(struct checker *checker);
+/* The k-th block of a place, and what it holds. */
+struct logical_block checker_place_block(const struct place *place, uint32_t k);
+void checker_place_content(uint64_t number, uint32_t k, uint8_t out[BLOCK_BYTES]);
+/* True if a place reads as this content; `*status` is that of the last read. A read that fails is
+ * no difference if it `may_fail`. */
+bool checker_place_equals(struct checker *checker, struct volume *volume, uint32_t index,
+			  uint64_t number, bool may_fail, enum status *status);
+
+/* What the volume borrows, with the arena of a depth. */
+struct volume_environment checker_environment(struct checker *checker, struct disk *disk,
+					      uint32_t depth);
 
 /* Mount at a depth (0: the live volume). Demands what holds for any image: nothing is written,
  * reads are bounded, memory outside the arena is left alone. */

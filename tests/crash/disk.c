@@ -130,6 +130,16 @@ static enum status disk_read(void *context, struct physical_block first, struct 
 	return STATUS_OK;
 }
 
+static bool is_pending(const struct disk *disk, uint64_t block)
+{
+	for (size_t i = 0; i < disk->pending_count; i++) {
+		if (disk->pending[i].block == block) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void accept(struct disk *disk, uint64_t block, const uint8_t *bytes, enum fault_kind kind)
 {
 	if (disk->pending_count == disk->pending_room) {
@@ -146,7 +156,9 @@ static void accept(struct disk *disk, uint64_t block, const uint8_t *bytes, enum
 	if (kind == FAULT_FLIPPED) {
 		flip_some_bit(disk, page->bytes);
 	}
-	disk->pending[disk->pending_count++] = (struct pending){.block = block, .page = page};
+	bool again = is_pending(disk, block);
+	disk->pending[disk->pending_count++] =
+		(struct pending){.block = block, .page = page, .again = again};
 }
 
 static enum status disk_write(void *context, struct physical_block first, struct block_count count,
@@ -283,16 +295,44 @@ size_t disk_torn_sectors(const struct disk *disk, struct torn_sector **sectors)
 	return count;
 }
 
-void disk_crash(struct disk *disk, const struct torn_sector *sectors, const bool *keep,
-		size_t count)
+/* Sectors from `first` on that belong to the same write. */
+static size_t same_write(const struct torn_sector *sectors, size_t count, size_t first)
 {
+	size_t end = first;
+	while (end < count && sectors[end].pending == sectors[first].pending) {
+		end++;
+	}
+	return end - first;
+}
+
+static void write_tear(struct disk *disk, const struct torn_sector *sectors, const bool *keep,
+		       size_t count)
+{
+	const struct pending *pending = &disk->pending[sectors[0].pending];
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		kept += keep[i] ? 1u : 0u;
+	}
+	if (kept == count && !pending->again) { /* All of it: what differs not is there already. */
+		image_put(&disk->image, pending->block, page_hold(pending->page));
+		return;
+	}
 	for (size_t i = 0; i < count; i++) {
 		if (keep[i]) {
-			const struct pending *pending = &disk->pending[sectors[i].pending];
 			size_t at = (size_t)sectors[i].sector * SECTOR_BYTES;
 			memcpy(image_edit(&disk->image, pending->block) + at,
 			       pending->page->bytes + at, SECTOR_BYTES);
 		}
+	}
+}
+
+void disk_crash(struct disk *disk, const struct torn_sector *sectors, const bool *keep,
+		size_t count)
+{
+	for (size_t i = 0; i < count;) {
+		size_t of_write = same_write(sectors, count, i);
+		write_tear(disk, sectors + i, keep + i, of_write);
+		i += of_write;
 	}
 	pending_forget(disk);
 }

@@ -2,9 +2,10 @@
 /* A simulated disk for the crash checker: a sparse image that survives a power cut, and the writes
  * since the last flush, any 512-byte sectors of which may not.
  *
- * Images share their blocks (copy on write), so that a campaign can keep as many states of a disk
- * as it likes: a copy costs one table of pointers. A disk can also fail or lie at one chosen
- * operation. Blocks that were never written hold noise, as on a used disk. */
+ * Images share their blocks and the tables of them (copy on write), so that a campaign can keep as
+ * many states of a disk as it likes: a copy costs one pointer for each 64 blocks. A disk can also
+ * fail or lie at one chosen operation. Blocks that were never written hold noise, as on a used
+ * disk. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,10 +16,12 @@
 
 /* One block's bytes, shared by every image that holds them. Never changed once shared. */
 struct page;
+/* The pages of neighbouring blocks, shared likewise. */
+struct chunk;
 
 struct image {
 	uint64_t blocks;
-	struct page **pages; /* NULL: never written. */
+	struct chunk **chunks; /* NULL: never written. */
 };
 
 /* An image of noise. */
@@ -26,6 +29,7 @@ void image_init(struct image *image, uint64_t blocks);
 void image_copy(struct image *to, const struct image *from);
 void image_fini(struct image *image);
 const uint8_t *image_look(const struct image *image, uint64_t block);
+bool image_is_written(const struct image *image, uint64_t block);
 /* A block to be changed: what other images see stays as it is. */
 uint8_t *image_edit(struct image *image, uint64_t block);
 /* Put `from`'s block `source` at `block`. */
@@ -35,6 +39,7 @@ bool image_block_equals(const struct image *a, const struct image *b, uint64_t b
 struct pending {
 	uint64_t block;
 	struct page *page;
+	bool again; /* An earlier pending write has the same block. */
 };
 
 /* What goes wrong at the operation `at`. */

@@ -39,6 +39,44 @@ void page_drop(struct page *page)
 	}
 }
 
+/* ---- Chunks -------------------------------------------------------------------------------- */
+
+static struct chunk *chunk_new(const struct chunk *from)
+{
+	struct chunk *chunk = malloc(sizeof(*chunk));
+	CHECK(chunk != NULL);
+	chunk->references = 1;
+	for (size_t i = 0; i < CHUNK_BLOCKS; i++) {
+		chunk->pages[i] = from == NULL ? NULL : page_hold(from->pages[i]);
+	}
+	return chunk;
+}
+
+static void chunk_drop(struct chunk *chunk)
+{
+	if (chunk == NULL || --chunk->references != 0) {
+		return;
+	}
+	for (size_t i = 0; i < CHUNK_BLOCKS; i++) {
+		page_drop(chunk->pages[i]);
+	}
+	free(chunk);
+}
+
+static size_t chunk_count(uint64_t blocks)
+{
+	return (size_t)((blocks + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS);
+}
+
+static struct page *page_at(const struct image *image, uint64_t block)
+{
+	CHECK(block < image->blocks);
+	const struct chunk *chunk = image->chunks[block / CHUNK_BLOCKS];
+	return chunk == NULL ? NULL : chunk->pages[block % CHUNK_BLOCKS];
+}
+
+/* ---- Images -------------------------------------------------------------------------------- */
+
 void image_init(struct image *image, uint64_t blocks)
 {
 	uint64_t state = 88172645463325252u;
@@ -47,40 +85,51 @@ void image_init(struct image *image, uint64_t blocks)
 		memcpy(noise + i, &state, sizeof(state));
 	}
 	image->blocks = blocks;
-	image->pages = calloc(blocks, sizeof(struct page *));
-	CHECK(image->pages != NULL);
+	image->chunks = calloc(chunk_count(blocks), sizeof(struct chunk *));
+	CHECK(image->chunks != NULL);
 }
 
 void image_copy(struct image *to, const struct image *from)
 {
+	size_t count = chunk_count(from->blocks);
 	to->blocks = from->blocks;
-	to->pages = malloc(from->blocks * sizeof(struct page *));
-	CHECK(to->pages != NULL);
-	for (uint64_t i = 0; i < from->blocks; i++) {
-		to->pages[i] = page_hold(from->pages[i]);
+	to->chunks = malloc(count * sizeof(struct chunk *));
+	CHECK(to->chunks != NULL);
+	for (size_t i = 0; i < count; i++) {
+		to->chunks[i] = from->chunks[i];
+		if (to->chunks[i] != NULL) {
+			to->chunks[i]->references++;
+		}
 	}
 }
 
 void image_fini(struct image *image)
 {
-	for (uint64_t i = 0; i < image->blocks; i++) {
-		page_drop(image->pages[i]);
+	for (size_t i = 0; i < chunk_count(image->blocks); i++) {
+		chunk_drop(image->chunks[i]);
 	}
-	free(image->pages);
+	free(image->chunks);
 	*image = (struct image){.blocks = 0};
+}
+
+bool image_is_written(const struct image *image, uint64_t block)
+{
+	return page_at(image, block) != NULL;
 }
 
 const uint8_t *image_look(const struct image *image, uint64_t block)
 {
-	CHECK(block < image->blocks);
-	return image->pages[block] == NULL ? noise : image->pages[block]->bytes;
+	const struct page *page = page_at(image, block);
+	return page == NULL ? noise : page->bytes;
 }
 
 uint8_t *image_edit(struct image *image, uint64_t block)
 {
 	const uint8_t *old = image_look(image, block);
-	struct page *page = image->pages[block];
-	if (page == NULL || page->references > 1) {
+	struct page *page = page_at(image, block);
+	bool is_shared = page == NULL || page->references > 1 ||
+			 image->chunks[block / CHUNK_BLOCKS]->references > 1;
+	if (is_shared) {
 		page = page_new();
 		memcpy(page->bytes, old, BLOCK_BYTES);
 		image_put(image, block, page);
@@ -91,18 +140,23 @@ uint8_t *image_edit(struct image *image, uint64_t block)
 void image_put(struct image *image, uint64_t block, struct page *page)
 {
 	CHECK(block < image->blocks);
-	page_drop(image->pages[block]);
-	image->pages[block] = page;
+	struct chunk **chunk = &image->chunks[block / CHUNK_BLOCKS];
+	if (*chunk == NULL || (*chunk)->references > 1) {
+		struct chunk *own = chunk_new(*chunk);
+		chunk_drop(*chunk);
+		*chunk = own;
+	}
+	page_drop((*chunk)->pages[block % CHUNK_BLOCKS]);
+	(*chunk)->pages[block % CHUNK_BLOCKS] = page;
 }
 
 void image_take(struct image *image, uint64_t block, const struct image *from, uint64_t source)
 {
-	CHECK(source < from->blocks);
-	image_put(image, block, page_hold(from->pages[source]));
+	image_put(image, block, page_hold(page_at(from, source)));
 }
 
 bool image_block_equals(const struct image *a, const struct image *b, uint64_t block)
 {
-	return a->pages[block] == b->pages[block] ||
+	return page_at(a, block) == page_at(b, block) ||
 	       memcmp(image_look(a, block), image_look(b, block), BLOCK_BYTES) == 0;
 }

@@ -13,6 +13,13 @@ struct page {
 	uint8_t bytes[BLOCK_BYTES];
 };
 
+#define CHUNK_BLOCKS 64u
+
+struct chunk {
+	uint32_t references;
+	struct page *pages[CHUNK_BLOCKS]; /* NULL: never written. */
+};
+
 struct page *page_new(void);
 struct page *page_hold(struct page *page);
 void page_drop(struct page *page);

@@ -15,6 +15,7 @@
 struct history {
 	uint64_t last;                    /* Sequence. */
 	struct point points[HISTORY_MAX]; /* By sequence. */
+	bool reached[HISTORY_MAX];        /* False: within a transaction of several records. */
 	uint64_t epoch;
 	uint32_t epoch_keys[HISTORY_MAX]; /* Keys that open the volume, by epoch. */
 };

@@ -22,23 +22,43 @@
 #define PROGRESS_US     5000000u
 #define EXIT_VIOLATIONS 1
 #define EXIT_DIED       3
-#define SEQUENCES_CASES (9u + 9u * 9u + 9u * 9u * 9u)
-
-STATIC_ASSERT(OP_SEQUENCED == 9, "the number of sequences follows from it");
+/* The number of sequences of up to three of n operations; checked when the checker starts. */
+#define SEQUENCES(n) ((n) + (n) * (n) + (n) * (n) * (n))
+#define STATE        VOLUME_PROFILE_STATE
+#define BLOCK        VOLUME_PROFILE_BLOCK
 
 static const struct campaign campaigns[] = {
-	{"commits", "every torn subset of small commits, nested", campaign_commits_run, 256, 4},
-	{"checkpoints", "checkpoints and key changes, nested", campaign_checkpoints_run, 0, 4},
+	{"commits", "every torn subset of small commits, nested", campaign_commits_run, 256, 4,
+	 STATE},
+	{"checkpoints", "checkpoints and key changes, nested", campaign_checkpoints_run, 0, 4,
+	 STATE},
 	{"sequences", "all sequences of up to three operations", campaign_sequences_run,
-	 SEQUENCES_CASES, 14},
-	{"bits", "every bit of a small volume, flipped", campaign_bits_run, 512, 4},
-	{"splice", "blocks exchanged, epochs spliced, lengths one off", campaign_splice_run, 0, 4},
-	{"mixes", "every mix of versions of blocks, forks too", campaign_mixes_run, 0, 4},
-	{"faults", "the k-th operation fails, for every k", campaign_faults_run, 0, 3},
-	{"lies", "the device lies at the k-th operation, for every k", campaign_lies_run, 0, 3},
-	{"store", "transactions over several objects", campaign_store_run, 0, 3},
-	{"create", "crashes while a volume is made", campaign_create_run, 0, 1},
-	{"walk", "long random lives with crashes", campaign_walk_run, 0, 4},
+	 SEQUENCES(10), 14, STATE},
+	{"bits", "every bit of a small volume, flipped", campaign_bits_run, 512, 4, STATE},
+	{"splice", "blocks exchanged, epochs spliced, lengths one off", campaign_splice_run, 0, 4,
+	 STATE},
+	{"mixes", "every mix of versions of blocks, forks too", campaign_mixes_run, 0, 4, STATE},
+	{"faults", "the k-th operation fails, for every k", campaign_faults_run, 0, 3, STATE},
+	{"lies", "the device lies at the k-th operation, for every k", campaign_lies_run, 0, 3,
+	 STATE},
+	{"store", "transactions over several objects", campaign_store_run, 0, 3, STATE},
+	{"create", "crashes while a volume is made", campaign_create_run, 0, 1, STATE},
+	{"walk", "long random lives with crashes", campaign_walk_run, 0, 4, STATE},
+	{"block-commits", "commits of a block device: inline, out of line, several records",
+	 campaign_block_commits_run, 256, 4, BLOCK},
+	{"block-checkpoints", "its checkpoints and key changes", campaign_checkpoints_run, 0, 4,
+	 BLOCK},
+	{"block-sequences", "all sequences of up to three of its operations",
+	 campaign_sequences_run, SEQUENCES(9), 14, BLOCK},
+	{"block-bits", "every bit of a small block device", campaign_bits_run, 512, 4, BLOCK},
+	{"block-splice", "its blocks exchanged", campaign_splice_run, 0, 4, BLOCK},
+	{"block-mixes", "mixes of its versions", campaign_mixes_run, 0, 4, BLOCK},
+	{"block-faults", "its k-th operation fails", campaign_faults_run, 0, 3, BLOCK},
+	{"block-lies", "its device lies", campaign_lies_run, 0, 3, BLOCK},
+	{"block-create", "crashes while one is made", campaign_create_run, 0, 1, BLOCK},
+	{"block-limits", "a full device, a full log, a full table", campaign_limits_run, 0, 2,
+	 BLOCK},
+	{"block-walk", "its long random lives", campaign_walk_run, 0, 4, BLOCK},
 };
 #define CAMPAIGNS ARRAY_COUNT(campaigns)
 
@@ -113,7 +133,7 @@ static void parse_replay(struct argp_state *state, struct options *options, char
 static void list(void)
 {
 	for (size_t i = 0; i < CAMPAIGNS; i++) {
-		printf("%-12s %s\n", campaigns[i].name, campaigns[i].purpose);
+		printf("%-18s %s\n", campaigns[i].name, campaigns[i].purpose);
 	}
 }
 
@@ -304,7 +324,7 @@ static void report(const struct options *options, const struct board *board, uin
 		if (!is_wanted(options, i)) {
 			continue;
 		}
-		printf("%-12s %10" PRIu64 " states %8" PRIu64 " cases", campaigns[i].name,
+		printf("%-18s %10" PRIu64 " states %8" PRIu64 " cases", campaigns[i].name,
 		       tally->states, tally->cases);
 		if (campaigns[i].cases != 0) {
 			printf(" (%" PRIu64 " %% of a pass)",
@@ -336,6 +356,10 @@ int main(int argc, char **argv)
 	struct board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(board != MAP_FAILED);
+	for (size_t i = 0; i < CAMPAIGNS; i++) {
+		CHECK(campaigns[i].run != campaign_sequences_run ||
+		      campaigns[i].cases == campaign_sequences_cases(campaigns[i].profile));
+	}
 	uint64_t started_us = checker_clock_us();
 	bool good = run(&options, board, started_us);
 	report(&options, board, checker_clock_us() - started_us);

@@ -13,8 +13,11 @@ static void add(struct map *map, uint64_t block, enum region region, uint32_t lo
 		[REGION_LAST_RECORD] = BLOCK_BYTES,
 		[REGION_OLD_RECORD] = BLOCK_BYTES,
 		[REGION_FIXED] = BLOCK_BYTES,
+		[REGION_GROUP] = BLOCK_BYTES,
 		[REGION_NODE] = BLOCK_BYTES,
 		[REGION_DATA] = BLOCK_BYTES,
+		[REGION_LOGGED_DATA] = BLOCK_BYTES,
+		[REGION_LAST_DATA] = BLOCK_BYTES,
 		[REGION_FREE] = BLOCK_BYTES,
 	};
 	CHECK(map->count < MAP_MAX);
@@ -41,7 +44,7 @@ static void add_records(struct map *map, const struct rig *rig)
 	const struct image *image = &rig->disk->image;
 	uint32_t head = volume->superblock.log_offset;
 	uint32_t last = 0;
-	for (uint32_t at = 0; at < VOLUME_RING_BLOCKS;) {
+	for (uint32_t at = 0; at < volume->geometry.ring_blocks;) {
 		struct volume_record_header header;
 		uint64_t block = volume->geometry.ring_first + at;
 		if (volume_record_header_decode(image_look(image, block), &header) != STATUS_OK) {
@@ -62,6 +65,39 @@ static void add_records(struct map *map, const struct rig *rig)
 	}
 }
 
+/* The group tree with its bitmaps; in the state profile the superblock has their entries. */
+static void add_groups(struct map *map, const struct rig *rig)
+{
+	struct volume *volume = rig->volume;
+	const struct volume_geometry *geometry = &volume->geometry;
+	for (uint32_t height = 0; height <= geometry->group_levels; height++) {
+		uint32_t span = 1u << (height * VOLUME_NODE_SHIFT);
+		for (uint32_t index = 0; index * span < geometry->group_count; index++) {
+			struct volume_entry entry;
+			CHECK(volume_group_entry(volume, height, index, &entry) == STATUS_OK);
+			if (entry.physical != 0) {
+				add(map, entry.physical,
+				    geometry->group_levels == 0 ? REGION_FIXED : REGION_GROUP, 0);
+			}
+		}
+	}
+}
+
+/* What the overlay has on the device. */
+static void add_logged(struct map *map, const struct rig *rig, uint64_t last_from)
+{
+	for (uint32_t i = 0; i < rig->checker->place_count; i++) {
+		const struct volume_map_entry *entry =
+			volume_map_find(&rig->volume->overlay, rig->checker->places[i].logical);
+		if (entry != NULL && entry->kind == VOLUME_MAP_PLACED) {
+			bool is_last = entry->entry.session == rig->volume->session.id &&
+				       entry->entry.counter > last_from;
+			add(map, entry->entry.physical,
+			    is_last ? REGION_LAST_DATA : REGION_LOGGED_DATA, i);
+		}
+	}
+}
+
 static bool is_mapped(const struct map *map, uint64_t block)
 {
 	for (size_t i = 0; i < map->count; i++) {
@@ -77,16 +113,15 @@ static void add_homes(struct map *map, const struct rig *rig)
 	struct volume *volume = rig->volume;
 	const struct volume_superblock *superblock = &volume->superblock;
 	add(map, superblock->table.physical, REGION_FIXED, 0);
-	for (uint32_t i = 0; i < volume->geometry.group_count; i++) {
-		add(map, superblock->groups[i].physical, REGION_FIXED, 0);
-	}
+	add_groups(map, rig);
 	if (superblock->tree.physical != 0) {
 		add(map, superblock->tree.physical, REGION_FIXED, 0);
 	}
-	for (uint32_t i = 0; i < rig->checker->logical_count; i++) {
+	for (uint32_t i = 0; i < rig->checker->place_count; i++) {
 		struct volume_entry entry;
-		CHECK(volume_tree_find(volume, rig->checker->logical[i], &entry) == STATUS_OK);
-		if (entry.physical != 0) {
+		CHECK(volume_tree_find(volume, rig->checker->places[i].logical, &entry) ==
+		      STATUS_OK);
+		if (entry.physical != 0 && !is_mapped(map, entry.physical)) {
 			add(map, entry.physical, REGION_DATA, i);
 		}
 	}
@@ -102,19 +137,19 @@ static void add_homes(struct map *map, const struct rig *rig)
 						   VOLUME_GROUP_BLOCKS),
 					&bitmap) == STATUS_OK);
 		bool is_used = (bitmap[bit / 8] >> (bit % 8) & 1) != 0;
-		if (is_used && !is_mapped(map, block)) {
-			add(map, block, REGION_NODE, 0);
-		} else if (!is_used && rig->disk->image.pages[block] != NULL) {
-			add(map, block, REGION_FREE, 0);
+		if (!image_is_written(&rig->disk->image, block) || is_mapped(map, block)) {
+			continue;
 		}
+		add(map, block, is_used ? REGION_NODE : REGION_FREE, 0);
 	}
 }
 
-void map_make(struct map *map, const struct rig *rig)
+void map_make(struct map *map, const struct rig *rig, uint64_t last_from)
 {
 	map->count = 0;
 	CHECK(rig->disk->pending_count == 0);
 	add_headers(map, rig->volume->geometry.size);
 	add_records(map, rig);
+	add_logged(map, rig, last_from);
 	add_homes(map, rig);
 }

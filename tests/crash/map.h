@@ -7,7 +7,7 @@
 
 #include "rig.h"
 
-#define MAP_MAX 192u
+#define MAP_MAX 320u
 
 enum region {
 	REGION_SUPERBLOCK,  /* One of four copies. */
@@ -16,9 +16,12 @@ enum region {
 	REGION_LAST_RECORD, /* Whose loss looks like a crash. */
 	REGION_OLD_RECORD,  /* Of an earlier epoch: spent. */
 	REGION_FIXED,       /* Session table, bitmap, root: read by every mount. */
+	REGION_GROUP,       /* Block profile: a bitmap or a node above them, read when needed. */
 	REGION_NODE,
 	REGION_DATA,
-	REGION_FREE, /* Once used, now free. */
+	REGION_LOGGED_DATA, /* Out of line; only the log refers to it. */
+	REGION_LAST_DATA,   /* Likewise, of the last transaction, which is lost with it. */
+	REGION_FREE,        /* Once used, now free. */
 	REGIONS,
 };
 
@@ -34,5 +37,6 @@ struct map {
 	struct map_block blocks[MAP_MAX];
 };
 
-/* Of a live volume with nothing unflushed, whose log has not wrapped. */
-void map_make(struct map *map, const struct rig *rig);
+/* Of a live volume with nothing unflushed, whose log has not wrapped. `last_from`: the last
+ * transaction's data has nonce counters above this one. */
+void map_make(struct map *map, const struct rig *rig, uint64_t last_from);

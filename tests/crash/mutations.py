@@ -18,6 +18,7 @@ import sys
 import time
 from typing import NamedTuple
 
+EXIT_DIED = 3
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -47,9 +48,9 @@ MUTATIONS = [
              "physical = given_up->all[--given_up->count] / 2; } "
              "else { status = volume_build_allocate(volume, &physical); }"),
     Mutation("flush-record", True, "a record is flushed before it is acknowledged", "commits",
-             "volume_log.c",
-             "enum status status = volume_note_write(volume, block_flush(volume->device), "
-             "UINT64_MAX);", "enum status status = STATUS_OK;"),
+             "volume_txn.c",
+             "volume_txn_settle(volume, block_flush(volume->device))",
+             "volume_txn_settle(volume, STATUS_OK)"),
     Mutation("flush-root", True, "a superblock is flushed before more is written", "checkpoints",
              "volume_pair.c", "status = block_flush(volume->device);", "status = STATUS_OK;"),
     Mutation("flush-before-root", False, "what a superblock names is flushed before it",
@@ -63,7 +64,7 @@ MUTATIONS = [
              "enum status status = random_fill(volume->random, session->salt, VOLUME_SALT_BYTES);",
              "memset(session->salt, 7, VOLUME_SALT_BYTES); enum status status = STATUS_OK;"),
     Mutation("keyslot-digest", True, "the superblock names the keyslot area", "splice",
-             "volume_mount.c",
+             "volume_identify.c",
              "if (!area->intact || !bytes_equal_constant_time(area->digest, "
              "volume->superblock.keyslot_digest, SHA256_BYTES)) {", "if (!area->intact) {"),
     Mutation("second-copy", False, "superblocks and keyslots are kept twice", "bits",
@@ -101,6 +102,162 @@ MUTATIONS = [
              "remember(volume, status, VOLUME_LEVEL_LOG, UINT64_MAX, physical); "
              "volume->writable = false;",
              "remember(volume, status, VOLUME_LEVEL_LOG, UINT64_MAX, physical);"),
+    Mutation("tail-rule", True, "data of what may have been in flight is proven", "block-commits",
+             "volume_chain.c", "if (record->sequence > walk->durable) {", "if (false) {"),
+    Mutation("tail-rule-only", False, "damage to durable data costs the block, not the log",
+             "block-bits", "volume_chain.c", "if (record->sequence > walk->durable) {",
+             "if (true) {"),
+    Mutation("proof-walk", False, "the proof is walked although the survey was", "block-commits",
+             "volume_chain.c", "if (status == STATUS_OK && walk.committed > walk.durable) {",
+             "if (false) {"),
+    Mutation("survey-walk", False, "the survey ends at the last transaction that is whole",
+             "block-commits", "volume_chain.c",
+             "status = chain_walk(volume, &walk, WALK_APPLY, end);",
+             "status = chain_walk(volume, &walk, WALK_APPLY, UINT64_MAX); "
+             "end = volume->log.sequence;"),
+    Mutation("commit-last", True, "only the last record of a transaction commits",
+             "block-commits", "volume_spill.c",
+             "status = filling_append(volume, &filling, false);",
+             "status = filling_append(volume, &filling, true);"),
+    Mutation("commit-flag", False, "records without a later COMMIT do not count", "block-commits",
+             "volume_chain.c",
+             "if (status == STATUS_OK && (record->flags & VOLUME_RECORD_COMMIT) != 0) {",
+             "if (status == STATUS_OK) {"),
+    Mutation("session-room", False, "the log speaks of no more sessions than the table takes",
+             "block-limits", "volume_spill.c",
+             "return volume_table_find(&volume->table, volume->session.id) != NULL || "
+             "volume->table.count + 1 < VOLUME_SESSIONS_MAX;", "(void)volume; return true;"),
+    Mutation("session-spare", True, "a checkpoint has a row for its own session",
+             "block-limits", "volume_spill.c", "volume->table.count + 1 < VOLUME_SESSIONS_MAX;",
+             "volume->table.count < VOLUME_SESSIONS_MAX;"),
+    Mutation("session-number", True, "a session's number is never used twice", "block-sequences",
+             "volume_chain.c", "if (record.session >= volume->session.id) {", "if (false) {"),
+    Mutation("session-learn", False, "a mount learns the sessions that the log speaks of",
+             "block-commits", "volume_session.c",
+             "struct volume_session_table *table = &volume->table; "
+             "const struct volume_session_row *known = volume_table_find(table, id);",
+             "struct volume_session_table *table = &volume->table; "
+             "if (id != 0) { return STATUS_OK; } "
+             "const struct volume_session_row *known = volume_table_find(table, id);"),
+    Mutation("session-renew", False, "a salt drawn in place leaves the one before it readable",
+             "block-checkpoints block-walk", "volume_session.c",
+             "if (session->ready && volume->geometry.profile == VOLUME_PROFILE_BLOCK && "
+             "session->data_seals != 0) {", "if (false) {"),
+    Mutation("next-fit-replay", True, "a mount passes what the log's records took",
+             "block-sequences", "volume_alloc.c",
+             "while (is_ahead(volume, at)) { /* Each turn leaves less ahead. */",
+             "while (false) {"),
+    Mutation("block-space", False, "one round between two checkpoints is enough",
+             "block-limits", "volume_spill.c",
+             "return volume_space_left(volume) >= need + more + reserve;",
+             "(void)need; (void)more; (void)reserve; return true;"),
+    Mutation("next-fit-twice", True, "what was given up in this epoch is not taken again in it",
+             "block-commits block-sequences", "volume_spill.c",
+             "if (status == STATUS_OK) { txn->cursor = volume->bitmaps.cursor; "
+             "txn->left = volume->bitmaps.left;",
+             "if (status == STATUS_OK) { "
+             "volume->bitmaps.cursor = volume->superblock.cursor; "
+             "txn->cursor = volume->bitmaps.cursor; txn->left = volume->bitmaps.left;"),
+    Mutation("block-deferred-free", True, "blocks of the durable state are not reused",
+             "block-checkpoints", "volume_cursor.c",
+             "status = volume_build_allocate(volume, &physical);",
+             "struct volume_deltas *given_up = &volume->build.deltas; "
+             "if (given_up->count != 0 && given_up->all[given_up->count - 1] % 2 == 1) { "
+             "physical = given_up->all[--given_up->count] / 2; } "
+             "else { status = volume_build_allocate(volume, &physical); }"),
+    Mutation("block-free", False, "blocks that are given up become free", "block-checkpoints",
+             "volume_cursor.c",
+             "enum status status = volume_build_free(volume, old->physical);",
+             "enum status status = STATUS_OK;"),
+    Mutation("block-place", False, "what lies out of line is counted as taken",
+             "block-checkpoints", "volume_cursor.c",
+             "status = volume_build_take(volume, entry->physical);", "status = STATUS_OK;"),
+    Mutation("durable-seq", True, "a record says how far the log was flushed", "block-bits",
+             "volume_log.c", "volume->log.durable_sequence = volume->log.sequence;", ""),
+    Mutation("durable-scan", True, "recovery does not end below what was flushed", "block-bits",
+             "volume_chain.c", "record.durable_sequence <= volume->log.sequence) {", "true) {"),
+    Mutation("later-epoch", False, "a record of a later epoch is tampering",
+             "block-splice", "volume_chain.c",
+             "if (record.epoch < epochs && ", "if ("),
+    Mutation("block-chain", True, "a record names the record before it", "block-mixes",
+             "volume_chain.c",
+             "bytes_equal_constant_time(record->previous_tag, log->tag, AEAD_TAG_BYTES) && "
+             "bytes_equal_constant_time(record->anchor, log->anchor, VOLUME_CHAIN_ANCHOR_BYTES);",
+             "true;"),
+    Mutation("block-flush-record", True, "data and record are flushed before they are "
+             "acknowledged", "block-commits", "volume_txn.c",
+             "volume_txn_settle(volume, block_flush(volume->device))",
+             "volume_txn_settle(volume, STATUS_OK)"),
+    Mutation("block-flush-root", True, "a superblock is flushed before more is written",
+             "block-checkpoints", "volume_pair.c", "status = block_flush(volume->device);",
+             "status = STATUS_OK;"),
+    Mutation("block-flush-before-root", False, "what a superblock names is flushed before it",
+             "block-checkpoints", "volume_checkpoint.c",
+             "volume_note_write(volume, block_flush(volume->device), UINT64_MAX)", "STATUS_OK"),
+    Mutation("block-flush-replay", False, "what was replayed is flushed before more is written",
+             "block-commits block-sequences", "volume_mount.c",
+             "enum status status = block_flush(volume->device);",
+             "enum status status = STATUS_OK;"),
+    Mutation("block-second-copy", False, "superblocks and keyslots are kept twice", "block-bits",
+             "volume_pair.c", "status = copy_write(volume, pair->places[1], block);",
+             "status = STATUS_OK;"),
+    Mutation("block-heal", False, "a damaged copy is repaired before the other is overwritten",
+             "block-checkpoints block-walk", "volume_pair.c", "if (!pair->needs_heal) {",
+             "if (true) {"),
+    Mutation("group-places", True, "bitmaps and the nodes above them alternate",
+             "block-checkpoints", "volume_groups.c",
+             "entry->physical == first ? first + 1 : first;", "first;"),
+    Mutation("group-entry", True, "a changed bitmap's entry reaches the root",
+             "block-checkpoints", "volume_groups.c",
+             "volume->build.groups.dirty[height] = true;", ""),
+    Mutation("group-bitmap", False, "a bitmap is written when it changed", "block-checkpoints",
+             "volume_groups.c",
+             "if (status == STATUS_OK && "
+             "(memcmp(volume->build.bitmap, bitmap, BLOCK_BYTES) != 0 ||",
+             "if (status == STATUS_OK && (false ||"),
+    Mutation("bitmap-step", False, "each entry of a checkpoint's list changes its bit",
+             "block-checkpoints block-walk block-sequences", "volume_alloc.c",
+             "return delta_note(volume, physical, false);",
+             "(void)volume; (void)physical; return STATUS_OK;"),
+    Mutation("spill-write", True, "what is gathered is written before the record commits",
+             "block-commits", "volume_spill.c",
+             "return status == STATUS_OK ? volume_txn_batch_write(volume) : status;",
+             "return status;"),
+    Mutation("patch-base", False, "a patch follows only what the log itself holds",
+             "block-sequences", "volume_spill.c",
+             "bool has_base = pending != NULL && pending->kind == VOLUME_MAP_CONTENT;",
+             "bool has_base = pending != NULL;"),
+    Mutation("block-ring-limit", False, "the log does not overwrite itself", "block-limits",
+             "volume_log.c", "+ block_count <= volume->geometry.ring_blocks / 2;",
+             "+ block_count <= 4 * volume->geometry.ring_blocks;"),
+    Mutation("overlay-room", False, "a mount finds room for what the log holds", "block-limits",
+             "volume_spill.c", "overlay->room - overlay->count >= txn &&", "true &&"),
+    Mutation("contents-room", False, "and for its content", "block-limits", "volume_spill.c",
+             "overlay->contents_free >= VOLUME_INLINE_BLOCKS &&", "true &&"),
+    Mutation("half-records", False, "after records without an end nothing more is written",
+             "block-faults", "volume_spill.c",
+             "return volume_note_write(volume, status, UINT64_MAX);", "return status;"),
+    Mutation("block-write-error", False, "after a failed write nothing more is written",
+             "block-faults", "volume.c",
+             "remember(volume, status, VOLUME_LEVEL_LOG, UINT64_MAX, physical); "
+             "volume->writable = false;",
+             "remember(volume, status, VOLUME_LEVEL_LOG, UINT64_MAX, physical);"),
+    Mutation("block-authentication", False, "what does not authenticate is not returned",
+             "block-bits", "volume_session.c",
+             "return is_data ? STATUS_AUTH_DATA : STATUS_AUTH_META;", "return STATUS_OK;"),
+    Mutation("block-salt", True, "each mount draws a fresh salt", "block-commits",
+             "volume_session.c",
+             "enum status status = random_fill(volume->random, session->salt, VOLUME_SALT_BYTES);",
+             "memset(session->salt, 7, VOLUME_SALT_BYTES); enum status status = STATUS_OK;"),
+    Mutation("block-entropy", False, "no session without entropy", "block-faults",
+             "volume_session.c",
+             "enum status status = random_fill(volume->random, session->salt, VOLUME_SALT_BYTES);",
+             "enum status status = random_fill(volume->random, session->salt, VOLUME_SALT_BYTES);"
+             " status = STATUS_OK;"),
+    Mutation("block-keyslot-digest", False, "the superblock names the keyslot area",
+             "block-splice", "volume_identify.c",
+             "if (!area->intact || !bytes_equal_constant_time(area->digest, "
+             "volume->superblock.keyslot_digest, SHA256_BYTES)) {", "if (!area->intact) {"),
 ]
 
 
@@ -153,6 +310,12 @@ def build_mutant(build, mutation, folder):
     return checker
 
 
+def last_line(text):
+    """What a CHECK or a signal left, above the checker's own last words."""
+    lines = [line for line in text.strip().split("\n") if "a job died" not in line]
+    return lines[-1] if lines else "a signal"
+
+
 def find_out(checker, mutation, seconds, seed):
     """What the checker says to it; None if it finds nothing."""
     for campaign in mutation.campaigns.split():
@@ -163,6 +326,8 @@ def find_out(checker, mutation, seconds, seed):
         if done.returncode == 1 and found:
             states = re.search(r"^(\d+) states,", done.stdout, re.M)
             return f"{found.group(1)} (state {states.group(1)})"
+        if done.returncode == EXIT_DIED:
+            return f"{campaign}: the checker died ({last_line(done.stderr)})"
         if done.returncode not in (0, 1):
             print(done.stdout + done.stderr)
             raise SystemExit(f"{mutation.name}: the checker ended with {done.returncode}")

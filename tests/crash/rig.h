@@ -21,14 +21,19 @@ enum op {
 	OP_KEY_ADD,
 	OP_KEY_REMOVE,
 	OP_NOOP, /* A transaction that changes nothing: no write, no flush. */
-	OP_SEQUENCED,
-	/* Not in the sequences. */
-	OP_LARGE = OP_SEQUENCED, /* Most of what a transaction may hold. */
-	OP_KEY_CHANGE,           /* One key in the place of another, in one step. */
-	OP_EPOCH,                /* A checkpoint although nothing changed. */
-	OP_EXHAUST,              /* The session's nonces run out: a new salt, in place. */
+	/* State profile: most of what a transaction may hold. Block profile: out of line. */
+	OP_LARGE,
+	OP_CHAIN,      /* Block profile: several records, of which the last commits. */
+	OP_ABORT,      /* Block profile: out of line, and then thought better of. */
+	OP_KEY_CHANGE, /* One key in the place of another, in one step. */
+	OP_EPOCH,      /* A checkpoint although nothing changed. */
+	OP_EXHAUST,    /* The session's nonces run out: a new salt, in place. */
 	OP_COUNT,
 };
+
+/* The operations of which every sequence is tried. */
+uint32_t rig_sequenced_count(enum volume_profile profile);
+enum op rig_sequenced(enum volume_profile profile, uint64_t index);
 
 struct rig {
 	struct checker *checker;
@@ -61,9 +66,12 @@ bool rig_op(struct rig *rig, enum op op);
 enum op rig_op_choose(struct checker *checker);
 /* Change these blocks (indices) in one transaction; number 0 is a discard. */
 bool rig_commit(struct rig *rig, const struct contents *next);
-/* Write blocks that no model knows until the volume is full; from then on an operation of this case
- * may find no space, and must then have no effect. */
+/* Write blocks that no model knows until the volume is full. In the state profile an operation of
+ * this case may then find no space, and must have no effect; the block profile has room for all
+ * that it offers, always. */
 bool rig_fill(struct rig *rig);
+/* Write so many of them, blocks that are full or nearly empty, in one transaction. */
+bool rig_fill_some(struct rig *rig, uint32_t first, uint32_t count, bool full);
 /* A content that never was before. */
 uint64_t rig_new_content(struct checker *checker);
 

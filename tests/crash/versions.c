@@ -5,10 +5,14 @@
 
 static void keep(struct versions *versions, const struct rig *rig, uint32_t history)
 {
-	CHECK(versions->count < VERSIONS_MAX && rig->disk->pending_count == 0);
+	struct disk settled;
+	CHECK(versions->count < VERSIONS_MAX);
 	struct version *version = &versions->all[versions->count++];
 	*version = (struct version){.history = history, .now = rig->now};
-	image_copy(&version->image, &rig->disk->image);
+	disk_copy(&settled, rig->disk); /* With what an aborted transaction wrote. */
+	disk_settle(&settled);
+	image_copy(&version->image, &settled.image);
+	disk_fini(&settled);
 }
 
 static bool live(struct versions *versions, struct rig *rig, uint32_t history,
@@ -30,7 +34,7 @@ bool versions_make(struct versions *versions, struct checker *checker, const enu
 	struct disk disk;
 	struct rig rig;
 	*versions = (struct versions){.checker = checker, .history_count = 1};
-	disk_init(&disk, CHECKER_BLOCKS);
+	disk_init(&disk, checker->blocks);
 	rig_init(&rig, checker, &disk);
 	history_add(&versions->histories[0], rig.volume, &rig.now);
 	bool good = live(versions, &rig, 0, script, length);
@@ -71,7 +75,7 @@ void versions_make_foreign(struct versions *versions)
 	static const enum op script[] = {OP_WRITE, OP_MULTI, OP_CHECKPOINT, OP_WRITE, OP_MULTI};
 	struct disk disk;
 	struct rig rig;
-	disk_init(&disk, CHECKER_BLOCKS);
+	disk_init(&disk, versions->checker->blocks);
 	rig_init(&rig, versions->checker, &disk);
 	versions->foreign_history = (struct history){0};
 	history_add(&versions->foreign_history, rig.volume, &rig.now);
