@@ -26,6 +26,8 @@ static struct aead aead;
 static struct random random_state; /* Never looked at: random_fill is wrapped. */
 static uint64_t random_counter;
 static bool transparent;
+static enum volume_profile profile;
+static uint64_t scene_blocks;
 
 /* ---- What is wrapped --------------------------------------------------------------------------
  */
@@ -149,7 +151,7 @@ static void disk_open(void)
 	scene_disk.device = (struct block_device){
 		.ops = &disk_ops,
 		.context = &scene_disk,
-		.capacity = {SCENE_BLOCKS},
+		.capacity = {scene_blocks},
 		.has_flush = true,
 	};
 	scene_disk.reads = 0;
@@ -160,11 +162,18 @@ static void disk_open(void)
 void scene_disk_reset(const struct scene *scene, size_t state)
 {
 	transparent = scene->transparent;
+	profile = scene->profile;
+	scene_blocks = scene->blocks;
 	random_counter = 1;
 	disk_open();
 	memset(scene_disk.copies, 0, sizeof(scene_disk.copies));
 	scene_disk.copy_count = 0;
 	memcpy(scene_disk.blocks, scene->states[state].disk, sizeof(scene_disk.blocks));
+}
+
+bool scene_is_block(void)
+{
+	return profile == VOLUME_PROFILE_BLOCK;
 }
 
 bool scene_is_transparent(void)
@@ -186,7 +195,8 @@ struct volume_environment scene_environment(void)
 struct logical_block scene_tracked(size_t index)
 {
 	const uint64_t slice = index / SCENE_SLICE_BLOCKS;
-	return (struct logical_block){slice * (1u << 14) + index % SCENE_SLICE_BLOCKS};
+	const uint64_t distance = scene_is_block() ? 5u * VOLUME_NODE_ENTRIES : 1u << 14;
+	return (struct logical_block){slice * distance + index % SCENE_SLICE_BLOCKS};
 }
 
 /* ---- History ----------------------------------------------------------------------------------
@@ -210,7 +220,7 @@ static void state_note(struct scene *scene, struct volume *volume)
 	FUZZ_REQUIRE(scene->state_count++ < SCENE_STATES_MAX);
 	volume_info_get(volume, &info);
 	state->sequence = info.sequence;
-	for (size_t i = 0; i < SCENE_BLOCKS; i++) {
+	for (size_t i = 0; i < scene->blocks; i++) {
 		const uint8_t *now = scene_disk.blocks[i];
 		const uint8_t *was = before == NULL ? zeroes : before->disk[i];
 		state->disk[i] = memcmp(now, was, BLOCK_BYTES) == 0 ? was : block_keep(now);
@@ -250,14 +260,64 @@ static struct volume *volume_open(struct store *store)
 	return volume;
 }
 
+/* One transaction over the blocks of a slice: more than eight go out of line. */
+static void blocks_put(struct volume *volume, uint64_t slice, uint32_t count, uint8_t fill)
+{
+	static uint8_t content[BLOCK_BYTES];
+	FUZZ_REQUIRE(volume_txn_begin(volume) == STATUS_OK);
+	for (uint32_t i = 0; i < count; i++) {
+		struct logical_block block = scene_tracked(slice * SCENE_SLICE_BLOCKS);
+		block.n += i;
+		memset(content, fill + (int)i, fill == 0 ? 0 : 64u << (i % 7));
+		FUZZ_REQUIRE(volume_txn_put(volume, block, content) == STATUS_OK);
+		memset(content, 0, sizeof(content));
+	}
+	FUZZ_REQUIRE(volume_txn_commit(volume) == STATUS_OK);
+}
+
+static struct volume *block_open(void)
+{
+	const struct volume_environment environment = scene_environment();
+	struct volume *volume = NULL;
+	FUZZ_REQUIRE(volume_mount(&environment, &scene_key, false, &volume, NULL) == STATUS_OK);
+	return volume;
+}
+
+/* The same of a block device: in the record, out of line, holes, two sessions in the log. */
+static void block_history_make(struct scene *scene)
+{
+	struct volume *volume = block_open();
+	state_note(scene, volume);
+	blocks_put(volume, 0, 2, 0x11);
+	state_note(scene, volume);
+	blocks_put(volume, 1, 20, 0x22);
+	state_note(scene, volume);
+	FUZZ_REQUIRE(volume_checkpoint(volume) == STATUS_OK);
+	blocks_put(volume, 1, 12, 0x33);
+	state_note(scene, volume);
+	volume_unmount(volume);
+	volume = block_open();
+	blocks_put(volume, 2, 40, 0x44);
+	state_note(scene, volume);
+	FUZZ_REQUIRE(volume_checkpoint(volume) == STATUS_OK);
+	blocks_put(volume, 0, 1, 0x55);
+	state_note(scene, volume);
+	blocks_put(volume, 3, 10, 0x66);
+	state_note(scene, volume);
+	volume_unmount(volume);
+	volume = block_open();
+	blocks_put(volume, 3, 12, 0x77);
+	state_note(scene, volume);
+	blocks_put(volume, 1, 3, 0);
+	state_note(scene, volume);
+	volume_unmount(volume);
+}
+
 /* Commits of one and of many blocks, checkpoints, a second session, a removal; and a log that is
  * not empty at the end. */
 static void history_make(struct scene *scene)
 {
 	static struct store store;
-	const struct volume_environment environment = scene_environment();
-	FUZZ_REQUIRE(volume_create(&environment, (struct block_count){SCENE_BLOCKS}, &scene_key,
-				   NULL, NULL) == STATUS_OK);
 	struct volume *volume = volume_open(&store);
 	state_note(scene, volume);
 	object_put(&store, "first", 0, 0x11, 100);
@@ -291,7 +351,7 @@ static void history_make(struct scene *scene)
 
 static void used_find(struct scene *scene)
 {
-	for (size_t i = 0; i < SCENE_BLOCKS; i++) {
+	for (size_t i = 0; i < scene->blocks; i++) {
 		bool is_used = false;
 		for (size_t state = 0; state < scene->state_count; state++) {
 			is_used = is_used || scene->states[state].disk[i] != zeroes;
@@ -302,32 +362,50 @@ static void used_find(struct scene *scene)
 	}
 }
 
-const struct scene *scene_get(bool is_transparent)
+static void scene_make(struct scene *scene)
 {
-	static struct scene scenes[2];
+	disk_open();
+	memset(scene_disk.copies, 0, sizeof(scene_disk.copies));
+	scene_disk.copy_count = 0;
+	random_counter = scene->transparent ? 77 : 7;
+	for (size_t i = 0; i < SCENE_BLOCKS_MAX; i++) {
+		scene_disk.blocks[i] = zeroes;
+	}
+	const struct volume_environment environment = scene_environment();
+	FUZZ_REQUIRE(volume_create_profile(&environment, profile,
+					   (struct block_count){scene_blocks}, &scene_key, NULL,
+					   NULL) == STATUS_OK);
+	if (scene_is_block()) {
+		block_history_make(scene);
+	} else {
+		history_make(scene);
+	}
+	used_find(scene);
+}
+
+const struct scene *scene_get(enum volume_profile wanted, bool is_transparent)
+{
+	static struct scene scenes[2][2];
 	static bool aead_is_ready;
 	const struct aead_platform platform = {.has_aes_pclmul_sse41 = true};
-	struct scene *scene = &scenes[is_transparent ? 1 : 0];
+	bool is_block = wanted == VOLUME_PROFILE_BLOCK;
+	struct scene *scene = &scenes[is_block ? 1 : 0][is_transparent ? 1 : 0];
 	if (!aead_is_ready) {
 		transparent = false; /* The known answers are those of the real one. */
 		FUZZ_REQUIRE(aead_select(&aead, &platform, NULL, 0) == STATUS_OK);
-		FUZZ_REQUIRE(volume_arena_bytes((struct block_count){SCENE_BLOCKS}) <=
-			     sizeof(arena));
 		aead_is_ready = true;
 	}
 	if (scene->state_count > 0) {
 		return scene;
 	}
 	scene->transparent = is_transparent;
+	scene->profile = wanted;
+	scene->blocks = is_block ? VOLUME_BLOCK_BLOCKS_MIN : VOLUME_STATE_BLOCKS_MIN;
 	transparent = is_transparent;
-	disk_open();
-	memset(scene_disk.copies, 0, sizeof(scene_disk.copies));
-	scene_disk.copy_count = 0;
-	random_counter = is_transparent ? 77 : 7;
-	for (size_t i = 0; i < SCENE_BLOCKS; i++) {
-		scene_disk.blocks[i] = zeroes;
-	}
-	history_make(scene);
-	used_find(scene);
+	profile = wanted;
+	scene_blocks = scene->blocks;
+	FUZZ_REQUIRE(volume_arena_bytes_for(wanted, (struct block_count){scene_blocks}) <=
+		     sizeof(arena));
+	scene_make(scene);
 	return scene;
 }

@@ -42,6 +42,10 @@ def volume_superblock():
     yield b"\x02" + superblock_header(version=2)
     yield b"\x03" + struct.pack("<I", 2048) + superblock_body()
     yield b"\x03" + struct.pack("<I", 100000) + superblock_body(3)
+    block = bytearray(superblock_body())  # A block device: where allocation goes on, what is free.
+    block[832:848] = struct.pack("<QQ", 300, 3000)
+    yield b"\x07" + struct.pack("<I", 4096) + bytes(block)
+    yield b"\x07" + struct.pack("<I", 0xfffffff0) + bytes(block)
 
 
 def keyslot(kind, iterations=0):
@@ -69,6 +73,11 @@ def volume_record():
     changes = (change(3, 1, 0, b"hello"), change(3, 0, 100, b"x" * 20), change(9, 2, 0, b""))
     yield (b"\x01\x00" + struct.pack("<IHHQQQ", 2, 3, len(changes), 6, 10, 9) + b"\x01" * 32 +
            b"".join(changes))
+    # Of a block device: two neighbours out of line, a hole, and no COMMIT.
+    extent = struct.pack("<QI", 1100, 5) + b"\x0a" * 32
+    changes = (change(3, 3, 0, extent), change(9, 2, 0, b""))
+    yield (b"\x01\x92" + struct.pack("<IHHQQQ", 2, 2, len(changes), 6, 10, 4) + b"\x01" * 32 +
+           b"".join(changes))
     yield b"\x02\x00" + struct.pack("<IH", 7, 40) + b"a" * 40 + struct.pack("<HBHB", 3, 1, 90, 2)
     yield b"\x02\x01" + struct.pack("<IH", 7, 40) + b"a" * 40 + struct.pack("<HBHB", 3, 1, 90, 2)
 
@@ -76,6 +85,8 @@ def volume_record():
 def volume_node():
     yield struct.pack("<I", 2048) + entry(300) + entry(0, 0, 0, bytes(16)) + entry(301)
     yield struct.pack("<I", 40000) + entry(261) + entry(1 << 40)
+    for blocks in (4096, 1 << 18, 1 << 32, (1 << 31) + 16 * 32768):
+        yield struct.pack("<I", 1 << 31 | blocks >> 4) + entry(270)
 
 
 def volume_table():
@@ -238,7 +249,7 @@ def vtpm_frame():
 
 
 def volume_image():
-    for mode in (0, 1, 2, 3, 13, 15):
+    for mode in (0, 1, 2, 3, 13, 15, 16, 17, 18, 19, 29, 31):
         for state in range(9):
             yield bytes((mode, state))
     # Edits: kind, block, operand. An older superblock; a planted byte in it; a torn record.
@@ -248,6 +259,10 @@ def volume_image():
     # Each block in use, as if it were a record that says it is longer.
     for block in range(320):
         yield bytes((1, 8, 0)) + struct.pack("<HHB", block, 6, 0x30)
+    # A bit of each block of a block device, in the clear and as a host sees it; older versions.
+    for block in range(0, 360, 3):
+        yield bytes((17, 8, 0)) + struct.pack("<HHB", block, 4 + 37 * block % 300, 0x11)
+        yield bytes((18, 7, 2)) + struct.pack("<HH", block, block % 8)
 
 
 def virtio_queue():

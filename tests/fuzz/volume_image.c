@@ -12,9 +12,10 @@
 #include "tests/fuzz/image_scene.h"
 
 #define MODE_TRANSPARENT 1u
-#define MODE_WRITE       2u /* Mount read-write, commit, checkpoint, mount again. */
-#define MODE_REPAIR      4u /* Make checksums and digests right after the edits. */
-#define MODE_MIRROR      8u /* Second copies follow the first. */
+#define MODE_WRITE       2u  /* Mount read-write, commit, checkpoint, mount again. */
+#define MODE_REPAIR      4u  /* Make checksums and digests right after the edits. */
+#define MODE_MIRROR      8u  /* Second copies follow the first. */
+#define MODE_BLOCK       16u /* A block device. */
 
 #define EDITS_MAX        24u
 #define READ_BYTES_MAX   32768u
@@ -46,7 +47,7 @@ static uint64_t block_pick(const struct scene *scene, struct fuzz_input *input)
 {
 	const uint16_t which = fuzz_u16(input);
 	if (which >= 0xff00) {
-		return which % SCENE_BLOCKS;
+		return which % scene->blocks;
 	}
 	return scene->used[which % scene->used_count];
 }
@@ -76,18 +77,18 @@ static void edit_apply(const struct scene *scene, struct fuzz_input *input)
 		break;
 	case EDIT_ZERO: memset(bytes, 0, BLOCK_BYTES); break;
 	case EDIT_READ_FAILS: scene_disk.fail_read_at = 1 + operand % 64u; break;
-	default: scene_disk.device.capacity.n = SCENE_BLOCKS - operand % 64u; break;
+	default: scene_disk.device.capacity.n = scene->blocks - operand % 64u; break;
 	}
 }
 
-static void copies_mirror(void)
+static void copies_mirror(const struct scene *scene)
 {
 	for (uint32_t which = 0; which < 2; which++) {
 		const uint64_t pairs[2][2] = {
-			{volume_superblock_place(SCENE_BLOCKS, which, 0),
-			 volume_superblock_place(SCENE_BLOCKS, which, 1)},
-			{volume_keyslots_place(SCENE_BLOCKS, which, 0),
-			 volume_keyslots_place(SCENE_BLOCKS, which, 1)},
+			{volume_superblock_place(scene->blocks, which, 0),
+			 volume_superblock_place(scene->blocks, which, 1)},
+			{volume_keyslots_place(scene->blocks, which, 0),
+			 volume_keyslots_place(scene->blocks, which, 1)},
 		};
 		for (size_t i = 0; i < 2; i++) {
 			uint8_t *second = scene_disk_edit(pairs[i][1]);
@@ -112,9 +113,9 @@ static void checksums_repair(const struct scene *scene)
 	for (uint32_t copy = 0; copy < VOLUME_COPIES; copy++) {
 		for (uint32_t which = 0; which < 2; which++) {
 			uint8_t *keyslots =
-				scene_disk_edit(volume_keyslots_place(SCENE_BLOCKS, which, copy));
-			uint8_t *superblock =
-				scene_disk_edit(volume_superblock_place(SCENE_BLOCKS, which, copy));
+				scene_disk_edit(volume_keyslots_place(scene->blocks, which, copy));
+			uint8_t *superblock = scene_disk_edit(
+				volume_superblock_place(scene->blocks, which, copy));
 			if (keyslots == NULL || superblock == NULL) {
 				return;
 			}
@@ -123,7 +124,7 @@ static void checksums_repair(const struct scene *scene)
 				   keyslots + VOLUME_KEYSLOTS_DIGEST_OFFSET, SHA256_BYTES);
 			if (scene->transparent) {
 				/* The second area is the one in use. */
-				const uint64_t area = volume_keyslots_place(SCENE_BLOCKS, 1, copy);
+				const uint64_t area = volume_keyslots_place(scene->blocks, 1, copy);
 				memcpy(superblock + KEYSLOT_DIGEST_AT,
 				       scene_disk.blocks[area] + VOLUME_KEYSLOTS_DIGEST_OFFSET,
 				       SHA256_BYTES);
@@ -285,7 +286,9 @@ static void image_run(const struct scene *scene, bool read_only)
 		state = NULL;
 	}
 	blocks_check(volume, state, SCENE_TRACKED);
-	store_walk(volume);
+	if (!scene_is_block()) { /* Which holds no objects. */
+		store_walk(volume);
+	}
 	verify(volume);
 	if (read_only) {
 		volume_unmount(volume);
@@ -298,14 +301,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input input = fuzz_input_of(data, size);
 	const uint8_t mode = fuzz_u8(&input);
-	const struct scene *scene = scene_get((mode & MODE_TRANSPARENT) != 0);
+	const struct scene *scene =
+		scene_get((mode & MODE_BLOCK) != 0 ? VOLUME_PROFILE_BLOCK : VOLUME_PROFILE_STATE,
+			  (mode & MODE_TRANSPARENT) != 0);
 	scene_disk_reset(scene, fuzz_u8(&input) % scene->state_count);
 	edited = false;
 	for (unsigned int i = 0; i < EDITS_MAX && fuzz_left(&input) > 0; i++) {
 		edit_apply(scene, &input);
 	}
 	if ((mode & MODE_MIRROR) != 0 && edited) {
-		copies_mirror();
+		copies_mirror(scene);
 	}
 	if ((mode & MODE_REPAIR) != 0 && edited) {
 		checksums_repair(scene);

@@ -35,12 +35,26 @@ static void header_run(struct fuzz_input *input)
 
 static const struct volume_geometry *geometry_of(uint32_t profile)
 {
-	static struct volume_geometry geometry;
-	FUZZ_REQUIRE(volume_geometry_make(profile, 16384, &geometry) == STATUS_OK);
-	return &geometry;
+	static struct volume_geometry geometries[2];
+	struct volume_geometry *geometry = &geometries[profile == VOLUME_PROFILE_BLOCK ? 1 : 0];
+	FUZZ_REQUIRE(volume_geometry_make(profile, 16384, geometry) == STATUS_OK);
+	return geometry;
 }
 
-static void changes_check(const uint8_t *body, size_t size, uint32_t count)
+/* What an extent promises to the replay that opens its blocks. */
+static void extent_check(const struct volume_geometry *geometry, const struct volume_change *change)
+{
+	FUZZ_REQUIRE(geometry->profile == VOLUME_PROFILE_BLOCK);
+	FUZZ_REQUIRE(change->count >= 1 && change->count <= VOLUME_EXTENT_BLOCKS_MAX * 2u);
+	FUZZ_REQUIRE((uint64_t)change->logical + change->count <= geometry->logical_blocks);
+	FUZZ_REQUIRE(change->counter != 0 &&
+		     (uint64_t)change->counter + change->count <= (uint64_t)UINT32_MAX + 1);
+	FUZZ_REQUIRE(volume_is_allocatable(geometry, change->physical) &&
+		     volume_is_allocatable(geometry, change->physical + change->count - 1));
+}
+
+static void changes_check(const struct volume_geometry *geometry, const uint8_t *body, size_t size,
+			  uint32_t count)
 {
 	static uint8_t content[BLOCK_BYTES];
 	struct reader reader;
@@ -48,9 +62,14 @@ static void changes_check(const uint8_t *body, size_t size, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		struct volume_change change;
 		/* Checked as a whole already, so each decodes. */
-		FUZZ_REQUIRE(volume_change_decode(geometry_of(VOLUME_PROFILE_STATE), &reader,
-						  &change) == STATUS_OK);
-		FUZZ_REQUIRE(change.logical < VOLUME_LOGICAL_BLOCKS);
+		FUZZ_REQUIRE(volume_change_decode(geometry, &reader, &change) == STATUS_OK);
+		FUZZ_REQUIRE(change.logical < geometry->logical_blocks);
+		if (change.kind == VOLUME_CHANGE_EXTENT) {
+			extent_check(geometry, &change);
+			const size_t tags = (size_t)change.count * AEAD_TAG_BYTES;
+			FUZZ_REQUIRE(change.bytes >= body && change.bytes + tags <= body + size);
+			continue;
+		}
 		FUZZ_REQUIRE((uint64_t)change.offset + change.size_bytes <= BLOCK_BYTES);
 		FUZZ_REQUIRE(
 			change.size_bytes == 0 ||
@@ -68,17 +87,17 @@ static void body_run(struct fuzz_input *input)
 	static uint8_t body[VOLUME_RECORD_BLOCKS_MAX * BLOCK_BYTES];
 	uint8_t again[VOLUME_RECORD_BODY_BYTES];
 	struct volume_record record;
-	const uint32_t blocks = 1 + fuzz_u8(input) % VOLUME_RECORD_BLOCKS_MAX;
+	const uint8_t shape = fuzz_u8(input);
+	const uint32_t blocks = 1 + shape % VOLUME_RECORD_BLOCKS_MAX;
+	const struct volume_geometry *geometry =
+		geometry_of(shape >= 128 ? VOLUME_PROFILE_BLOCK : VOLUME_PROFILE_STATE);
 	/* One case in many is shorter than its fixed part. */
 	const size_t size = blocks == VOLUME_RECORD_BLOCKS_MAX
 				    ? VOLUME_RECORD_BODY_BYTES - 1
 				    : blocks * BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES;
 	(void)fuzz_fill(input, body, size);
-	/* Extents exist in the other profile only. */
-	(void)!volume_record_body_decode(geometry_of(VOLUME_PROFILE_BLOCK), body, size, &record);
 	fuzz_stain(&record, sizeof(record));
-	const enum status status =
-		volume_record_body_decode(geometry_of(VOLUME_PROFILE_STATE), body, size, &record);
+	const enum status status = volume_record_body_decode(geometry, body, size, &record);
 	if (status != STATUS_OK) {
 		FUZZ_REQUIRE(status == STATUS_AUTH_META);
 		FUZZ_REQUIRE(fuzz_is_stained(&record, sizeof(record)));
@@ -86,10 +105,11 @@ static void body_run(struct fuzz_input *input)
 	}
 	FUZZ_REQUIRE(record.session != 0 && record.change_count != 0);
 	FUZZ_REQUIRE(record.durable_sequence < record.sequence);
-	FUZZ_REQUIRE((record.flags & VOLUME_RECORD_COMMIT) != 0);
+	FUZZ_REQUIRE(geometry->profile == VOLUME_PROFILE_BLOCK ||
+		     (record.flags & VOLUME_RECORD_COMMIT) != 0);
 	volume_record_body_encode(again, &record);
 	FUZZ_REQUIRE(memcmp(body, again, sizeof(again)) == 0);
-	changes_check(body, size, record.change_count);
+	changes_check(geometry, body, size, record.change_count);
 }
 
 /* The other direction: whatever two contents are, the encoded difference leads from one to the

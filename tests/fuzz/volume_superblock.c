@@ -11,6 +11,7 @@
 
 #define MODE_BODY      1u
 #define MODE_REPAIR    2u
+#define MODE_BLOCK     4u /* Profile of the body. */
 #define MAGIC_BYTES    8u
 #define CHECKSUM_AT    80u
 #define CHECKSUM_BYTES 16u
@@ -56,21 +57,27 @@ static void body_check(const struct volume_superblock *superblock, uint64_t size
 {
 	const struct volume_geometry *geometry = &superblock->geometry;
 	FUZZ_REQUIRE(geometry->size == size && geometry->group_count >= 1);
-	FUZZ_REQUIRE(geometry->group_count <= VOLUME_GROUPS_MAX);
+	const bool is_block = geometry->profile == VOLUME_PROFILE_BLOCK;
+	const uint32_t entries = is_block ? 1 : geometry->group_count;
+	FUZZ_REQUIRE(entries <= VOLUME_GROUPS_MAX);
 	FUZZ_REQUIRE(geometry->group_end < size);
 	FUZZ_REQUIRE(superblock->epoch != 0 && superblock->session != 0);
-	FUZZ_REQUIRE(superblock->log_offset < VOLUME_RING_BLOCKS);
+	FUZZ_REQUIRE(superblock->log_offset < geometry->ring_blocks);
 	FUZZ_REQUIRE(superblock->next_session > superblock->session);
 	FUZZ_REQUIRE(volume_is_allocatable(geometry, superblock->table.physical));
 	FUZZ_REQUIRE(superblock->tree.physical < size);
 	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
 		const uint64_t at = superblock->groups[i].physical;
-		FUZZ_REQUIRE(at < size && (at != 0) == (i < geometry->group_count));
+		FUZZ_REQUIRE(at < size && (at == 0 || i < entries));
+		FUZZ_REQUIRE(is_block || at != 0 || i >= entries);
 		FUZZ_REQUIRE(!volume_is_allocatable(geometry, at));
 	}
+	FUZZ_REQUIRE(!is_block || (superblock->cursor >= geometry->group_first &&
+				   superblock->cursor < geometry->group_end));
+	FUZZ_REQUIRE(superblock->free_count <= volume_allocatable_count(geometry));
 }
 
-static void body_run(struct fuzz_input *input, bool repair)
+static void body_run(struct fuzz_input *input, bool repair, uint32_t profile)
 {
 	uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES];
 	uint8_t again[VOLUME_SUPERBLOCK_BODY_BYTES];
@@ -78,14 +85,12 @@ static void body_run(struct fuzz_input *input, bool repair)
 	struct volume_superblock expected = {0};
 	const uint64_t size = fuzz_u32(input);
 	(void)fuzz_fill(input, body, sizeof(body));
-	if (repair &&
-	    volume_geometry_make(VOLUME_PROFILE_STATE, size, &expected.geometry) == STATUS_OK) {
+	if (repair && volume_geometry_make(profile, size, &expected.geometry) == STATUS_OK) {
 		volume_superblock_body_encode(again, &expected);
 		memcpy(body + GEOMETRY_AT, again + GEOMETRY_AT, GEOMETRY_BYTES);
 	}
 	fuzz_stain(&superblock, sizeof(superblock));
-	const enum status status =
-		volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, size, &superblock);
+	const enum status status = volume_superblock_body_decode(body, profile, size, &superblock);
 	if (status == STATUS_OK) {
 		body_check(&superblock, size);
 		volume_superblock_body_encode(again, &superblock);
@@ -101,7 +106,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_input input = fuzz_input_of(data, size);
 	const uint8_t mode = fuzz_u8(&input);
 	if ((mode & MODE_BODY) != 0) {
-		body_run(&input, (mode & MODE_REPAIR) != 0);
+		body_run(&input, (mode & MODE_REPAIR) != 0,
+			 (mode & MODE_BLOCK) != 0 ? VOLUME_PROFILE_BLOCK : VOLUME_PROFILE_STATE);
 	} else {
 		header_run(&input, (mode & MODE_REPAIR) != 0);
 	}
