@@ -18,6 +18,7 @@ static uint64_t load(const struct shared_region *region, size_t offset_bytes,
 {
 	range_check(region, offset_bytes, width_bytes);
 	CHECK((offset_bytes & (width_bytes - 1)) == 0);
+	region->owner->counters.loads++;
 	return shared_access_load(region->bytes, offset_bytes, width_bytes);
 }
 
@@ -26,6 +27,7 @@ static void store(const struct shared_region *region, size_t offset_bytes, unsig
 {
 	range_check(region, offset_bytes, width_bytes);
 	CHECK((offset_bytes & (width_bytes - 1)) == 0);
+	region->owner->counters.stores++;
 	shared_access_store(region->bytes, offset_bytes, width_bytes, value);
 }
 

@@ -42,6 +42,8 @@ struct sharedmem_counters {
 	uint64_t transitions;  /* Calls of share() and unshare(), failed ones included. */
 	uint64_t bytes_copied_in;
 	uint64_t bytes_copied_out;
+	uint64_t loads; /* Of single values: what a ring costs. */
+	uint64_t stores;
 };
 
 /* Caller's storage; fields are private. */

@@ -93,24 +93,29 @@ enum status virtio_device_open(struct virtio_device *device, struct virtio_trans
 	return status;
 }
 
-enum status virtio_device_queue_open(struct virtio_device *device, uint16_t queue_index,
-				     uint16_t size_wanted, struct virtq *queue)
+enum status virtio_device_queue_open(struct virtio_device *device, const struct virtq_config *wish,
+				     struct virtq *queue)
 {
 	CHECK(device->state == VIRTIO_DEVICE_NEGOTIATED);
 	const struct virtio_transport *transport = device->transport;
+	struct virtq_config config = *wish;
 	*queue = (struct virtq){0};
-	const uint16_t size = virtq_size_choose(
-		transport->ops->queue_size_max(transport->context, queue_index), size_wanted);
-	if (size == 0) {
+	config.features = device->features;
+	config.size = virtq_size_choose(
+		transport->ops->queue_size_max(transport->context, config.queue_index), wish->size);
+	if (config.size == 0) {
 		return STATUS_BAD_HOST;
+	}
+	if (config.table_count > config.size) {
+		config.table_count = config.size;
 	}
 	struct shared_region ring;
 	const enum status status =
-		sharedmem_region_acquire(device->memory, virtq_ring_pages(size), &ring);
+		sharedmem_region_acquire(device->memory, virtq_ring_pages(&config), &ring);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	virtq_init(queue, transport, queue_index, size, &ring);
+	virtq_init(queue, transport, &config, &ring);
 	struct virtio_queue_place place;
 	virtq_place(queue, &place);
 	/* On failure the device may know the address already: the ring stays ours until it is
@@ -136,12 +141,26 @@ enum status virtio_device_check(const struct virtio_device *device)
 	return STATUS_OK;
 }
 
+enum status virtio_device_look_after(const struct virtio_device *device, struct deadline *next,
+				     struct virtq *queues, size_t queue_count)
+{
+	if (!clock_deadline_passed(device->clock, *next)) {
+		return STATUS_OK;
+	}
+	*next = clock_deadline_after(device->clock, VIRTIO_REKICK_US);
+	const enum status status = virtio_device_check(device);
+	for (size_t i = 0; i < queue_count && status == STATUS_OK; i++) {
+		virtq_kick_always(&queues[i]);
+	}
+	return status;
+}
+
 enum status virtio_device_used_wait(struct virtio_device *device, struct virtq *queue,
 				    struct deadline deadline, struct virtq_token *token,
 				    uint32_t *written_bytes)
 {
 	const struct clock *clock = device->clock;
-	struct deadline rekick = clock_deadline_after(clock, VIRTIO_REKICK_US);
+	struct deadline next_look = clock_deadline_after(clock, VIRTIO_REKICK_US);
 	for (;;) {
 		enum status status = virtq_used_poll(queue, token, written_bytes);
 		if (status != STATUS_AGAIN) {
@@ -150,13 +169,9 @@ enum status virtio_device_used_wait(struct virtio_device *device, struct virtq *
 		if (clock_deadline_passed(clock, deadline)) {
 			return STATUS_TIMEOUT;
 		}
-		if (clock_deadline_passed(clock, rekick)) {
-			status = virtio_device_check(device);
-			if (status != STATUS_OK) {
-				return status;
-			}
-			virtq_kick_always(queue);
-			rekick = clock_deadline_after(clock, VIRTIO_REKICK_US);
+		status = virtio_device_look_after(device, &next_look, queue, 1);
+		if (status != STATUS_OK) {
+			return status;
 		}
 		clock->relax(clock->context);
 	}

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -34,7 +35,8 @@ enum virtio_device_state {
 };
 
 /* What a driver wants of a device. Anything outside `allowed` is declined; VERSION_1 (and
- * ACCESS_PLATFORM where offered) is always accepted, and VERSION_1 always required. */
+ * ACCESS_PLATFORM where offered) is always accepted, and VERSION_1 always required. Drivers that
+ * use queues allow VIRTQ_FEATURES: the queues follow what was negotiated. */
 struct virtio_device_wish {
 	uint32_t device_id;
 	uint64_t allowed_features;
@@ -59,12 +61,13 @@ enum status virtio_device_open(struct virtio_device *device, struct virtio_trans
 			       struct sharedmem *memory, const struct clock *clock,
 			       const struct virtio_device_wish *wish);
 
-/* Set up queue `queue_index` with at most `size_wanted` descriptors, before start.
+/* Set up a queue before start: `wish` has all but the features, and its size is the most that the
+ * slots are for. The device may allow less: see queue->size.
  * STATUS_BAD_HOST: the device has no such queue or does not enable it. STATUS_NO_MEMORY.
  * On failure too the queue goes to virtio_device_queue_close(), after stop. */
 MUST_CHECK
-enum status virtio_device_queue_open(struct virtio_device *device, uint16_t queue_index,
-				     uint16_t size_wanted, struct virtq *queue);
+enum status virtio_device_queue_open(struct virtio_device *device, const struct virtq_config *wish,
+				     struct virtq *queue);
 
 /* DRIVER_OK: the device may now use its queues. */
 MUST_CHECK
@@ -74,8 +77,14 @@ enum status virtio_device_start(struct virtio_device *device);
 MUST_CHECK
 enum status virtio_device_check(const struct virtio_device *device);
 
+/* For a loop that waits for completions: every VIRTIO_REKICK_US look whether the device is alive,
+ * and knock at `queues`. *next is when it is due, and moves on. STATUS_BAD_HOST: as check. */
+MUST_CHECK
+enum status virtio_device_look_after(const struct virtio_device *device, struct deadline *next,
+				     struct virtq *queues, size_t queue_count);
+
 /* Wait for one completion. STATUS_TIMEOUT at the deadline, STATUS_BAD_HOST for a poisoned queue or
- * a device that is no longer alive. Re-kicks and checks every VIRTIO_REKICK_US. */
+ * a device that is no longer alive. */
 MUST_CHECK
 enum status virtio_device_used_wait(struct virtio_device *device, struct virtq *queue,
 				    struct deadline deadline, struct virtq_token *token,

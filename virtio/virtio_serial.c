@@ -58,31 +58,41 @@ enum status serial_fail(struct virtio_serial *serial, enum status cause)
 	return cause;
 }
 
+static enum status queue_open(struct virtio_serial *serial, uint16_t queue_index,
+			      struct virtq_slot *slots, uint16_t size, struct virtq *queue)
+{
+	/* All chains have one segment: indirect tables would save nothing. */
+	const struct virtq_config config = {
+		.queue_index = queue_index,
+		.size = size,
+		.slots = slots,
+	};
+	return virtio_device_queue_open(&serial->device, &config, queue);
+}
+
 static enum status port_queues_open(struct virtio_serial *serial, uint32_t number)
 {
 	struct virtio_serial_port *port = &serial->ports[number];
-	const uint16_t queue = port_queue(number);
-	const enum status status = virtio_device_queue_open(
-		&serial->device, queue, VIRTIO_SERIAL_DATA_QUEUE_SIZE, &port->receive);
+	const uint16_t index = port_queue(number);
+	const enum status status = queue_open(serial, index, port->receive_slots,
+					      VIRTIO_SERIAL_DATA_QUEUE_SIZE, &port->receive);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	return virtio_device_queue_open(&serial->device, (uint16_t)(queue + 1),
-					VIRTIO_SERIAL_DATA_QUEUE_SIZE, &port->transmit);
+	return queue_open(serial, (uint16_t)(index + 1), port->transmit_slots,
+			  VIRTIO_SERIAL_DATA_QUEUE_SIZE, &port->transmit);
 }
 
 static enum status queues_open(struct virtio_serial *serial)
 {
-	struct virtio_device *device = &serial->device;
-	enum status status = virtio_device_queue_open(device, QUEUE_CONTROL_RECEIVE,
-						      VIRTIO_SERIAL_CONTROL_QUEUE_SIZE,
-						      &serial->control_receive);
+	enum status status =
+		queue_open(serial, QUEUE_CONTROL_RECEIVE, serial->control_receive_slots,
+			   VIRTIO_SERIAL_CONTROL_QUEUE_SIZE, &serial->control_receive);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	status = virtio_device_queue_open(device, QUEUE_CONTROL_TRANSMIT,
-					  VIRTIO_SERIAL_CONTROL_QUEUE_SIZE,
-					  &serial->control_transmit);
+	status = queue_open(serial, QUEUE_CONTROL_TRANSMIT, serial->control_transmit_slots,
+			    VIRTIO_SERIAL_CONTROL_QUEUE_SIZE, &serial->control_transmit);
 	for (uint32_t i = 0; i < serial->port_count && status == STATUS_OK; i++) {
 		status = port_queues_open(serial, i);
 	}
@@ -138,7 +148,7 @@ enum status virtio_serial_open(struct virtio_serial *serial,
 {
 	const struct virtio_device_wish wish = {
 		.device_id = VIRTIO_ID_CONSOLE,
-		.allowed_features = VIRTIO_CONSOLE_F_MULTIPORT,
+		.allowed_features = VIRTIO_CONSOLE_F_MULTIPORT | VIRTQ_FEATURES,
 		.required_features = VIRTIO_CONSOLE_F_MULTIPORT,
 	};
 	memset(serial, 0, sizeof(*serial));
@@ -170,7 +180,7 @@ enum status serial_events_poll(struct virtio_serial *serial)
 	for (uint32_t i = 0; i < serial->port_count; i++) {
 		struct virtio_serial_port *port = &serial->ports[i];
 		port->closed_now = false;
-		port->arrived = port->opened && virtq_used_pending(&port->receive) != 0;
+		port->arrived = port->opened && virtq_used_pending(&port->receive);
 	}
 	bool drained = false;
 	enum status status = serial_control_poll(serial, &drained);
@@ -344,13 +354,13 @@ bool virtio_serial_pending(const struct virtio_serial *serial)
 	if (!serial->open) {
 		return false;
 	}
-	if (virtq_used_pending(&serial->control_receive) != 0) {
+	if (virtq_used_pending(&serial->control_receive)) {
 		return true;
 	}
 	for (uint32_t i = 0; i < serial->port_count; i++) {
 		const struct virtio_serial_port *port = &serial->ports[i];
 		if (port->opened && (port->buffer.state == VIRTIO_SERIAL_FILLED ||
-				     virtq_used_pending(&port->receive) != 0)) {
+				     virtq_used_pending(&port->receive))) {
 			return true;
 		}
 	}

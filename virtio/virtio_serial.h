@@ -81,6 +81,8 @@ struct virtio_serial_port {
 	char name[VIRTIO_SERIAL_NAME_BYTES_MAX + 1];
 	struct virtq receive;
 	struct virtq transmit;
+	struct virtq_slot receive_slots[VIRTIO_SERIAL_DATA_QUEUE_SIZE];
+	struct virtq_slot transmit_slots[VIRTIO_SERIAL_DATA_QUEUE_SIZE];
 	struct shared_region receive_page;
 	struct shared_region transmit_pages;
 	/* Which page a chain in flight carries, by its head. */
@@ -95,6 +97,8 @@ struct virtio_serial {
 	struct virtio_device device;
 	struct virtq control_receive;
 	struct virtq control_transmit;
+	struct virtq_slot control_receive_slots[VIRTIO_SERIAL_CONTROL_QUEUE_SIZE];
+	struct virtq_slot control_transmit_slots[VIRTIO_SERIAL_CONTROL_QUEUE_SIZE];
 	struct shared_region control_receive_page;
 	struct shared_region control_transmit_page;
 	uint8_t control_receive_slot_of[VIRTIO_SERIAL_CONTROL_QUEUE_SIZE];

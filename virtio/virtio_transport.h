@@ -25,8 +25,12 @@
 #define VIRTIO_STATUS_FAILED      128u
 
 /* Feature bits of every device type, section 6. */
+#define VIRTIO_F_INDIRECT_DESC   ((uint64_t)1 << 28)
+#define VIRTIO_F_EVENT_IDX       ((uint64_t)1 << 29)
 #define VIRTIO_F_VERSION_1       ((uint64_t)1 << 32)
 #define VIRTIO_F_ACCESS_PLATFORM ((uint64_t)1 << 33)
+#define VIRTIO_F_RING_PACKED     ((uint64_t)1 << 34)
+#define VIRTIO_F_IN_ORDER        ((uint64_t)1 << 35)
 
 /* Bits of VIRTIO_INTERRUPT. */
 #define VIRTIO_INTERRUPT_QUEUE  1u
@@ -45,13 +49,13 @@ enum virtio_register {
 	VIRTIO_INTERRUPT,         /* Read: what is pending. Write: acknowledge these bits. */
 };
 
-/* Where one split queue lies. */
+/* Where one queue lies. */
 struct virtio_queue_place {
 	uint16_t queue_index;
 	uint16_t size; /* Descriptors; a power of two. */
 	struct shared_addr descriptors;
-	struct shared_addr available;
-	struct shared_addr used;
+	struct shared_addr available; /* Packed: the driver's event suppression structure. */
+	struct shared_addr used;      /* Packed: the device's. */
 };
 
 struct virtio_transport_ops {

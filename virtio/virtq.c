@@ -1,49 +1,20 @@
 // SPDX-License-Identifier: MIT
-/* The driver's side of a split virtqueue, virtio 1.2, section 2.7.
+/* The books of a virtqueue: which ids are in flight, how much each chain lets the device write, and
+ * what of the device's reports is believed.
  *
- * Layout of the ring's pages: descriptor table, available ring, used ring, one after the other.
+ * The device can rewrite the ring at any time. What we wrote is therefore never read again, and of
+ * what the device writes, each value is loaded once (virtq_split.c, virtq_packed.c) and compared
+ * with these books before it is used.
  *
- *   descriptor  u64 address, u32 length, u16 flags, u16 next         (16 bytes each)
- *   available   u16 flags, u16 index, u16 head[size], u16 used_event
- *   used        u16 flags, u16 index, {u32 id, u32 length}[size], u16 avail_event
- *
- * The device can rewrite all of it at any time. What we wrote is therefore never read again, chains
- * are followed only in `chain_next`, and of what the device writes, each value is loaded once and
- * compared with the private books before it is used. */
+ * With IN_ORDER a device may report only the last chain of a batch (section 2.7.10): those before
+ * it, by our own record of the order, are done too. */
 #include "virtio/virtq.h"
 
 #include "base/check.h"
+#include "virtio/virtq_internal.h"
 
-#define DESC_BYTES       ((size_t)16)
-#define AVAIL_BYTES(n)   (6u + 2u * (size_t)(n))
-#define USED_BYTES(n)    (6u + 8u * (size_t)(n))
-#define USED_ALIGN       ((size_t)4)
-#define RING_FLAGS       0u /* In the available and the used ring alike. */
-#define RING_INDEX       2u
-#define RING_ENTRIES     4u
-#define USED_ENTRY_BYTES ((size_t)8)
-
-/* Flags, in the specification's spelling. */
-#define VIRTQ_DESC_F_NEXT          1u
-#define VIRTQ_DESC_F_WRITE         2u
-#define VIRTQ_AVAIL_F_NO_INTERRUPT 1u
-#define VIRTQ_USED_F_NO_NOTIFY     1u
-
-static size_t available_offset(uint16_t size)
-{
-	return DESC_BYTES * size;
-}
-
-static size_t used_offset(uint16_t size)
-{
-	const size_t end = available_offset(size) + AVAIL_BYTES(size);
-	return (end + USED_ALIGN - 1) / USED_ALIGN * USED_ALIGN;
-}
-
-static size_t ring_bytes(uint16_t size)
-{
-	return used_offset(size) + USED_BYTES(size);
-}
+/* ---- Lay out and set up ------------------------------------------------------------------------
+ */
 
 uint16_t virtq_size_choose(uint32_t device_size_max, uint16_t wanted)
 {
@@ -64,43 +35,117 @@ uint16_t virtq_size_choose(uint32_t device_size_max, uint16_t wanted)
 	return (uint16_t)size;
 }
 
-size_t virtq_ring_pages(uint16_t size)
+static bool is_packed(const struct virtq_config *config)
 {
-	return (ring_bytes(size) + PAGE_BYTES - 1) / PAGE_BYTES;
+	return (config->features & VIRTIO_F_RING_PACKED) != 0;
 }
 
-void virtq_init(struct virtq *queue, const struct virtio_transport *transport, uint16_t queue_index,
-		uint16_t size, struct shared_region *ring)
+static bool has_tables(const struct virtq_config *config)
 {
+	return (config->features & VIRTIO_F_INDIRECT_DESC) != 0;
+}
+
+static void parts_find(const struct virtq_config *config, struct virtq_parts *parts)
+{
+	if (is_packed(config)) {
+		virtq_packed_parts(config->size, parts);
+	} else {
+		virtq_split_parts(config->size, parts);
+	}
+}
+
+/* Tables are aligned as descriptors are. */
+static size_t tables_offset(const struct virtq_config *config)
+{
+	struct virtq_parts parts;
+	parts_find(config, &parts);
+	const size_t end = parts.device_offset + parts.device_bytes;
+	return (end + VIRTQ_DESC_BYTES - 1) / VIRTQ_DESC_BYTES * VIRTQ_DESC_BYTES;
+}
+
+static size_t ring_bytes(const struct virtq_config *config)
+{
+	const size_t tables =
+		has_tables(config) ? (size_t)config->table_count * config->table_segments : 0;
+	return tables_offset(config) + VIRTQ_DESC_BYTES * tables;
+}
+
+size_t virtq_ring_pages(const struct virtq_config *config)
+{
+	return (ring_bytes(config) + PAGE_BYTES - 1) / PAGE_BYTES;
+}
+
+void virtq_init(struct virtq *queue, const struct virtio_transport *transport,
+		const struct virtq_config *config, struct shared_region *ring)
+{
+	const uint16_t size = config->size;
 	CHECK(size > 0 && size <= VIRTQ_SIZE_MAX && (size & (size - 1)) == 0);
-	CHECK(ring->size_bytes >= ring_bytes(size));
+	CHECK(config->table_count <= size && ring->size_bytes >= ring_bytes(config));
+	struct virtq_parts parts;
+	parts_find(config, &parts);
 	*queue = (struct virtq){
 		.transport = transport,
 		.ring = *ring,
-		.available_offset = available_offset(size),
-		.used_offset = used_offset(size),
-		.queue_index = queue_index,
+		.slots = config->slots,
+		.driver_offset = parts.driver_offset,
+		.device_offset = parts.device_offset,
+		.tables_offset = tables_offset(config),
+		.queue_index = config->queue_index,
 		.size = size,
+		.table_count = has_tables(config) ? config->table_count : 0,
+		.table_segments = config->table_segments,
+		.is_packed = is_packed(config),
+		.has_events = (config->features & VIRTIO_F_EVENT_IDX) != 0,
+		.is_in_order = (config->features & VIRTIO_F_IN_ORDER) != 0,
 		.free_count = size,
+		.free_ids = size,
+		.available_wrap = true, /* Both counters start at 1: section 2.8.1. */
+		.used_wrap = true,
 	};
 	*ring = (struct shared_region){0};
+	queue->free_tables = queue->table_count;
 	for (uint16_t i = 0; i < size; i++) {
-		queue->free_stack[i] = (uint16_t)(size - 1 - i); /* Descriptor 0 comes first. */
+		queue->slots[i] = (struct virtq_slot){.free_id = i, .free_table = i};
 	}
 	virtq_interrupts_want(queue, false);
 }
 
 void virtq_place(const struct virtq *queue, struct virtio_queue_place *place)
 {
-	const uint16_t size = queue->size;
+	const struct virtq_config config = {
+		.features = queue->is_packed ? VIRTIO_F_RING_PACKED : 0,
+		.size = queue->size,
+	};
+	struct virtq_parts parts;
+	parts_find(&config, &parts);
 	*place = (struct virtio_queue_place){
 		.queue_index = queue->queue_index,
-		.size = size,
-		.descriptors = shared_region_addr(&queue->ring, 0, DESC_BYTES * size),
-		.available = shared_region_addr(&queue->ring, queue->available_offset,
-						AVAIL_BYTES(size)),
-		.used = shared_region_addr(&queue->ring, queue->used_offset, USED_BYTES(size)),
+		.size = queue->size,
+		.descriptors = shared_region_addr(&queue->ring, 0, VIRTQ_DESC_BYTES * queue->size),
+		.available =
+			shared_region_addr(&queue->ring, parts.driver_offset, parts.driver_bytes),
+		.used = shared_region_addr(&queue->ring, parts.device_offset, parts.device_bytes),
 	};
+}
+
+/* ---- Submit ------------------------------------------------------------------------------------
+ */
+
+uint16_t virtq_id_take(struct virtq *queue)
+{
+	CHECK(queue->free_ids > 0);
+	const uint16_t id = queue->slots[queue->free_first].free_id;
+	queue->free_first = (uint16_t)((queue->free_first + 1u) & (queue->size - 1u));
+	queue->free_ids--;
+	return id;
+}
+
+void virtq_id_give(struct virtq *queue, uint16_t id)
+{
+	CHECK(queue->free_ids < queue->size);
+	const uint32_t end = (uint32_t)queue->free_first + queue->free_ids;
+	queue->slots[end & (queue->size - 1u)].free_id = id;
+	queue->free_ids++;
 }
 
 /* What the specification demands of a chain; section 2.7.4.2 for the order. */
@@ -127,32 +172,44 @@ static enum status chain_validate(const struct virtq *queue, const struct virtq_
 	return STATUS_OK;
 }
 
-/* Two 64-bit stores: address; then length, flags and next. Never read back. */
-static void descriptor_write(const struct virtq *queue, uint16_t index,
-			     const struct virtq_segment *segment, bool has_next, uint16_t next)
+static uint16_t entries_publish(struct virtq *queue, const struct virtq_entries *entries)
 {
-	const uint64_t flags = (segment->device_writes ? VIRTQ_DESC_F_WRITE : 0u) |
-			       (has_next ? VIRTQ_DESC_F_NEXT : 0u);
-	const size_t at = DESC_BYTES * index;
-	shared_store_u64(&queue->ring, at, segment->at.raw);
-	shared_store_u64(&queue->ring, at + 8,
-			 segment->len_bytes | flags << 32 | (uint64_t)next << 48);
+	return queue->is_packed ? virtq_packed_publish(queue, entries)
+				: virtq_split_publish(queue, entries);
 }
 
-/* Take descriptors off the free stack and link them, in private and in the table. */
-static uint16_t chain_build(struct virtq *queue, const struct virtq_segment *segments,
-			    uint16_t segment_count)
+/* The chain goes into a table of its own, and the ring gets the table. No other chain in flight
+ * has the same one, so a device that is late reads nothing that belongs to another. */
+static uint16_t table_publish(struct virtq *queue, const struct virtq_entries *chain,
+			      uint16_t *table)
 {
-	const uint16_t head = queue->free_stack[queue->free_count - 1];
-	for (uint16_t i = 0; i < segment_count; i++) {
-		const uint16_t index = queue->free_stack[queue->free_count - 1];
-		const bool has_next = i + 1 < segment_count;
-		queue->free_count--;
-		const uint16_t next = has_next ? queue->free_stack[queue->free_count - 1] : 0;
-		queue->chain_next[index] = next;
-		descriptor_write(queue, index, &segments[i], has_next, next);
+	queue->free_tables--;
+	*table = queue->slots[queue->free_tables].free_table;
+	const size_t at = queue->tables_offset + VIRTQ_DESC_BYTES * *table * queue->table_segments;
+	const size_t size_bytes = VIRTQ_DESC_BYTES * chain->count;
+	if (queue->is_packed) {
+		virtq_packed_table_write(queue, at, chain);
+	} else {
+		virtq_split_table_write(queue, at, chain);
 	}
-	return head;
+	const struct virtq_segment whole = {
+		.at = shared_region_addr(&queue->ring, at, size_bytes),
+		.len_bytes = (uint32_t)size_bytes,
+	};
+	const struct virtq_entries entries = {.segments = &whole, .count = 1, .is_table = true};
+	return entries_publish(queue, &entries);
+}
+
+static bool goes_into_table(const struct virtq *queue, uint16_t segment_count)
+{
+	return segment_count > 1 && segment_count <= queue->table_segments &&
+	       queue->free_tables > 0;
+}
+
+bool virtq_has_room(const struct virtq *queue, uint16_t segment_count)
+{
+	return goes_into_table(queue, segment_count) ? queue->free_count > 0
+						     : queue->free_count >= segment_count;
 }
 
 enum status virtq_chain_submit(struct virtq *queue, const struct virtq_segment *segments,
@@ -166,70 +223,139 @@ enum status virtq_chain_submit(struct virtq *queue, const struct virtq_segment *
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (queue->free_count < segment_count) {
+	if (!virtq_has_room(queue, segment_count)) {
 		return STATUS_NO_MEMORY;
 	}
-	const uint16_t head = chain_build(queue, segments, segment_count);
-	queue->chain_count[head] = segment_count;
-	queue->chain_writable_bytes[head] = writable_bytes;
-	queue->chain_serial[head] = queue->next_serial++;
+	const bool in_table = goes_into_table(queue, segment_count);
+	const struct virtq_entries chain = {.segments = segments, .count = segment_count};
+	uint16_t table = VIRTQ_NO_TABLE;
+	const uint16_t id =
+		in_table ? table_publish(queue, &chain, &table) : entries_publish(queue, &chain);
+	struct virtq_slot *slot = &queue->slots[id];
+	slot->ring_entries = in_table ? (uint16_t)1 : segment_count;
+	slot->table = table;
+	slot->turn = queue->next_turn;
+	slot->serial = queue->next_serial;
+	slot->writable_bytes = writable_bytes;
+	queue->slots[queue->next_turn & (queue->size - 1u)].id_of_turn = id;
+	queue->next_turn++;
+	queue->next_serial++;
+	queue->free_count = (uint16_t)(queue->free_count - slot->ring_entries);
 	queue->chains_in_flight++;
-	*token = (struct virtq_token){.head = head, .serial = queue->chain_serial[head]};
-
-	/* The index is stored last, and with release ordering: the device must not see it before
-	 * the entry and the descriptors (section 2.7.13). */
-	const size_t slot = queue->available_index & (queue->size - 1u);
-	shared_store_u16(&queue->ring, queue->available_offset + RING_ENTRIES + 2 * slot, head);
-	queue->available_index++;
-	shared_store_u16(&queue->ring, queue->available_offset + RING_INDEX,
-			 queue->available_index);
+	queue->counters.chains++;
+	*token = (struct virtq_token){.head = id, .serial = slot->serial};
 	return STATUS_OK;
 }
 
-void virtq_kick(struct virtq *queue)
+bool virtq_event_is_due(uint16_t event, uint16_t now, uint32_t count)
 {
-	/* Our index must be visible before we look whether the device wants to be told: it sets the
-	 * flag and then looks at the index (section 2.7.13.4). */
-	shared_fence();
-	const uint16_t flags = shared_load_u16(&queue->ring, queue->used_offset + RING_FLAGS);
-	if ((flags & VIRTQ_USED_F_NO_NOTIFY) == 0) {
-		queue->transport->ops->notify(queue->transport->context, queue->queue_index);
-	}
+	const uint16_t behind = (uint16_t)(now - event - 1);
+	return behind < count;
 }
 
 void virtq_kick_always(struct virtq *queue)
 {
 	shared_fence();
+	queue->unannounced = 0;
+	queue->counters.notifications++;
 	queue->transport->ops->notify(queue->transport->context, queue->queue_index);
 }
 
-static enum status poison(struct virtq *queue, enum virtq_lie lie)
+void virtq_kick(struct virtq *queue)
+{
+	if (queue->unannounced == 0) {
+		return;
+	}
+	/* What we published must be visible before we look whether the device wants to be told: it
+	 * says that it does, and then looks for work (section 2.7.13.4). */
+	shared_fence();
+	if (queue->is_packed ? virtq_packed_notify_wanted(queue)
+			     : virtq_split_notify_wanted(queue)) {
+		virtq_kick_always(queue);
+	} else {
+		queue->unannounced = 0;
+		queue->counters.suppressed++;
+	}
+}
+
+/* ---- Complete ----------------------------------------------------------------------------------
+ */
+
+enum status virtq_poison(struct virtq *queue, enum virtq_lie lie)
 {
 	queue->lie = lie;
 	return STATUS_BAD_HOST;
 }
 
-/* How many completions the device claims, from one load of its index. The difference is modular, so
- * an index that went backwards is a huge claim. */
-static uint16_t completions_claimed(const struct virtq *queue)
+static uint16_t oldest_turn(const struct virtq *queue)
 {
-	const uint16_t index = shared_load_u16(&queue->ring, queue->used_offset + RING_INDEX);
-	return (uint16_t)(index - queue->used_index);
+	return (uint16_t)(queue->next_turn - queue->chains_in_flight);
 }
 
-/* Give the chain's descriptors back. Follows private links only. */
-static void chain_free(struct virtq *queue, uint16_t head)
+static uint16_t oldest_id(const struct virtq *queue)
 {
-	const uint16_t count = queue->chain_count[head];
-	uint16_t index = head;
-	for (uint16_t i = 0; i < count; i++) {
-		CHECK(queue->free_count < queue->size);
-		queue->free_stack[queue->free_count] = index;
-		queue->free_count++;
-		index = queue->chain_next[index];
+	return queue->slots[oldest_turn(queue) & (queue->size - 1u)].id_of_turn;
+}
+
+/* In order, `last` is the last chain of a batch. The split layout's index announced a number of
+ * completions; the packed one has none. */
+static enum status batch_begin(struct virtq *queue, uint16_t last, uint32_t length)
+{
+	const uint16_t before = (uint16_t)(queue->slots[last].turn - oldest_turn(queue));
+	if (!queue->is_packed && before >= (uint16_t)(queue->used_seen - queue->used_index)) {
+		return virtq_poison(queue, VIRTQ_LIE_USED_INDEX);
 	}
-	queue->chain_count[head] = 0;
+	queue->batch_left = (uint16_t)(before + 1u);
+	queue->batch_length = length;
+	return STATUS_OK;
+}
+
+/* Load the next report and judge it. */
+static enum status completion_load(struct virtq *queue, uint16_t *id)
+{
+	uint32_t claimed_id = 0;
+	uint32_t length = 0;
+	const enum status status = queue->is_packed
+					   ? virtq_packed_used_load(queue, &claimed_id, &length)
+					   : virtq_split_used_load(queue, &claimed_id, &length);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (claimed_id >= queue->size) {
+		return virtq_poison(queue, VIRTQ_LIE_ID_RANGE);
+	}
+	const struct virtq_slot *slot = &queue->slots[claimed_id];
+	if (slot->ring_entries == 0) {
+		return virtq_poison(queue, VIRTQ_LIE_NOT_IN_FLIGHT);
+	}
+	if (length > slot->writable_bytes) {
+		return virtq_poison(queue, VIRTQ_LIE_LENGTH);
+	}
+	*id = (uint16_t)claimed_id;
+	if (queue->is_in_order) {
+		return batch_begin(queue, *id, length);
+	}
+	queue->batch_left = 1;
+	queue->batch_length = length;
+	return STATUS_OK;
+}
+
+/* The chain's entries, its id and its table are ours again. */
+static void chain_retire(struct virtq *queue, uint16_t id)
+{
+	struct virtq_slot *slot = &queue->slots[id];
+	if (queue->is_packed) {
+		virtq_packed_used_advance(queue, id);
+	} else {
+		virtq_split_used_advance(queue, id);
+	}
+	if (slot->table != VIRTQ_NO_TABLE) {
+		queue->slots[queue->free_tables].free_table = slot->table;
+		queue->free_tables++;
+	}
+	queue->free_count = (uint16_t)(queue->free_count + slot->ring_entries);
 	queue->chains_in_flight--;
+	slot->ring_entries = 0;
 }
 
 enum status virtq_used_poll(struct virtq *queue, struct virtq_token *token, uint32_t *written_bytes)
@@ -237,45 +363,45 @@ enum status virtq_used_poll(struct virtq *queue, struct virtq_token *token, uint
 	if (virtq_is_poisoned(queue)) {
 		return STATUS_BAD_HOST;
 	}
-	const uint16_t claimed = completions_claimed(queue);
-	if (claimed == 0) {
-		return STATUS_AGAIN;
+	uint16_t id = 0;
+	if (queue->batch_left == 0) {
+		const enum status status = completion_load(queue, &id);
+		if (status != STATUS_OK) {
+			return status;
+		}
 	}
-	if (claimed > queue->chains_in_flight) {
-		return poison(queue, VIRTQ_LIE_USED_INDEX);
+	if (queue->is_in_order) {
+		id = oldest_id(queue);
 	}
-	const size_t slot = queue->used_index & (queue->size - 1u);
-	const size_t entry = queue->used_offset + RING_ENTRIES + USED_ENTRY_BYTES * slot;
-	/* The id has 32 bits: cut to 16, 0x10003 would pass for 3. */
-	const uint32_t id = shared_load_u32(&queue->ring, entry);
-	const uint32_t length = shared_load_u32(&queue->ring, entry + 4);
-	if (id >= queue->size) {
-		return poison(queue, VIRTQ_LIE_ID_RANGE);
-	}
-	if (queue->chain_count[id] == 0) {
-		return poison(queue, VIRTQ_LIE_NOT_IN_FLIGHT);
-	}
-	if (length > queue->chain_writable_bytes[id]) {
-		return poison(queue, VIRTQ_LIE_LENGTH);
-	}
-	*token = (struct virtq_token){.head = (uint16_t)id, .serial = queue->chain_serial[id]};
-	*written_bytes = length;
-	chain_free(queue, (uint16_t)id);
-	queue->used_index++;
+	queue->batch_left--;
+	/* Those of a batch that are not reported count as used completely. */
+	*written_bytes =
+		queue->batch_left == 0 ? queue->batch_length : queue->slots[id].writable_bytes;
+	*token = (struct virtq_token){.head = id, .serial = queue->slots[id].serial};
+	chain_retire(queue, id);
 	return STATUS_OK;
 }
 
-uint16_t virtq_used_pending(const struct virtq *queue)
+bool virtq_used_pending(const struct virtq *queue)
 {
-	return virtq_is_poisoned(queue) ? 0 : completions_claimed(queue);
+	if (virtq_is_poisoned(queue)) {
+		return false;
+	}
+	if (queue->batch_left > 0) {
+		return true;
+	}
+	return queue->is_packed ? virtq_packed_used_pending(queue)
+				: virtq_split_used_pending(queue);
 }
 
 void virtq_interrupts_want(struct virtq *queue, bool wanted)
 {
-	shared_store_u16(&queue->ring, queue->available_offset + RING_FLAGS,
-			 (uint16_t)(wanted ? 0u : VIRTQ_AVAIL_F_NO_INTERRUPT));
-	/* Against the caller's check for completions that slipped in before. */
-	shared_fence();
+	queue->interrupts_wanted = wanted;
+	if (queue->is_packed) {
+		virtq_packed_interrupts_tell(queue);
+	} else {
+		virtq_split_interrupts_tell(queue);
+	}
 }
 
 bool virtq_is_poisoned(const struct virtq *queue)

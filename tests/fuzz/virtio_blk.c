@@ -11,6 +11,9 @@
 
 #define DISK_BLOCKS  48u
 #define TRANSFER_MAX 34u /* Blocks: more than one request. */
+#define DEPTH        8u
+#define DATA_PAGES   40u
+#define POOL_PAGES   (2u + DATA_PAGES + 4u)
 #define OPERATIONS   24u
 #define CONFIG_BYTES 7u
 
@@ -220,6 +223,8 @@ static enum status open(void)
 		.transport = &hostile.transport,
 		.memory = &hostile.memory,
 		.clock = &hostile.clock,
+		.depth = DEPTH,
+		.data_pages = DATA_PAGES,
 	};
 	hostile_call_begin();
 	const enum status status = virtio_blk_open(&world.blk, &environment);
@@ -227,10 +232,10 @@ static enum status open(void)
 	FUZZ_REQUIRE(status == STATUS_OK || hostile.lied || world.strange);
 	FUZZ_REQUIRE(status != STATUS_OK || hostile.features_confirmed);
 	/* Only what is on the list is ever accepted. */
-	FUZZ_REQUIRE(
-		status != STATUS_OK ||
-		(hostile.accepted & ~(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | F_SIZE_MAX |
-				      F_SEG_MAX | F_RO | F_BLK_SIZE | F_FLUSH | 1u << 10)) == 0);
+	FUZZ_REQUIRE(status != STATUS_OK ||
+		     (hostile.accepted &
+		      ~(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | F_SIZE_MAX | F_SEG_MAX |
+			F_RO | F_BLK_SIZE | F_FLUSH | 1u << 10 | 7u << 12)) == 0);
 	return status;
 }
 
@@ -298,7 +303,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_input program = input;
 	program.size = program_size < fuzz_left(&input) ? input.at + program_size : input.size;
 	input.at = program.size;
-	if (hostile_start(input, VIRTIO_BLK_SHARED_PAGES) == STATUS_OK && open() == STATUS_OK) {
+	if (hostile_start(input, POOL_PAGES) == STATUS_OK && open() == STATUS_OK) {
 		for (unsigned int i = 0; i < OPERATIONS && fuzz_left(&program) > 0; i++) {
 			operation_run(&program);
 		}

@@ -14,6 +14,7 @@ struct fake_platform platform;
 struct fake_blk fake;
 struct virtio_transport transport;
 struct virtio_blk blk;
+struct virtio_blk_environment blk_test_environment;
 uint8_t bytes[ALL_BLOCKS];
 uint8_t back[ALL_BLOCKS];
 
@@ -33,12 +34,7 @@ struct block_device_counters blk_test_counters(void)
 
 enum status blk_test_open(void)
 {
-	const struct virtio_blk_environment environment = {
-		.transport = &transport,
-		.memory = &platform.memory,
-		.clock = &fake.device.clock,
-	};
-	return virtio_blk_open(&blk, &environment);
+	return virtio_blk_open(&blk, &blk_test_environment);
 }
 
 /* Everything but the open: tests that tamper with the configuration come in here. */
@@ -49,6 +45,11 @@ int blk_test_setup_closed(void **state)
 	memset(&blk, 0, sizeof(blk));
 	fake_platform_init(&platform);
 	fake_blk_init(&fake, &platform, FAKE_BLK_F_FLUSH | FAKE_BLK_F_BLK_SIZE);
+	blk_test_environment = (struct virtio_blk_environment){
+		.transport = &transport,
+		.memory = &platform.memory,
+		.clock = &fake.device.clock,
+	};
 	for (size_t i = 0; i < ALL_BLOCKS; i++) {
 		bytes[i] = (uint8_t)(i * 7 + i / BLOCK_BYTES);
 	}

@@ -15,6 +15,9 @@ extern struct virtio_blk blk;
 extern uint8_t bytes[ALL_BLOCKS]; /* A pattern. */
 extern uint8_t back[ALL_BLOCKS];
 
+/* What blk_test_open() opens with; the setup fills it in. */
+extern struct virtio_blk_environment blk_test_environment;
+
 /* Everything but the open: for tests that tamper with the configuration. */
 int blk_test_setup_closed(void **state);
 int blk_test_setup(void **state);

@@ -6,10 +6,12 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define T_IN     0u
-#define T_OUT    1u
-#define T_FLUSH  4u
-#define T_GET_ID 8u
+#define T_IN           0u
+#define T_OUT          1u
+#define T_FLUSH        4u
+#define T_GET_ID       8u
+#define T_DISCARD      11u
+#define T_WRITE_ZEROES 13u
 
 static void request_note(struct fake_blk *blk, const struct fake_chain *chain,
 			 const uint8_t header[16])
@@ -18,11 +20,32 @@ static void request_note(struct fake_blk *blk, const struct fake_chain *chain,
 	memcpy(&blk->sector, header + 8, 8);
 	blk->request_count++;
 	blk->segment_count = chain->segment_count;
+	blk->queue_index = chain->queue_index;
 	blk->largest_segment = 0;
 	for (uint16_t i = 0; i < chain->segment_count; i++) {
 		if (chain->segments[i].len_bytes > blk->largest_segment) {
 			blk->largest_segment = chain->segments[i].len_bytes;
 		}
+	}
+}
+
+/* Section 5.2.6: one range of 16 bytes behind the header, no flags. */
+static void range_serve(struct fake_blk *blk, const struct fake_chain *chain)
+{
+	uint8_t flat[32];
+	uint32_t flags;
+	assert_int_equal(chain->segment_count, 3);
+	assert_int_equal(chain->segments[1].len_bytes, 16);
+	assert_int_equal(fake_chain_gather(chain, flat, sizeof(flat)), sizeof(flat));
+	assert_int_equal(blk->sector, 0);
+	memcpy(&blk->range_sector, flat + 16, 8);
+	memcpy(&blk->range_sectors, flat + 24, 4);
+	memcpy(&flags, flat + 28, 4);
+	assert_int_equal(flags, 0);
+	assert_true((blk->range_sector + blk->range_sectors) * SECTOR_BYTES <= sizeof(blk->disk));
+	if (blk->type == T_WRITE_ZEROES) {
+		memset(blk->disk + blk->range_sector * SECTOR_BYTES, 0,
+		       blk->range_sectors * SECTOR_BYTES);
 	}
 }
 
@@ -50,6 +73,8 @@ static size_t request_data(struct fake_blk *blk, const struct fake_chain *chain)
 		assert_int_equal(fake_chain_room(chain, true), 21);
 		(void)fake_chain_scatter(chain, blk->id, sizeof(blk->id));
 		return sizeof(blk->id);
+	case T_DISCARD:
+	case T_WRITE_ZEROES: range_serve(blk, chain); return 0;
 	default:
 		assert_int_equal(blk->type, T_FLUSH);
 		assert_int_equal(chain->segment_count, 2);
@@ -61,6 +86,14 @@ static bool serve(struct fake_device *device, const struct fake_chain *chain, ui
 {
 	struct fake_blk *blk = device->model;
 	uint8_t header[16];
+	blk->pending_max =
+		device->pending_count > blk->pending_max ? device->pending_count : blk->pending_max;
+	if (blk->drips && ++blk->drip_count % 3 != 0) {
+		return false;
+	}
+	if (blk->hold_oldest && chain->head == device->pending[0].head) {
+		return false;
+	}
 	assert_int_equal(chain->segments[0].len_bytes, sizeof(header));
 	assert_false(chain->segments[0].device_writes);
 	memcpy(header, chain->segments[0].bytes, sizeof(header));
@@ -72,7 +105,9 @@ static bool serve(struct fake_device *device, const struct fake_chain *chain, ui
 	assert_int_equal(chain->segments[last].len_bytes, 1);
 	assert_int_equal(*chain->segments[last].bytes, 0xff); /* Preset by the driver. */
 	if (!blk->status_omitted) {
-		*chain->segments[last].bytes = blk->status_set ? blk->status : 0;
+		const bool fails =
+			blk->fail_one_in != 0 && blk->request_count % blk->fail_one_in == 0;
+		*chain->segments[last].bytes = blk->status_set ? blk->status : fails ? 1 : 0;
 	}
 	if (blk->overrun_page) {
 		uint8_t *page = chain->segments[last].bytes -

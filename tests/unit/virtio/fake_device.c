@@ -6,9 +6,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define DESC_F_NEXT  1u
-#define DESC_F_WRITE 2u
-
 static _Alignas(4096) uint8_t pool_pages[FAKE_POOL_PAGES * PAGE_BYTES];
 
 static enum status state_change_ok(void *context, struct phys_addr first, size_t page_count)
@@ -37,182 +34,6 @@ uint8_t *fake_device_at(struct fake_device *device, uint64_t address, uint64_t s
 	return device->pool + offset;
 }
 
-static uint16_t get16(struct fake_device *device, uint64_t address)
-{
-	uint16_t value;
-	memcpy(&value, fake_device_at(device, address, sizeof(value)), sizeof(value));
-	return value;
-}
-
-static void put16(struct fake_device *device, uint64_t address, uint16_t value)
-{
-	memcpy(fake_device_at(device, address, sizeof(value)), &value, sizeof(value));
-}
-
-static void put32(struct fake_device *device, uint64_t address, uint32_t value)
-{
-	memcpy(fake_device_at(device, address, sizeof(value)), &value, sizeof(value));
-}
-
-/* Follow a chain through the table; an honest driver never makes a bad one. */
-static void chain_read(struct fake_device *device, struct fake_queue *queue, uint16_t head,
-		       struct fake_chain *chain)
-{
-	bool writable_seen = false;
-	uint16_t index = head;
-	memset(chain, 0, sizeof(*chain));
-	chain->queue_index = (uint16_t)(queue - device->queues);
-	chain->head = head;
-	for (;;) {
-		uint64_t address;
-		uint32_t length;
-		uint16_t flags;
-		uint16_t next;
-		assert_true(index < queue->size);
-		assert_true(chain->segment_count < FAKE_SEGMENTS_MAX);
-		const uint8_t *entry =
-			fake_device_at(device, queue->descriptors + 16ull * index, 16);
-		memcpy(&address, entry, 8);
-		memcpy(&length, entry + 8, 4);
-		memcpy(&flags, entry + 12, 2);
-		memcpy(&next, entry + 14, 2);
-		const bool device_writes = (flags & DESC_F_WRITE) != 0;
-		assert_true(length > 0);
-		assert_true(device_writes || !writable_seen);
-		writable_seen = device_writes;
-		chain->segments[chain->segment_count].bytes =
-			fake_device_at(device, address, length);
-		chain->segments[chain->segment_count].len_bytes = length;
-		chain->segments[chain->segment_count].device_writes = device_writes;
-		chain->segment_count++;
-		if ((flags & DESC_F_NEXT) == 0) {
-			return;
-		}
-		index = next;
-	}
-}
-
-static void chains_take(struct fake_device *device, struct fake_queue *queue)
-{
-	if (queue->ready == 0) {
-		return;
-	}
-	const uint16_t index = get16(device, queue->available + 2);
-	while (queue->available_taken != index) {
-		const uint64_t slot = queue->available_taken % queue->size;
-		const uint16_t head = get16(device, queue->available + 4 + 2 * slot);
-		assert_true(device->pending_count < FAKE_PENDING_MAX);
-		chain_read(device, queue, head, &device->pending[device->pending_count]);
-		device->pending_count++;
-		queue->available_taken++;
-	}
-	if (device->lies.scribble_ring) {
-		memset(fake_device_at(device, queue->descriptors, 16ull * queue->size), 0xff,
-		       16u * queue->size);
-		memset(fake_device_at(device, queue->available, 4 + 2ull * queue->size), 0xff,
-		       4 + 2u * queue->size);
-		/* A real device keeps its own index; so do we, in available_taken. */
-	}
-}
-
-void fake_device_complete(struct fake_device *device, const struct fake_chain *chain,
-			  uint32_t written_bytes)
-{
-	struct fake_queue *queue = &device->queues[chain->queue_index];
-	const struct fake_lies *lies = &device->lies;
-	const uint16_t head = chain->head;
-	const size_t at = (size_t)(chain - device->pending);
-	for (int i = 0; i < (lies->complete_twice ? 2 : 1); i++) {
-		const uint64_t slot = queue->used + 4 + 8ull * (queue->used_index % queue->size);
-		put32(device, slot, lies->used_id_set ? lies->used_id : head);
-		put32(device, slot + 4, lies->length_set ? lies->length : written_bytes);
-		queue->used_index++;
-	}
-	put16(device, queue->used + 2, (uint16_t)(queue->used_index + lies->used_index_offset));
-	device->interrupts |= VIRTIO_INTERRUPT_QUEUE;
-	if (at < device->pending_count) {
-		device->pending_count--;
-		memmove(&device->pending[at], &device->pending[at + 1],
-			(device->pending_count - at) * sizeof(device->pending[0]));
-	}
-}
-
-const struct fake_chain *fake_device_pending(const struct fake_device *device, uint16_t queue)
-{
-	for (size_t i = 0; i < device->pending_count; i++) {
-		if (device->pending[i].queue_index == queue) {
-			return &device->pending[i];
-		}
-	}
-	return NULL;
-}
-
-void fake_device_step(struct fake_device *device)
-{
-	const struct fake_lies *lies = &device->lies;
-	for (uint32_t i = 0; i < FAKE_QUEUES_MAX; i++) {
-		struct fake_queue *queue = &device->queues[i];
-		if (queue->ready != 0 && lies->no_notify_stuck) {
-			put16(device, queue->used, 1);
-		}
-		if (queue->notify_count < lies->notify_needed) {
-			continue;
-		}
-		chains_take(device, queue);
-	}
-	if (lies->silent || device->serve == NULL) {
-		return;
-	}
-	for (size_t i = device->pending_count; i > 0; i--) { /* Latest first. */
-		const struct fake_chain chain = device->pending[i - 1];
-		uint32_t written_bytes = 0;
-		if (device->serve(device, &chain, &written_bytes)) {
-			fake_device_complete(device, &device->pending[i - 1], written_bytes);
-		}
-	}
-}
-
-size_t fake_chain_gather(const struct fake_chain *chain, uint8_t *to, size_t size_bytes)
-{
-	size_t done = 0;
-	for (uint16_t i = 0; i < chain->segment_count; i++) {
-		size_t count = chain->segments[i].len_bytes;
-		if (chain->segments[i].device_writes) {
-			break;
-		}
-		count = count < size_bytes - done ? count : size_bytes - done;
-		memcpy(to + done, chain->segments[i].bytes, count);
-		done += count;
-	}
-	return done;
-}
-
-size_t fake_chain_scatter(const struct fake_chain *chain, const uint8_t *from, size_t size_bytes)
-{
-	size_t done = 0;
-	for (uint16_t i = 0; i < chain->segment_count; i++) {
-		size_t count = chain->segments[i].len_bytes;
-		if (!chain->segments[i].device_writes) {
-			continue;
-		}
-		count = count < size_bytes - done ? count : size_bytes - done;
-		memcpy(chain->segments[i].bytes, from + done, count);
-		done += count;
-	}
-	return done;
-}
-
-size_t fake_chain_room(const struct fake_chain *chain, bool device_writes)
-{
-	size_t total = 0;
-	for (uint16_t i = 0; i < chain->segment_count; i++) {
-		if (chain->segments[i].device_writes == device_writes) {
-			total += chain->segments[i].len_bytes;
-		}
-	}
-	return total;
-}
-
 static void device_reset(struct fake_device *device)
 {
 	device->resets++;
@@ -221,9 +42,7 @@ static void device_reset(struct fake_device *device)
 	device->accepted = 0;
 	device->pending_count = 0;
 	for (uint32_t i = 0; i < FAKE_QUEUES_MAX; i++) {
-		struct fake_queue *queue = &device->queues[i];
-		*queue = (struct fake_queue){.size_max = queue->size_max,
-					     .notify_count = queue->notify_count};
+		fake_queue_reset(&device->queues[i]);
 	}
 }
 
@@ -349,10 +168,11 @@ void fake_device_init(struct fake_device *device, struct fake_platform *platform
 	memset(device, 0, sizeof(*device));
 	device->pool = platform->pages;
 	device->device_id = device_id;
-	device->offered = offered;
+	device->offered = offered | fake_ring_features;
 	device->registers = (struct register_ops){read32, write32, device};
 	device->clock = (struct clock){clock_now, clock_relax, device};
 	for (uint32_t i = 0; i < FAKE_QUEUES_MAX; i++) {
 		device->queues[i].size_max = 128;
+		fake_queue_reset(&device->queues[i]);
 	}
 }

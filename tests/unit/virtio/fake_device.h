@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The device's side of virtio-mmio and of split queues, for tests, over the very memory that the
- * driver shares.
+/* The device's side of virtio-mmio (fake_device.c) and of queues in both layouts (fake_queue.c),
+ * for tests, over the very memory that the driver shares.
  *
  * Nasty by default: it does nothing when it is notified, completes later and in reverse order, and
  * sees memory only at addresses that are unlike the host's pointers, so that a pointer (or any
@@ -18,15 +18,17 @@
 
 #define FAKE_QUEUES_MAX   20u
 #define FAKE_SEGMENTS_MAX 40u
-#define FAKE_PENDING_MAX  64u
+#define FAKE_PENDING_MAX  256u
 #define FAKE_CONFIG_WORDS 16u
-#define FAKE_POOL_PAGES   128u
+#define FAKE_POOL_PAGES   192u
 #define FAKE_PHYS_BASE    0x40000000u
 
 /* A chain as the device sees it. */
 struct fake_chain {
 	uint16_t queue_index;
 	uint16_t head;
+	uint16_t ring_entries;
+	bool is_indirect;
 	uint16_t segment_count;
 	struct {
 		uint8_t *bytes;
@@ -42,9 +44,12 @@ struct fake_queue {
 	uint64_t descriptors;
 	uint64_t available;
 	uint64_t used;
-	uint16_t available_taken;
+	uint16_t available_taken; /* Split: indices. Packed: positions, with wrap counters. */
 	uint16_t used_index;
+	bool available_wrap;
+	bool used_wrap;
 	unsigned int notify_count;
+	unsigned int interrupt_count; /* Those that the driver had asked for. */
 };
 
 /* Each lie is off when its field is zero. */
@@ -61,7 +66,7 @@ struct fake_lies {
 	bool needs_reset;
 	bool reset_behind_our_back;
 	bool silent;                /* Nothing is ever completed. */
-	bool no_notify_stuck;       /* The suppression flag is always set. */
+	bool no_notify_stuck;       /* Notifications are never wanted. */
 	unsigned int notify_needed; /* A queue sleeps until it was notified this often. */
 	int32_t used_index_offset;  /* Added to what is published. */
 	bool used_id_set;
@@ -69,7 +74,9 @@ struct fake_lies {
 	bool complete_twice;
 	bool length_set;
 	uint32_t length;
-	bool scribble_ring; /* Rewrites descriptors and the available ring. */
+	bool scribble_ring;      /* Rewrites descriptors and the available ring. */
+	bool write_flag_omitted; /* Packed: as QEMU does. */
+	bool report_each;        /* In order: no batches. */
 };
 
 struct fake_device {
@@ -103,6 +110,16 @@ struct fake_device {
 	struct clock clock;
 };
 
+/* Of VIRTQ_FEATURES, what every fake device offers from now on. */
+extern uint64_t fake_ring_features;
+
+struct CMUnitTest;
+/* Run a program's tests once for each kind of queue: both layouts, plain, with event indices and
+ * indirect tables, and in order. Returns what main() returns. */
+int fake_run_variants(const struct CMUnitTest *tests, size_t count);
+/* Only the variants with this layout. */
+int fake_run_layout(const struct CMUnitTest *tests, size_t count, bool packed);
+
 /* The pool that driver and device share, and a no-op platform. */
 struct fake_platform {
 	uint8_t *pages;
@@ -120,6 +137,14 @@ uint8_t *fake_device_at(struct fake_device *device, uint64_t address, uint64_t s
 
 /* Take new chains and complete what can be completed. Happens in clock.relax, too. */
 void fake_device_step(struct fake_device *device);
+
+/* Can such lies be told in the layout that was accepted? A packed ring has neither an index nor ids
+ * of 32 bits. */
+bool fake_lies_fit(const struct fake_device *device, const struct fake_lies *lies);
+
+/* What was accepted of the features that concern rings. */
+bool fake_device_has(const struct fake_device *device, uint64_t feature);
+void fake_queue_reset(struct fake_queue *queue);
 
 /* Copy between a flat buffer and the chain's readable or writable segments; returns the count. */
 size_t fake_chain_gather(const struct fake_chain *chain, uint8_t *to, size_t size_bytes);

@@ -164,16 +164,23 @@ static void test_device_is_given_up_after_three_failures(void **state) /* 41 */
 	assert_int_equal(open_device(), STATUS_LIMIT);
 }
 
+static enum status queue_open(uint16_t index, struct virtq *queue)
+{
+	static struct virtq_slot slots[8];
+	const struct virtq_config config = {.queue_index = index, .size = 8, .slots = slots};
+	return virtio_device_queue_open(&device, &config, queue);
+}
+
 static void test_device_queue_open_refuses_an_absent_queue(void **state) /* 6 */
 {
 	(void)state;
 	struct virtq queue;
 	assert_int_equal(open_device(), STATUS_OK);
 	fake.queues[3].size_max = 0;
-	assert_int_equal(virtio_device_queue_open(&device, 3, 8, &queue), STATUS_BAD_HOST);
+	assert_int_equal(queue_open(3, &queue), STATUS_BAD_HOST);
 	assert_int_equal(pages(false), 0);
 	fake.queues[3].size_max = UINT32_MAX;
-	assert_int_equal(virtio_device_queue_open(&device, 3, 8, &queue), STATUS_OK);
+	assert_int_equal(queue_open(3, &queue), STATUS_OK);
 	assert_int_equal(queue.size, 8);
 	assert_int_equal(fake.queues[3].size, 8);
 	assert_int_equal(fake.queues[3].descriptors, queue.ring.at.raw);
@@ -192,7 +199,7 @@ static void test_device_queue_open_checks_the_ready_bit(void **state)
 		assert_int_equal(open_device(), STATUS_OK);
 		fake.lies = (struct fake_lies){.queue_ready_already = i == 0,
 					       .queue_ready_refused = i == 1};
-		assert_int_equal(virtio_device_queue_open(&device, 0, 8, &queue), STATUS_BAD_HOST);
+		assert_int_equal(queue_open(0, &queue), STATUS_BAD_HOST);
 		virtio_device_give_up(&device);
 		virtio_device_queue_close(&device, &queue);
 		assert_int_equal(pages(false), 0);
@@ -206,7 +213,7 @@ static void test_device_leaks_its_pages_if_a_reset_is_not_confirmed(void **state
 	struct virtq queue;
 	struct shared_region buffer;
 	assert_int_equal(open_device(), STATUS_OK);
-	assert_int_equal(virtio_device_queue_open(&device, 0, 8, &queue), STATUS_OK);
+	assert_int_equal(queue_open(0, &queue), STATUS_OK);
 	assert_int_equal(virtio_device_start(&device), STATUS_OK);
 	assert_int_equal(sharedmem_region_acquire(&platform.memory, 2, &buffer), STATUS_OK);
 	fake.lies.reset_unconfirmed = true;

@@ -35,7 +35,8 @@ static void test_serial_needs_multiport(void **state) /* 2 */
 	assert_int_equal(serial_open_driver(), STATUS_UNSUPPORTED);
 	fake.device.offered = UINT64_MAX;
 	assert_int_equal(serial_open_driver(), STATUS_OK);
-	assert_int_equal(fake.device.accepted, VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | 2u);
+	assert_int_equal(fake.device.accepted,
+			 VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTQ_FEATURES | 2u);
 }
 
 static void test_serial_open_survives_any_port_count(void **state) /* 6 */
@@ -315,6 +316,10 @@ static void test_serial_ring_lies_on_a_port_end_the_device(void **state) /* 16, 
 		size_t count;
 		assert_int_equal(serial_setup(state), 0);
 		const uint32_t port = serial_open_tpm();
+		if (!fake_lies_fit(&fake.device, &lies[i])) {
+			assert_int_equal(serial_teardown(state), 0);
+			continue;
+		}
 		fake_serial_client_send(&fake, TPM_NUMBER, back, 5);
 		want(port, 5);
 		fake.device.lies = lies[i];
@@ -490,5 +495,5 @@ int main(void)
 		TEST(test_serial_port_open_gives_back_what_it_took),
 		TEST(test_serial_late_writes_do_not_reach_the_caller),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fake_run_variants(tests, ARRAY_COUNT(tests));
 }

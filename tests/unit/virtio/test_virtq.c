@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The split queue: an honest device, and one that rewrites, flips, stalls or disappears. Numbers in
- * comments are items of docs/virtio-threats.md. */
+/* The queue in both layouts: an honest device, and one that rewrites, flips, stalls or disappears.
+ * Numbers in comments are items of docs/virtio-threats.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,19 +19,57 @@ static void test_virtq_size_is_clamped_to_a_power_of_two(void **state)
 		uint16_t wanted;
 		uint16_t size;
 	} cases[] = {
-		{0, 8, 0},         {1, 8, 1},           {2, 8, 2},
-		{3, 8, 2},         {7, 8, 4},           {8, 8, 8},
-		{9, 8, 8},         {128, 64, 64},       {UINT32_MAX, 256, 256},
-		{1024, 1024, 256}, {65536, 65535, 256}, {0x10000, 100, 64},
-		{8, 0, 0},         {255, 256, 128},
+		{0, 8, 0},
+		{1, 8, 1},
+		{2, 8, 2},
+		{3, 8, 2},
+		{7, 8, 4},
+		{8, 8, 8},
+		{9, 8, 8},
+		{128, 64, 64},
+		{UINT32_MAX, 256, 256},
+		{1024, 1024, 1024},
+		{65536, 65535, 1024},
+		{0x10000, 100, 64},
+		{8, 0, 0},
+		{255, 256, 128},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
 		assert_int_equal(virtq_size_choose(cases[i].device, cases[i].wanted),
 				 cases[i].size); /* 6 */
 	}
-	assert_int_equal(virtq_ring_pages(1), 1);
-	assert_int_equal(virtq_ring_pages(64), 1);
-	assert_int_equal(virtq_ring_pages(256), 2);
+}
+
+static void test_virtq_pages_hold_ring_and_tables(void **state)
+{
+	(void)state;
+	const struct {
+		uint64_t features;
+		uint16_t size;
+		uint16_t tables;
+		size_t pages;
+	} cases[] = {
+		{0, 1, 0, 1},
+		{0, 64, 0, 1},
+		{0, 256, 0, 2},
+		{0, 1024, 0, 7},
+		{0, 1024, 1024, 7}, /* The tables need their feature. */
+		{VIRTIO_F_INDIRECT_DESC, 64, 64, 9},
+		{VIRTIO_F_RING_PACKED, 1, 0, 1},
+		{VIRTIO_F_RING_PACKED, 128, 0, 1},
+		{VIRTIO_F_RING_PACKED, 256, 0, 2}, /* The suppression structures. */
+		{VIRTIO_F_RING_PACKED, 1024, 0, 5},
+		{VIRTIO_F_RING_PACKED | VIRTIO_F_INDIRECT_DESC, 64, 64, 9},
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		const struct virtq_config config = {
+			.features = cases[i].features,
+			.size = cases[i].size,
+			.table_count = cases[i].tables,
+			.table_segments = 32,
+		};
+		assert_int_equal(virtq_ring_pages(&config), cases[i].pages);
+	}
 }
 
 static void test_virtq_carries_a_chain_and_back(void **state)
@@ -58,7 +96,15 @@ static void test_virtq_carries_a_chain_and_back(void **state)
 	assert_int_not_equal(token.serial, done.serial);
 }
 
-/* 23, and the wrap of both indices: more chains than 2^16. */
+/* How many chains of so many segments find room in an empty queue. */
+static uint16_t chains_max(uint16_t segments)
+{
+	const uint16_t tables =
+		segments > 1 && virtq_test_has(VIRTIO_F_INDIRECT_DESC) ? (uint16_t)TABLES : 0;
+	return (uint16_t)(tables + (QUEUE_SIZE - tables) / segments);
+}
+
+/* 23, and the wrap of all indices: more chains than 2^16. */
 static void test_virtq_completes_out_of_order_and_wraps(void **state)
 {
 	(void)state;
@@ -73,7 +119,7 @@ static void test_virtq_completes_out_of_order_and_wraps(void **state)
 			in_flight[token.head] = true;
 			count++;
 		}
-		assert_int_equal(count, QUEUE_SIZE / (1 + turns % 2));
+		assert_int_equal(count, chains_max((uint16_t)(1 + turns % 2)));
 		for (uint16_t i = 0; i < count; i++) {
 			assert_int_equal(virtq_test_poll(&token, &written), STATUS_OK);
 			assert_true(in_flight[token.head]);
@@ -176,38 +222,47 @@ static void test_virtq_loads_each_location_once_a_poll(void **state) /* 18 */
 	shared_access_hook_set(&hook);
 	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_OK);
 	assert_int_equal(log.repeats, 0);
-	assert_int_equal(log.count, 3); /* Index, id, length. */
+	/* Packed: the descriptor. Split: the index, and the element. */
+	assert_int_equal(log.count, virtq_test_has(VIRTIO_F_RING_PACKED) ? 1 : 2);
 	log = (struct load_log){0};
 	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_OK);
-	assert_int_equal(log.repeats, 0);
+	/* The index announced this one, too; and in order one report tells of both. */
+	assert_int_equal(log.count, virtq_test_has(VIRTIO_F_IN_ORDER) ? 0 : 1);
 	log = (struct load_log){0};
 	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_AGAIN);
 	assert_int_equal(log.count, 1);
 }
 
-/* 18: the index changes after it was loaded; what was there at the load counts. */
-static uint64_t flip_index(void *context, const void *at, unsigned int width, uint64_t actual)
+/* 18: what the device reports changes after it was loaded; what was there at the load counts. */
+static uint64_t flip_report(void *context, const void *at, unsigned int width, uint64_t actual)
 {
 	(void)context;
-	if (width == 2) {
-		const uint16_t worse = (uint16_t)(actual + 100);
-		memcpy(platform.pages + ((const uint8_t *)at - platform.pages), &worse,
-		       sizeof(worse));
+	uint64_t worse = actual + 100;
+	if (width == 8) { /* Split: the id and the length. Packed: the length and the id. */
+		worse = actual ^ 0x0000007f0000007fu;
 	}
+	memcpy(platform.pages + ((const uint8_t *)at - platform.pages), &worse, width);
 	return actual;
 }
 
-static void test_virtq_uses_the_index_that_it_loaded(void **state)
+static void test_virtq_uses_the_report_that_it_loaded(void **state)
 {
 	(void)state;
-	const struct shared_access_hook hook = {flip_index, NULL};
+	const struct shared_access_hook hook = {flip_report, NULL};
 	struct virtq_token token;
 	uint32_t written;
 	virtq_test_submit_two();
 	fake_device_step(&fake);
 	shared_access_hook_set(&hook);
 	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_OK);
-	virtq_test_assert_poisoned(VIRTQ_LIE_USED_INDEX); /* The next load sees it. */
+	assert_int_equal(written, 16);
+	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_OK);
+	assert_int_equal(written, 16);
+	shared_access_hook_set(NULL);
+	if (!virtq_test_has(VIRTIO_F_RING_PACKED)) { /* The next load of the index sees it. */
+		assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_BAD_HOST);
+		assert_int_equal(queue.lie, VIRTQ_LIE_USED_INDEX);
+	}
 }
 
 static void test_virtq_kick_honours_suppression_but_not_for_ever(void **state) /* 27 */
@@ -264,18 +319,107 @@ static void test_virtq_wait_notices_a_device_that_is_gone(void **state) /* 13, 4
 	}
 }
 
-static void test_virtq_interrupt_wish_is_in_the_ring(void **state)
+/* One chain there and back; how many interrupts the device would have sent. */
+static unsigned int interrupts_of_one(void)
+{
+	struct virtq_token token;
+	uint32_t written;
+	const unsigned int before = fake.queues[0].interrupt_count;
+	assert_int_equal(virtq_test_submit(1, 1, &token), STATUS_OK);
+	assert_false(virtq_used_pending(&queue));
+	fake_device_step(&fake);
+	assert_true(virtq_used_pending(&queue));
+	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_OK);
+	return fake.queues[0].interrupt_count - before;
+}
+
+static void test_virtq_interrupts_come_when_wanted(void **state)
 {
 	(void)state;
-	const size_t flags = queue.available_offset;
-	assert_int_equal(shared_load_u16(&queue.ring, flags), 1);
-	virtq_interrupts_want(&queue, true);
-	assert_int_equal(shared_load_u16(&queue.ring, flags), 0);
+	for (unsigned int turn = 0; turn < 40; turn++) { /* Several laps of the ring. */
+		const bool wanted = turn % 4 >= 2;
+		virtq_interrupts_want(&queue, wanted);
+		assert_int_equal(interrupts_of_one(), wanted ? 1 : 0);
+		assert_int_equal(interrupts_of_one(), wanted ? 1 : 0); /* The wish stays. */
+	}
+}
+
+/* One notification tells of a whole batch; with event indices a device that is awake is not told
+ * again, even if we ask for each chain. */
+static void test_virtq_one_notification_for_a_batch(void **state)
+{
+	(void)state;
 	struct virtq_token token;
-	assert_int_equal(virtq_used_pending(&queue), 0);
-	assert_int_equal(virtq_test_submit(1, 1, &token), STATUS_OK);
+	uint32_t written;
+	for (unsigned int turn = 0; turn < 50; turn++) {
+		const unsigned int before = fake.queues[0].notify_count;
+		fake_device_step(&fake); /* It goes to sleep, and says how to wake it. */
+		for (unsigned int i = 0; i < 4; i++) {
+			assert_int_equal(virtq_test_submit(1, 0, &token), STATUS_OK);
+			if (turn % 2 != 0) {
+				virtq_kick(&queue);
+			}
+		}
+		virtq_kick(&queue);
+		virtq_kick(&queue); /* Nothing new. */
+		const bool each = turn % 2 != 0 && !virtq_test_has(VIRTIO_F_EVENT_IDX);
+		assert_int_equal(fake.queues[0].notify_count - before, each ? 4 : 1);
+		for (unsigned int i = 0; i < 4; i++) {
+			assert_int_equal(virtq_test_poll(&token, &written), STATUS_OK);
+		}
+	}
+	assert_int_equal(queue.counters.notifications, fake.queues[0].notify_count);
+	assert_int_equal(queue.counters.suppressed, virtq_test_has(VIRTIO_F_EVENT_IDX) ? 75 : 0);
+	assert_int_equal(queue.counters.chains, 200);
+}
+
+/* Tables are for chains of several segments that fit, while there is one. */
+static void test_virtq_uses_tables_while_there_are_any(void **state)
+{
+	(void)state;
+	struct virtq_token tokens[6];
+	uint32_t written;
+	const bool has_tables = virtq_test_has(VIRTIO_F_INDIRECT_DESC);
+	fake.lies.silent = true;
+	const struct {
+		uint16_t segments;
+		bool in_table;
+	} cases[] = {{1, false}, {4, true}, {2, true}};
+	for (int turn = 0; turn < 20; turn++) {
+		for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+			assert_int_equal(virtq_test_submit(cases[i].segments, 0, &tokens[i]),
+					 STATUS_OK);
+		}
+		fake_device_step(&fake);
+		assert_int_equal(fake.pending_count, ARRAY_COUNT(cases));
+		for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+			assert_int_equal(fake.pending[i].segment_count, cases[i].segments);
+			assert_int_equal(fake.pending[i].is_indirect,
+					 cases[i].in_table && has_tables);
+		}
+		assert_int_equal(queue.free_count, has_tables ? QUEUE_SIZE - 3 : QUEUE_SIZE - 7);
+		fake.lies.silent = false;
+		for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+			assert_int_equal(virtq_test_poll(&tokens[i], &written), STATUS_OK);
+		}
+		fake.lies.silent = true;
+		assert_int_equal(queue.free_count, QUEUE_SIZE);
+		assert_int_equal(queue.free_tables, has_tables ? TABLES : 0);
+	}
+	if (!has_tables) {
+		return;
+	}
+	/* A fourth table would be another chain's: it does without. */
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(virtq_test_submit(1, 1, &tokens[i]), STATUS_OK);
+	}
 	fake_device_step(&fake);
-	assert_int_equal(virtq_used_pending(&queue), 1);
+	assert_true(fake.pending[2].is_indirect);
+	assert_false(fake.pending[3].is_indirect);
+	/* Five segments are more than a table has. */
+	assert_true(virtq_has_room(&queue, 3));
+	assert_false(virtq_has_room(&queue, 5));
+	assert_int_equal(virtq_test_submit(2, 2, &tokens[4]), STATUS_NO_MEMORY);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, virtq_setup, virtq_teardown)
@@ -284,17 +428,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_virtq_size_is_clamped_to_a_power_of_two),
+		cmocka_unit_test(test_virtq_pages_hold_ring_and_tables),
 		TEST(test_virtq_carries_a_chain_and_back),
 		TEST(test_virtq_completes_out_of_order_and_wraps),
 		TEST(test_virtq_refuses_malformed_chains),
 		TEST(test_virtq_never_reads_back_what_it_wrote),
 		TEST(test_virtq_puts_only_shared_addresses_into_the_ring),
 		TEST(test_virtq_loads_each_location_once_a_poll),
-		TEST(test_virtq_uses_the_index_that_it_loaded),
+		TEST(test_virtq_uses_the_report_that_it_loaded),
 		TEST(test_virtq_kick_honours_suppression_but_not_for_ever),
 		TEST(test_virtq_wait_ends_at_the_deadline),
 		TEST(test_virtq_wait_notices_a_device_that_is_gone),
-		TEST(test_virtq_interrupt_wish_is_in_the_ring),
+		TEST(test_virtq_interrupts_come_when_wanted),
+		TEST(test_virtq_one_notification_for_a_batch),
+		TEST(test_virtq_uses_tables_while_there_are_any),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fake_run_variants(tests, ARRAY_COUNT(tests));
 }

@@ -16,6 +16,7 @@ struct virtio_transport transport;
 struct virtio_device device;
 struct virtq queue;
 struct shared_region buffer;
+static struct virtq_slot slots[QUEUE_SIZE];
 
 /* Writes what it reads back, in capitals, and reports it. */
 static bool serve_echo(struct fake_device *self, const struct fake_chain *chain, uint32_t *written)
@@ -27,10 +28,16 @@ static bool serve_echo(struct fake_device *self, const struct fake_chain *chain,
 	return true;
 }
 
+bool virtq_test_has(uint64_t feature)
+{
+	return fake_device_has(&fake, feature);
+}
+
 int virtq_setup(void **state)
 {
 	(void)state;
-	const struct virtio_device_wish wish = {.device_id = VIRTIO_ID_BLOCK};
+	const struct virtio_device_wish wish = {.device_id = VIRTIO_ID_BLOCK,
+						.allowed_features = VIRTQ_FEATURES};
 	shared_access_hook_set(NULL);
 	fake_platform_init(&platform);
 	fake_device_init(&fake, &platform, VIRTIO_ID_BLOCK, VIRTIO_F_VERSION_1);
@@ -39,7 +46,13 @@ int virtq_setup(void **state)
 	assert_int_equal(
 		virtio_device_open(&device, &transport, &platform.memory, &fake.clock, &wish),
 		STATUS_OK);
-	assert_int_equal(virtio_device_queue_open(&device, 0, QUEUE_SIZE, &queue), STATUS_OK);
+	const struct virtq_config config = {
+		.size = QUEUE_SIZE,
+		.table_count = TABLES,
+		.table_segments = TABLE_SEGMENTS,
+		.slots = slots,
+	};
+	assert_int_equal(virtio_device_queue_open(&device, &config, &queue), STATUS_OK);
 	assert_int_equal(virtio_device_start(&device), STATUS_OK);
 	assert_int_equal(sharedmem_region_acquire(&platform.memory, 1, &buffer), STATUS_OK);
 	return 0;
@@ -88,7 +101,7 @@ void virtq_test_assert_poisoned(enum virtq_lie lie)
 	assert_true(virtq_is_poisoned(&queue));
 	assert_int_equal(virtq_used_poll(&queue, &token, &written), STATUS_BAD_HOST);
 	assert_int_equal(virtq_test_submit(1, 1, &token), STATUS_BAD_HOST);
-	assert_int_equal(virtq_used_pending(&queue), 0);
+	assert_false(virtq_used_pending(&queue));
 	assert_string_not_equal(virtq_lie_name(lie), "unknown");
 	assert_string_not_equal(virtq_lie_name(lie), virtq_lie_name(VIRTQ_LIE_NONE));
 }

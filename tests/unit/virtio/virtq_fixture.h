@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* What the tests of the split queue share: a running device with one queue of eight descriptors
- * that echoes what it is given. */
+/* What the tests of the queue share: a running device with one queue of eight descriptors and, if
+ * those are accepted, three indirect tables; it echoes what it is given. */
 #pragma once
 
 #include "tests/unit/virtio/fake_device.h"
 #include "virtio/virtio_device.h"
 #include "virtio/virtq.h"
 
-#define QUEUE_SIZE   8u
-#define BUFFER_BYTES 256u
+#define QUEUE_SIZE     8u
+#define BUFFER_BYTES   256u
+#define TABLES         3u
+#define TABLE_SEGMENTS 4u
 
 extern struct fake_platform platform;
 extern struct fake_device fake;
@@ -16,6 +18,9 @@ extern struct virtio_transport transport;
 extern struct virtio_device device;
 extern struct virtq queue;
 extern struct shared_region buffer;
+
+/* Of the accepted features. */
+bool virtq_test_has(uint64_t feature);
 
 int virtq_setup(void **state);
 /* Checks the page balance as well. */

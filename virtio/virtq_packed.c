@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/* The packed layout, virtio 1.2, section 2.8: one ring of descriptors that both sides write, and
+ * two event suppression structures.
+ *
+ *   descriptor   u64 address, u32 length, u16 id, u16 flags          (16 bytes each)
+ *   suppression  u16 offset and wrap, u16 flags                      (the driver's, the device's)
+ *
+ * A descriptor is available when its AVAIL flag equals the driver's wrap counter and USED does not,
+ * used when both equal the device's. Length, id and flags are one aligned word, so one store makes
+ * a chain available and one load tells all about a completion: nothing can change in between. */
+#include "base/check.h"
+#include "virtio/virtq_internal.h"
+
+#define SUPPRESSION_BYTES ((size_t)4)
+/* Apart, so that the two sides do not write into one cache line. */
+#define SUPPRESSION_STRIDE       ((size_t)64)
+
+#define VIRTQ_DESC_F_AVAIL       (1u << 7)
+#define VIRTQ_DESC_F_USED        (1u << 15)
+#define RING_EVENT_FLAGS_ENABLE  0u
+#define RING_EVENT_FLAGS_DISABLE 1u
+#define RING_EVENT_FLAGS_DESC    2u
+#define EVENT_WRAP               (1u << 15)
+
+void virtq_packed_parts(uint16_t size, struct virtq_parts *parts)
+{
+	const size_t driver_offset = (VIRTQ_DESC_BYTES * size + SUPPRESSION_STRIDE - 1) /
+				     SUPPRESSION_STRIDE * SUPPRESSION_STRIDE;
+	*parts = (struct virtq_parts){
+		.driver_offset = driver_offset,
+		.driver_bytes = SUPPRESSION_BYTES,
+		.device_offset = driver_offset + SUPPRESSION_STRIDE,
+		.device_bytes = SUPPRESSION_BYTES,
+	};
+}
+
+/* Address first; the word that the device looks at last. */
+static void descriptor_write(const struct virtq *queue, size_t at,
+			     const struct virtq_segment *segment, uint16_t id, uint64_t flags)
+{
+	flags |= segment->device_writes ? VIRTQ_DESC_F_WRITE : 0u;
+	shared_store_u64(&queue->ring, at, segment->at.raw);
+	shared_store_u64(&queue->ring, at + 8,
+			 segment->len_bytes | (uint64_t)id << 32 | flags << 48);
+}
+
+/* Section 2.8.7: only the WRITE flag means anything there, order is the link. */
+void virtq_packed_table_write(const struct virtq *queue, size_t at,
+			      const struct virtq_entries *entries)
+{
+	for (uint16_t i = 0; i < entries->count; i++) {
+		descriptor_write(queue, at + VIRTQ_DESC_BYTES * i, &entries->segments[i], 0, 0);
+	}
+}
+
+static void entry_write(const struct virtq *queue, const struct virtq_entries *entries,
+			uint16_t which, uint16_t id)
+{
+	const uint32_t place = (uint32_t)queue->available_index + which;
+	const bool wrapped = place >= queue->size;
+	const bool wrap = queue->available_wrap != wrapped;
+	const uint64_t flags = (wrap ? VIRTQ_DESC_F_AVAIL : VIRTQ_DESC_F_USED) |
+			       (which + 1 < entries->count ? VIRTQ_DESC_F_NEXT : 0u) |
+			       (entries->is_table ? VIRTQ_DESC_F_INDIRECT : 0u);
+	descriptor_write(queue, VIRTQ_DESC_BYTES * (wrapped ? place - queue->size : place),
+			 &entries->segments[which], id, flags);
+}
+
+/* Move a position on; true if it went past the end of the ring. */
+static bool position_advance(uint16_t size, uint16_t *position, uint16_t count)
+{
+	const uint32_t place = (uint32_t)*position + count;
+	const bool wraps = place >= size;
+	*position = (uint16_t)(wraps ? place - size : place);
+	return wraps;
+}
+
+/* The first entry makes the whole chain available: it is written last (section 2.8.21). */
+uint16_t virtq_packed_publish(struct virtq *queue, const struct virtq_entries *entries)
+{
+	const uint16_t id = virtq_id_take(queue);
+	for (uint16_t which = entries->count; which > 0; which--) {
+		entry_write(queue, entries, (uint16_t)(which - 1), id);
+	}
+	if (position_advance(queue->size, &queue->available_index, entries->count)) {
+		queue->available_wrap = !queue->available_wrap;
+	}
+	queue->unannounced += entries->count;
+	return id;
+}
+
+static uint64_t used_word_load(const struct virtq *queue)
+{
+	return shared_load_u64(&queue->ring, VIRTQ_DESC_BYTES * queue->used_index + 8);
+}
+
+static bool is_used(const struct virtq *queue, uint64_t word)
+{
+	const bool available = (word >> 48 & VIRTQ_DESC_F_AVAIL) != 0;
+	const bool used = (word >> 48 & VIRTQ_DESC_F_USED) != 0;
+	return available == used && used == queue->used_wrap;
+}
+
+/* Section 2.8.5 has no length in a used descriptor without the WRITE flag. QEMU 7.2 never sets the
+ * flag, so the length is ignored only where the device had nothing to write. */
+enum status virtq_packed_used_load(struct virtq *queue, uint32_t *id, uint32_t *length)
+{
+	const uint64_t word = used_word_load(queue);
+	if (!is_used(queue, word)) {
+		return STATUS_AGAIN;
+	}
+	*id = (uint16_t)(word >> 32);
+	const bool has_length = (word >> 48 & VIRTQ_DESC_F_WRITE) != 0 || *id >= queue->size ||
+				queue->slots[*id].writable_bytes != 0;
+	*length = has_length ? (uint32_t)word : 0;
+	return STATUS_OK;
+}
+
+void virtq_packed_used_advance(struct virtq *queue, uint16_t id)
+{
+	virtq_id_give(queue, id);
+	if (position_advance(queue->size, &queue->used_index, queue->slots[id].ring_entries)) {
+		queue->used_wrap = !queue->used_wrap;
+	}
+	if (queue->has_events && queue->interrupts_wanted) {
+		virtq_packed_interrupts_tell(queue);
+	}
+}
+
+bool virtq_packed_used_pending(const struct virtq *queue)
+{
+	return is_used(queue, used_word_load(queue));
+}
+
+bool virtq_packed_notify_wanted(const struct virtq *queue)
+{
+	const uint32_t word = shared_load_u32(&queue->ring, queue->device_offset);
+	const uint32_t flags = word >> 16 & 3u;
+	if (flags != RING_EVENT_FLAGS_DESC || !queue->has_events) {
+		return flags != RING_EVENT_FLAGS_DISABLE;
+	}
+	/* An entry of the lap before lies that much behind. A nonsensical offset costs what any lie
+	 * here costs: a notification too many, or one that comes with the next knock. */
+	const bool same_lap = ((word & EVENT_WRAP) != 0) == queue->available_wrap;
+	const uint32_t offset = word & (EVENT_WRAP - 1u);
+	return virtq_event_is_due((uint16_t)(offset - (same_lap ? 0u : queue->size)),
+				  queue->available_index, queue->unannounced);
+}
+
+void virtq_packed_interrupts_tell(const struct virtq *queue)
+{
+	uint32_t flags = RING_EVENT_FLAGS_DISABLE;
+	if (queue->interrupts_wanted) {
+		flags = queue->has_events ? RING_EVENT_FLAGS_DESC : RING_EVENT_FLAGS_ENABLE;
+	}
+	shared_store_u32(&queue->ring, queue->driver_offset,
+			 queue->used_index | (queue->used_wrap ? EVENT_WRAP : 0u) | flags << 16);
+	shared_fence();
+}
