@@ -233,9 +233,9 @@ static enum status open(void)
 	FUZZ_REQUIRE(status != STATUS_OK || hostile.features_confirmed);
 	/* Only what is on the list is ever accepted. */
 	FUZZ_REQUIRE(status != STATUS_OK ||
-		     (hostile.accepted &
-		      ~(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | F_SIZE_MAX | F_SEG_MAX |
-			F_RO | F_BLK_SIZE | F_FLUSH | 1u << 10 | 7u << 12)) == 0);
+		     (hostile.accepted & ~(VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM |
+					   VIRTQ_FEATURES | F_SIZE_MAX | F_SEG_MAX | F_RO |
+					   F_BLK_SIZE | F_FLUSH | 1u << 10 | 7u << 12)) == 0);
 	return status;
 }
 

@@ -117,3 +117,8 @@ void serial_assert_dead(uint32_t port)
 	virtio_serial_interrupt_ack(&serial);
 	assert_int_equal(serial_pool().pages_lent, 0);
 }
+
+unsigned int serial_interrupts_of(const struct virtq *queue)
+{
+	return fake.device.queues[queue->queue_index].interrupt_count;
+}

@@ -34,3 +34,5 @@ void serial_turns(unsigned int count);
 void serial_read_all(uint32_t port, uint8_t *out, size_t size_bytes);
 /* The device is dead: every call says so, nothing is lent any more. */
 void serial_assert_dead(uint32_t port);
+/* How many interrupts the device would have sent for a queue, because we wanted them. */
+unsigned int serial_interrupts_of(const struct virtq *queue);

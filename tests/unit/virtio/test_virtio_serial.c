@@ -399,24 +399,18 @@ static void test_serial_bytes_come_after_their_generation(void **state)
 	assert_memory_equal(back, "hello", 5);
 }
 
-/* How many the device would have sent, because we wanted them. */
-static unsigned int interrupts_of(const struct virtq *queue)
-{
-	return fake.device.queues[queue->queue_index].interrupt_count;
-}
-
 static void test_serial_tells_when_it_may_sleep(void **state) /* 28 */
 {
 	(void)state;
 	const uint32_t port = serial_open_tpm();
 	want(port, 2);
 	virtio_serial_interrupts_want(&serial, true);
-	assert_int_equal(interrupts_of(&serial.ports[port].receive), 0);
+	assert_int_equal(serial_interrupts_of(&serial.ports[port].receive), 0);
 	assert_false(virtio_serial_pending(&serial));
 	fake_serial_client_send(&fake, TPM_NUMBER, "hi", 2);
 	fake_device_step(&fake.device);
 	assert_true(virtio_serial_pending(&serial));
-	assert_int_equal(interrupts_of(&serial.ports[port].receive), 1);
+	assert_int_equal(serial_interrupts_of(&serial.ports[port].receive), 1);
 	assert_int_equal(fake.device.interrupts, VIRTIO_INTERRUPT_QUEUE);
 	virtio_serial_interrupt_ack(&serial);
 	assert_int_equal(fake.device.interrupts, 0);
@@ -425,9 +419,9 @@ static void test_serial_tells_when_it_may_sleep(void **state) /* 28 */
 	serial_read_all(port, back, 1);
 	assert_false(virtio_serial_pending(&serial));
 	fake_serial_client_leave(&fake, TPM_NUMBER);
-	const unsigned int before = interrupts_of(&serial.control_receive);
+	const unsigned int before = serial_interrupts_of(&serial.control_receive);
 	fake_device_step(&fake.device);
-	assert_int_equal(interrupts_of(&serial.control_receive), before + 1);
+	assert_int_equal(serial_interrupts_of(&serial.control_receive), before + 1);
 	assert_true(virtio_serial_pending(&serial));
 	serial_turns(1);
 	assert_false(virtio_serial_pending(&serial));
@@ -435,7 +429,7 @@ static void test_serial_tells_when_it_may_sleep(void **state) /* 28 */
 	fake_serial_client_connect(&fake, TPM_NUMBER);
 	fake_device_step(&fake.device);
 	assert_true(virtio_serial_pending(&serial));
-	assert_int_equal(interrupts_of(&serial.control_receive), before + 1);
+	assert_int_equal(serial_interrupts_of(&serial.control_receive), before + 1);
 }
 
 static void test_serial_port_opened_later_has_interrupts_too(void **state)
@@ -449,7 +443,7 @@ static void test_serial_port_opened_later_has_interrupts_too(void **state)
 	want(port, 2);
 	fake_serial_client_send(&fake, CTRL_NUMBER, "hi", 2);
 	fake_device_step(&fake.device);
-	assert_int_equal(interrupts_of(&serial.ports[port].receive), 1);
+	assert_int_equal(serial_interrupts_of(&serial.ports[port].receive), 1);
 }
 
 static void test_serial_survives_removal_and_return_of_a_port(void **state)
