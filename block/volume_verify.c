@@ -288,6 +288,32 @@ static void pairs_survey(struct walk *walk)
 	}
 }
 
+/* What the log has on the device and the tree does not have yet. A patch whose base was lost is
+ * lost data. */
+static enum status overlay_walk(struct walk *walk)
+{
+	struct volume *volume = walk->volume;
+	enum status status = STATUS_OK;
+	for (uint32_t i = 0; i < volume->overlay.count && status == STATUS_OK; i++) {
+		const struct volume_map_entry *pending = &volume->overlay.entries[i];
+		struct volume_failure where =
+			place(VOLUME_LEVEL_DATA, pending->logical, VOLUME_NOT_A_BLOCK);
+		if (pending->kind == VOLUME_MAP_PLACED) {
+			where.physical = pending->entry.physical;
+			status = volume_block_open(volume, VOLUME_LEVEL_DATA, pending->logical,
+						   &pending->entry, volume->base);
+		} else if (pending->kind == VOLUME_MAP_LOST) {
+			status = volume_note(volume, STATUS_AUTH_DATA, VOLUME_LEVEL_DATA,
+					     pending->logical, VOLUME_NOT_A_BLOCK);
+		}
+		if (walk->progress != NULL) {
+			walk->progress(walk->context, walk->done, walk->total);
+		}
+		status = fault(walk, status, VOLUME_FAULT_DATA, &where);
+	}
+	return status;
+}
+
 static enum status sums_check(const struct walk *walk)
 {
 	struct volume *volume = walk->volume;
@@ -322,6 +348,9 @@ static enum status walk_all(struct walk *walk)
 	}
 	if (status == STATUS_OK) {
 		status = tree_walk(walk);
+	}
+	if (status == STATUS_OK) {
+		status = overlay_walk(walk);
 	}
 	if (status == STATUS_OK && walk->first_fault == STATUS_OK) {
 		status = sums_check(walk);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tools/holdfast/commands.h"
+#include "tools/holdfast/json.h"
 #include "tools/holdfast/output_file.h"
 #include "tools/holdfast/progress.h"
 #include "tools/holdfast/session.h"
@@ -136,6 +137,16 @@ static enum status run(const struct options *options, bool is_restore, struct re
 	key_material_erase(&key);
 	if (status == STATUS_OK) {
 		uuid_format(made.open.uuid, uuid);
+	}
+	if (status == STATUS_OK && options->json) {
+		struct json json;
+		json_result_open(&json, options->positional[1]);
+		json_string(&json, "uuid", uuid);
+		json_number(&json, "size_bytes", made.open.size.n * BLOCK_BYTES);
+		json_number(&json, "epoch", made.epoch);
+		json_number(&json, "sequence", made.sequence);
+		json_result_close(&json);
+	} else if (status == STATUS_OK) {
 		(void)printf("%s: %s volume %s, epoch %" PRIu64 ", sequence %" PRIu64
 			     ", verified\n",
 			     options->positional[1], is_restore ? "restored" : "backup of", uuid,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tools/holdfast/commands.h"
+#include "tools/holdfast/contents.h"
 #include "tools/holdfast/json.h"
 #include "tools/holdfast/object_remove.h"
 #include "tools/holdfast/pace.h"
@@ -49,6 +50,7 @@ struct result {
 
 struct bench {
 	struct session *session;
+	const char *name; /* The object to work in. */
 	struct progress progress;
 	uint64_t random; /* State of the script's generator. */
 	uint64_t done;
@@ -66,14 +68,9 @@ static uint64_t next_random(struct bench *bench)
 	return mixed ^ mixed >> 31;
 }
 
-static enum status write_once(struct bench *bench, uint64_t offset_bytes, size_t size_bytes)
+static enum status store_write(struct store *store, uint64_t offset_bytes, const uint8_t *bytes,
+			       size_t size_bytes)
 {
-	static uint8_t bytes[REQUEST_BYTES];
-	struct store *store = &bench->session->store;
-	for (size_t i = 0; i < size_bytes; i += sizeof(uint64_t)) {
-		uint64_t word = next_random(bench);
-		memcpy(bytes + i, &word, sizeof(word));
-	}
 	enum status status = store_txn_begin(store);
 	if (status == STATUS_OK) {
 		status = store_txn_write(store, OBJECT_NAME, offset_bytes, bytes, size_bytes);
@@ -85,18 +82,33 @@ static enum status write_once(struct bench *bench, uint64_t offset_bytes, size_t
 	return status;
 }
 
+static enum status write_once(struct bench *bench, uint64_t offset_bytes, size_t size_bytes)
+{
+	static uint8_t bytes[REQUEST_BYTES];
+	struct session *session = bench->session;
+	for (size_t i = 0; i < size_bytes; i += sizeof(uint64_t)) {
+		uint64_t word = next_random(bench);
+		memcpy(bytes + i, &word, sizeof(word));
+	}
+	if (session_profile(session) == VOLUME_PROFILE_STATE) {
+		return store_write(&session->store, offset_bytes, bytes, size_bytes);
+	}
+	enum status status = device_write(&session->device, offset_bytes, bytes, size_bytes);
+	return status == STATUS_OK ? device_flush(&session->device) : status;
+}
+
 static enum status operate(struct bench *bench, const struct workload *workload, uint32_t number)
 {
 	static uint8_t bytes[REQUEST_BYTES];
-	struct store *store = &bench->session->store;
 	size_t size = workload->request_bytes;
 	switch (workload->kind) {
 	case BENCH_SEQUENTIAL_WRITE: return write_once(bench, number * (uint64_t)size, size);
 	case BENCH_RANDOM_WRITE:
 		return write_once(bench, next_random(bench) % (OBJECT_BYTES / size) * size, size);
 	case BENCH_RANDOM_READ:
-		return store_read(store, OBJECT_NAME,
-				  next_random(bench) % (OBJECT_BYTES / size) * size, bytes, size);
+		return contents_read(bench->session, bench->name,
+				     next_random(bench) % (OBJECT_BYTES / size) * size, bytes,
+				     size);
 	case BENCH_CHECKPOINT: return volume_checkpoint(bench->session->volume);
 	}
 	return STATUS_INVALID;
@@ -138,6 +150,15 @@ static enum status run_workload(struct bench *bench, size_t index)
 	return status;
 }
 
+static enum status clean_up(struct session *session)
+{
+	if (session_profile(session) == VOLUME_PROFILE_STATE) {
+		return object_remove(&session->store, OBJECT_NAME);
+	}
+	enum status status = device_zero(&session->device, 0, OBJECT_BYTES);
+	return status == STATUS_OK ? device_flush(&session->device) : status;
+}
+
 /* Start with an empty log, so that what the volume did before is not counted. */
 static enum status run_all(struct bench *bench)
 {
@@ -150,7 +171,7 @@ static enum status run_all(struct bench *bench)
 		status = run_workload(bench, i);
 	}
 	progress_end(&bench->progress);
-	enum status removed = object_remove(&bench->session->store, OBJECT_NAME);
+	enum status removed = clean_up(bench->session);
 	return status == STATUS_OK ? removed : status;
 }
 
@@ -203,9 +224,27 @@ static void print_json(const struct bench *bench)
 	(void)fputc('\n', stdout);
 }
 
+/* A device has no room beside its content: there must be none. */
+static enum status check_empty(struct session *session, struct report *report)
+{
+	uint64_t extent = 0;
+	bool is_hole = false;
+	enum status status =
+		device_extent(&session->device, 0, session->device.size_bytes, &extent, &is_hole);
+	if (status == STATUS_OK && (!is_hole || extent != session->device.size_bytes)) {
+		return report_note(report, STATUS_EXISTS, DEVICE_NAME,
+				   "The device holds data, which this would overwrite; use a new "
+				   "volume.");
+	}
+	return session_explain(session, status, report);
+}
+
 /* STATUS_OK: there is no object in the way. */
 static enum status check_free(struct session *session, struct report *report)
 {
+	if (session_profile(session) == VOLUME_PROFILE_BLOCK) {
+		return check_empty(session, report);
+	}
 	struct store_object_info info;
 	enum status status = store_stat(&session->store, OBJECT_NAME, &info);
 	if (status == STATUS_OK) {
@@ -227,6 +266,8 @@ enum status image_bench(const struct options *options, struct report *report)
 		status = check_free(&session, report);
 	}
 	if (status == STATUS_OK) {
+		bench.name = session_profile(&session) == VOLUME_PROFILE_STATE ? OBJECT_NAME
+									       : DEVICE_NAME;
 		status = session_explain(&session, run_all(&bench), report);
 	}
 	session_close(&session);

@@ -2,6 +2,8 @@
 #include <stdio.h>
 
 #include "tools/holdfast/commands.h"
+#include "tools/holdfast/json.h"
+#include "tools/holdfast/profile.h"
 #include "tools/holdfast/progress.h"
 #include "tools/holdfast/session.h"
 #include "tools/holdfast/size.h"
@@ -14,12 +16,14 @@ static enum status create_volume(struct session *session, const struct key_mater
 	struct block_count size = {options->size_bytes / BLOCK_BYTES};
 	struct volume_key key = key_material_key(material);
 	struct progress progress;
-	enum status status = session_prepare(session, size);
+	enum status status =
+		session_prepare(session, volume_arena_bytes_for(options->profile, size));
 	if (status != STATUS_OK) {
 		return status;
 	}
 	progress_init(&progress, "create");
-	status = volume_create(&session->environment, size, &key, progress_update, &progress);
+	status = volume_create_profile(&session->environment, options->profile, size, &key,
+				       progress_update, &progress);
 	progress_end(&progress);
 	status = session_explain(session, status, report);
 	return status == STATUS_OK ? file_device_finish(&session->file, report) : status;
@@ -34,7 +38,17 @@ static enum status print_created(struct session *session, const struct options *
 	if (status == STATUS_OK) {
 		uuid_format(info.uuid, uuid);
 		size_format(info.size.n * BLOCK_BYTES, size);
-		(void)printf("%s: created, volume %s, %s\n", options->positional[0], uuid, size);
+	}
+	if (status == STATUS_OK && options->json) {
+		struct json json;
+		json_result_open(&json, options->positional[0]);
+		json_string(&json, "uuid", uuid);
+		json_string(&json, "profile", profile_name(info.profile));
+		json_number(&json, "size_bytes", info.size.n * BLOCK_BYTES);
+		json_result_close(&json);
+	} else if (status == STATUS_OK) {
+		(void)printf("%s: created, volume %s, %s profile, %s\n", options->positional[0],
+			     uuid, profile_name(info.profile), size);
 	}
 	return status;
 }

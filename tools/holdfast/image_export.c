@@ -1,36 +1,39 @@
 // SPDX-License-Identifier: MIT
 /* A plain copy of an object, in a file. */
-#include <inttypes.h>
 #include <stdio.h>
 
-#include "base/bytes.h"
 #include "tools/holdfast/commands.h"
+#include "tools/holdfast/contents.h"
+#include "tools/holdfast/json.h"
 #include "tools/holdfast/output_file.h"
 #include "tools/holdfast/progress.h"
 #include "tools/holdfast/session.h"
 
-#define CHUNK_BYTES (64u << 10)
+struct export
+{
+	struct output_file *file;
+	struct report *report;
+	struct progress progress;
+	uint64_t size_bytes;
+};
+
+/* A contents_visit. */
+static enum status write_piece(void *context, uint64_t offset_bytes, const uint8_t *bytes,
+			       size_t size_bytes)
+{
+	struct export *export = context;
+	progress_update(&export->progress, offset_bytes + size_bytes, export->size_bytes);
+	return output_file_write(export->file, offset_bytes, bytes, size_bytes, export->report);
+}
 
 static enum status copy(struct session *session, const struct store_object_info *info,
 			struct output_file *file, struct report *report)
 {
-	static uint8_t chunk[CHUNK_BYTES];
-	struct progress progress;
-	enum status status = STATUS_OK;
-	progress_init(&progress, "export");
-	for (uint64_t at = 0; at < info->size_bytes && status == STATUS_OK; at += CHUNK_BYTES) {
-		uint64_t left = info->size_bytes - at;
-		size_t size = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
-		status = session_explain(
-			session, store_read(&session->store, info->name, at, chunk, size), report);
-		if (status == STATUS_OK) {
-			status = output_file_write(file, at, chunk, size, report);
-		}
-		progress_update(&progress, at + size, info->size_bytes);
-	}
-	progress_end(&progress);
-	secure_zero(chunk, sizeof(chunk));
-	return status;
+	struct export export = {.file = file, .report = report, .size_bytes = info->size_bytes};
+	progress_init(&export.progress, "export");
+	enum status status = contents_walk(session, info, write_piece, &export);
+	progress_end(&export.progress);
+	return session_explain(session, status, report);
 }
 
 enum status image_export(const struct options *options, struct report *report)
@@ -44,7 +47,7 @@ enum status image_export(const struct options *options, struct report *report)
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
-		status = session_explain_object(&session, store_stat(&session.store, name, &info),
+		status = session_explain_object(&session, contents_stat(&session, name, &info),
 						name, report);
 	}
 	if (status == STATUS_OK) {
@@ -61,5 +64,13 @@ enum status image_export(const struct options *options, struct report *report)
 	}
 	output_file_close(&file);
 	session_close(&session);
+	if (status == STATUS_OK && options->json) {
+		struct json json;
+		json_result_open(&json, options->positional[0]);
+		json_string(&json, "name", name);
+		json_string(&json, "file", options->positional[2]);
+		json_number(&json, "size_bytes", info.size_bytes);
+		json_result_close(&json);
+	}
 	return status;
 }

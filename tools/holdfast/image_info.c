@@ -4,6 +4,7 @@
 
 #include "tools/holdfast/commands.h"
 #include "tools/holdfast/json.h"
+#include "tools/holdfast/profile.h"
 #include "tools/holdfast/session.h"
 #include "tools/holdfast/size.h"
 #include "tools/holdfast/uuid.h"
@@ -15,12 +16,14 @@ static void print_bytes(const char *name, struct block_count count)
 	(void)printf("%-15s %s\n", name, text);
 }
 
-static void print_text(const struct volume_info *info, bool authenticated)
+static void print_text(const struct volume_info *info, struct block_count device,
+		       bool authenticated)
 {
 	char uuid[UUID_TEXT_BYTES];
 	uuid_format(info->open.uuid, uuid);
 	(void)printf("%-15s %s\n", "volume", uuid);
 	(void)printf("%-15s %" PRIu32 "\n", "format", info->open.format_version);
+	(void)printf("%-15s %s\n", "profile", profile_name(info->open.profile));
 	print_bytes("size", info->open.size);
 	if (!authenticated) {
 		return;
@@ -29,11 +32,15 @@ static void print_text(const struct volume_info *info, bool authenticated)
 	(void)printf("%-15s %" PRIu64 "\n", "sequence", info->sequence);
 	(void)printf("%-15s %" PRIu32 "\n", "key generation", info->key_generation);
 	(void)printf("%-15s %" PRIu32 "\n", "keyslots", info->keyslots_in_use);
+	if (device.n != 0) {
+		print_bytes("device", device);
+	}
 	print_bytes("used", info->blocks_used);
 	print_bytes("free", info->blocks_free);
 }
 
-static void print_json(const char *path, const struct volume_info *info, bool authenticated)
+static void print_json(const char *path, const struct volume_info *info, struct block_count device,
+		       bool authenticated)
 {
 	char uuid[UUID_TEXT_BYTES];
 	struct json json;
@@ -45,12 +52,16 @@ static void print_json(const char *path, const struct volume_info *info, bool au
 	json_bool(&json, "authenticated", authenticated);
 	json_string(&json, "uuid", uuid);
 	json_number(&json, "format_version", info->open.format_version);
+	json_string(&json, "profile", profile_name(info->open.profile));
 	json_number(&json, "size_bytes", info->open.size.n * BLOCK_BYTES);
 	if (authenticated) {
 		json_number(&json, "epoch", info->epoch);
 		json_number(&json, "sequence", info->sequence);
 		json_number(&json, "key_generation", info->key_generation);
 		json_number(&json, "keyslots_in_use", info->keyslots_in_use);
+		if (device.n != 0) {
+			json_number(&json, "device_bytes", device.n * BLOCK_BYTES);
+		}
 		json_number(&json, "used_bytes", info->blocks_used.n * BLOCK_BYTES);
 		json_number(&json, "free_bytes", info->blocks_free.n * BLOCK_BYTES);
 	}
@@ -77,6 +88,7 @@ enum status image_info(const struct options *options, struct report *report)
 {
 	bool has_key = key_choice_is_made(&options->key);
 	struct volume_info info = {.epoch = 0};
+	struct block_count device = {0}; /* What a volume of the block profile offers. */
 	struct session session;
 	session_init(&session);
 	enum status status = has_key ? session_open(&session, options->positional[0], &options->key,
@@ -84,12 +96,13 @@ enum status image_info(const struct options *options, struct report *report)
 				     : read_public(&session, options, &info, report);
 	if (status == STATUS_OK && has_key) {
 		volume_info_get(session.volume, &info);
+		device.n = session.device.size_bytes / BLOCK_BYTES;
 	}
 	session_close(&session);
 	if (status == STATUS_OK && options->json) {
-		print_json(options->positional[0], &info, has_key);
+		print_json(options->positional[0], &info, device, has_key);
 	} else if (status == STATUS_OK) {
-		print_text(&info, has_key);
+		print_text(&info, device, has_key);
 	}
 	return status;
 }

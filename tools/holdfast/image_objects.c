@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: MIT
-/* ls, cat, put, rm. */
+/* ls, cat, rm. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "tools/holdfast/commands.h"
+#include "tools/holdfast/contents.h"
 #include "tools/holdfast/host_file.h"
 #include "tools/holdfast/json.h"
 #include "tools/holdfast/object_remove.h"
+#include "tools/holdfast/progress.h"
 #include "tools/holdfast/session.h"
+
+/* What is discarded between two steps of the progress bar. */
+#define DISCARD_BYTES ((uint64_t)1 << 28)
 
 /* The list is taken first and printed then: half a list would look like a whole one. */
 struct listing {
@@ -34,7 +40,7 @@ static void print_listing(const struct listing *listing, bool long_listing)
 	for (uint32_t i = 0; i < listing->count; i++) {
 		const struct store_object_info *object = &listing->objects[i];
 		if (long_listing) {
-			(void)printf("%10" PRIu64 " %8" PRIu64 " ", object->size_bytes,
+			(void)printf("%14" PRIu64 " %8" PRIu64 " ", object->size_bytes,
 				     object->version);
 		}
 		(void)printf("%s\n", object->name);
@@ -68,7 +74,7 @@ enum status image_ls(const struct options *options, struct report *report)
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
-		status = store_list(&session.store, listing_add, &listing);
+		status = contents_list(&session, listing_add, &listing);
 		status = session_explain(&session, status, report);
 	}
 	session_close(&session);
@@ -80,28 +86,110 @@ enum status image_ls(const struct options *options, struct report *report)
 	return status;
 }
 
-static enum status cat_object(struct session *session, const char *name, struct report *report)
+/* ---- cat ----------------------------------------------------------------------------------- */
+
+static enum status note_output(struct report *report)
 {
-	struct store_object_info info;
-	enum status status = store_stat(&session->store, name, &info);
-	if (status != STATUS_OK) {
-		return session_explain_object(session, status, name, report);
-	}
-	size_t size = (size_t)info.size_bytes;
+	return report_note(report, STATUS_IO, "standard output", "Cannot write: %s.",
+			   strerror(errno));
+}
+
+/* Objects fit in memory, so nothing is shown of one that is damaged further on. */
+static enum status cat_object(struct session *session, const struct store_object_info *info,
+			      struct report *report)
+{
+	size_t size = (size_t)info->size_bytes;
 	uint8_t *bytes = malloc(size + 1);
 	if (bytes == NULL) {
 		return STATUS_NO_MEMORY;
 	}
-	status = store_read(&session->store, name, 0, bytes, size);
+	enum status status = store_read(&session->store, info->name, 0, bytes, size);
 	if (status != STATUS_OK) {
-		status = session_explain_object(session, status, name, report);
+		status = session_explain_object(session, status, info->name, report);
 	} else if (host_file_write(STDOUT_FILENO, bytes, size) != STATUS_OK) {
-		status = report_note(report, STATUS_IO, "standard output", "Cannot write: %s.",
-				     strerror(errno));
+		status = note_output(report);
 	}
 	secure_zero(bytes, size);
 	free(bytes);
 	return status;
+}
+
+/* A device on its way to standard output. */
+struct output {
+	uint64_t at;
+	bool can_seek; /* A file of our own: holes stay holes. */
+	bool failed;
+};
+
+static bool stdout_can_seek(void)
+{
+	struct stat info;
+	int flags = fcntl(STDOUT_FILENO, F_GETFL);
+	return fstat(STDOUT_FILENO, &info) == 0 && S_ISREG(info.st_mode) && flags >= 0 &&
+	       (flags & O_APPEND) == 0;
+}
+
+/* Zeroes up to `offset_bytes`. A file's old content there, if there was any, was cut off. */
+static enum status fill_up(struct output *output, uint64_t offset_bytes)
+{
+	static const uint8_t zeroes[64u << 10];
+	enum status status = STATUS_OK;
+	uint64_t left = offset_bytes - output->at;
+	if (output->can_seek && left > 0) {
+		status = lseek(STDOUT_FILENO, (off_t)left, SEEK_CUR) < 0 ? STATUS_IO : STATUS_OK;
+		left = 0;
+	}
+	while (left > 0 && status == STATUS_OK) {
+		size_t size = left < sizeof(zeroes) ? (size_t)left : sizeof(zeroes);
+		status = host_file_write(STDOUT_FILENO, zeroes, size);
+		left -= size;
+	}
+	output->at = offset_bytes;
+	output->failed = output->failed || status != STATUS_OK;
+	return status;
+}
+
+/* A contents_visit. */
+static enum status output_add(void *context, uint64_t offset_bytes, const uint8_t *bytes,
+			      size_t size_bytes)
+{
+	struct output *output = context;
+	enum status status = fill_up(output, offset_bytes);
+	if (status == STATUS_OK) {
+		status = host_file_write(STDOUT_FILENO, bytes, size_bytes);
+		output->failed = status != STATUS_OK;
+		output->at += size_bytes;
+	}
+	return status;
+}
+
+static enum status cat_device(struct session *session, const struct store_object_info *info,
+			      struct report *report)
+{
+	struct output output = {.can_seek = stdout_can_seek()};
+	enum status status = contents_walk(session, info, output_add, &output);
+	if (status == STATUS_OK) {
+		status = fill_up(&output, info->size_bytes);
+	}
+	if (status == STATUS_OK && output.can_seek) {
+		/* A hole at the end is not there before the file has its length. */
+		off_t end = lseek(STDOUT_FILENO, 0, SEEK_CUR);
+		output.failed = end < 0 || ftruncate(STDOUT_FILENO, end) != 0;
+		status = output.failed ? STATUS_IO : STATUS_OK;
+	}
+	return output.failed ? note_output(report) : session_explain(session, status, report);
+}
+
+static enum status cat(struct session *session, const char *name, struct report *report)
+{
+	struct store_object_info info;
+	enum status status = contents_stat(session, name, &info);
+	if (status != STATUS_OK) {
+		return session_explain_object(session, status, name, report);
+	}
+	return session_profile(session) == VOLUME_PROFILE_STATE
+		       ? cat_object(session, &info, report)
+		       : cat_device(session, &info, report);
 }
 
 enum status image_cat(const struct options *options, struct report *report)
@@ -111,83 +199,38 @@ enum status image_cat(const struct options *options, struct report *report)
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
-		status = cat_object(&session, options->positional[1], report);
+		status = cat(&session, options->positional[1], report);
 	}
 	session_close(&session);
 	return status;
 }
 
-/* Read at most `size_max` + 1 bytes, so that a longer file is noticed. The caller frees. */
-static enum status read_input(const char *path, size_t size_max, uint8_t **bytes, size_t *size,
-			      struct report *report)
+/* ---- rm ------------------------------------------------------------------------------------ */
+
+/* The device itself stays; what it holds goes. */
+static enum status discard_all(struct session *session)
 {
-	bool is_stdin = strcmp(path, "-") == 0;
-	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		return report_note(report, STATUS_IO, path, "Cannot open: %s.", strerror(errno));
+	struct device *device = &session->device;
+	struct progress progress;
+	enum status status = STATUS_OK;
+	progress_init(&progress, "rm");
+	for (uint64_t at = 0; at < device->size_bytes && status == STATUS_OK; at += DISCARD_BYTES) {
+		uint64_t left = device->size_bytes - at;
+		status = device_zero(device, at, left < DISCARD_BYTES ? left : DISCARD_BYTES);
+		progress_update(&progress, at, device->size_bytes);
 	}
-	enum status status = STATUS_NO_MEMORY;
-	*bytes = malloc(size_max + 1);
-	if (*bytes != NULL) {
-		status = host_file_read(fd, *bytes, size_max + 1, size);
-	}
-	if (status == STATUS_IO) {
-		status = report_note(report, status, path, "Cannot read: %s.", strerror(errno));
-	} else if (status == STATUS_OK && *size > size_max) {
-		status = report_note(report, STATUS_TOO_LARGE, path,
-				     "An object on this volume has at most %zu bytes.", size_max);
-	}
-	if (!is_stdin) {
-		(void)close(fd);
-	}
-	return status;
+	progress_end(&progress);
+	return status == STATUS_OK ? device_flush(device) : status;
 }
 
-static enum status put_object(struct session *session, const char *name, const uint8_t *bytes,
-			      size_t size, struct report *report)
+static enum status rm(struct session *session, const char *name)
 {
-	struct store *store = &session->store;
-	enum status status = store_txn_begin(store);
-	if (status == STATUS_OK) {
-		status = store_txn_write(store, name, 0, bytes, size);
+	struct store_object_info info;
+	if (session_profile(session) == VOLUME_PROFILE_STATE) {
+		return object_remove(&session->store, name);
 	}
-	if (status == STATUS_OK) {
-		status = store_txn_resize(store, name, size);
-	}
-	if (status == STATUS_OK) {
-		status = store_txn_commit(store);
-	}
-	store_txn_abort(store);
-	if (status == STATUS_TOO_LARGE) {
-		return report_note(report, status, name,
-				   "More than one transaction can change (about %u KiB).",
-				   (VOLUME_TXN_BLOCKS_MAX - 2) * BLOCK_BYTES / 1024);
-	}
-	return session_explain_object(session, status, name, report);
-}
-
-enum status image_put(const struct options *options, struct report *report)
-{
-	struct session session;
-	uint8_t *bytes = NULL;
-	size_t size = 0;
-	session_init(&session);
-	enum status status = session_open(&session, options->positional[0], &options->key,
-					  FILE_ACCESS_WRITE, report);
-	if (status == STATUS_OK) {
-		status = read_input(options->positional[2],
-				    (size_t)store_object_bytes_max(&session.store), &bytes, &size,
-				    report);
-	}
-	if (status == STATUS_OK) {
-		status = put_object(&session, options->positional[1], bytes, size, report);
-	}
-	if (bytes != NULL) {
-		secure_zero(bytes, size);
-		free(bytes);
-	}
-	session_close(&session);
-	return status;
+	enum status status = contents_stat(session, name, &info);
+	return status == STATUS_OK ? discard_all(session) : status;
 }
 
 enum status image_rm(const struct options *options, struct report *report)
@@ -198,9 +241,14 @@ enum status image_rm(const struct options *options, struct report *report)
 					  FILE_ACCESS_WRITE, report);
 	if (status == STATUS_OK) {
 		const char *name = options->positional[1];
-		status = session_explain_object(&session, object_remove(&session.store, name), name,
-						report);
+		status = session_explain_object(&session, rm(&session, name), name, report);
 	}
 	session_close(&session);
+	if (status == STATUS_OK && options->json) {
+		struct json json;
+		json_result_open(&json, options->positional[0]);
+		json_string(&json, "name", options->positional[1]);
+		json_result_close(&json);
+	}
 	return status;
 }

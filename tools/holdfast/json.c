@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stddef.h>
 
+#include "base/status.h"
+
 void json_init(struct json *json, FILE *out)
 {
 	*json = (struct json){.out = out};
@@ -73,6 +75,20 @@ static void begin_value(struct json *json, const char *name)
 		(void)fputs(": ", json->out);
 	}
 	json->needs_comma = true;
+}
+
+void json_result_open(struct json *json, const char *path)
+{
+	json_init(json, stdout);
+	json_open(json, NULL, '{');
+	json_string(json, "status", status_name(STATUS_OK));
+	json_string(json, "path", path);
+}
+
+void json_result_close(struct json *json)
+{
+	json_close(json, '}');
+	(void)fputc('\n', json->out);
 }
 
 void json_open(struct json *json, const char *name, char bracket)

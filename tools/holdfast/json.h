@@ -14,6 +14,10 @@ struct json {
 
 void json_init(struct json *json, FILE *out);
 
+/* What a command that succeeded prints: one object, which begins with status and path. */
+void json_result_open(struct json *json, const char *path);
+void json_result_close(struct json *json);
+
 /* `name` is NULL inside an array and at the top. `bracket` is '{' or '['. */
 void json_open(struct json *json, const char *name, char bracket);
 void json_close(struct json *json, char bracket);

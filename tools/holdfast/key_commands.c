@@ -14,9 +14,20 @@
 #include "tools/holdfast/recovery_key.h"
 #include "tools/holdfast/session.h"
 
+/* The result of a change. */
+static enum status print_changed(const struct options *options, enum status status)
+{
+	if (status == STATUS_OK && options->json) {
+		struct json json;
+		json_result_open(&json, options->positional[0]);
+		json_result_close(&json);
+	}
+	return status;
+}
+
 enum status key_generate(const struct options *options, struct report *report)
 {
-	return key_file_generate(options->positional[0], report);
+	return print_changed(options, key_file_generate(options->positional[0], report));
 }
 
 /* ---- List ---------------------------------------------------------------------------------- */
@@ -201,12 +212,12 @@ static enum status add_or_change(const struct options *options, bool changes, st
 
 enum status key_add(const struct options *options, struct report *report)
 {
-	return add_or_change(options, false, report);
+	return print_changed(options, add_or_change(options, false, report));
 }
 
 enum status key_change(const struct options *options, struct report *report)
 {
-	return add_or_change(options, true, report);
+	return print_changed(options, add_or_change(options, true, report));
 }
 
 enum status key_remove(const struct options *options, struct report *report)
@@ -229,5 +240,5 @@ enum status key_remove(const struct options *options, struct report *report)
 	}
 	key_material_erase(&old);
 	session_close(&session);
-	return status;
+	return print_changed(options, status);
 }

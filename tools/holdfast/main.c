@@ -14,9 +14,12 @@
 
 const struct command command_table[] = {
 	{"image", "create", "PATH", "Make a new, empty volume",
-	 "PATH becomes a sparse file with mode 0600. A file that is not empty is refused with "
+	 "PATH becomes a sparse file with mode 0600. A volume of the block profile is one disk; "
+	 "its "
+	 "only object is called 'device'. A file that is not empty is refused with "
 	 "EXISTS unless --force is given.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_CREATE | OPTIONS_FORCE, 1, image_create},
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_CREATE | OPTIONS_FORCE | OPTIONS_JSON, 1,
+	 image_create},
 	{"image", "info", "PATH", "Show what a volume is",
 	 "Without a key: what anybody can read, none of it authenticated. With a key: the "
 	 "authenticated state as well.",
@@ -24,14 +27,17 @@ const struct command command_table[] = {
 	{"image", "ls", "PATH", "List the objects", "",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON | OPTIONS_LONG, 1, image_ls},
 	{"image", "cat", "PATH NAME", "Write an object to standard output",
-	 "Nothing is written unless the whole object is authentic.",
+	 "Nothing is written unless the whole object is authentic; the device of the block profile "
+	 "is written as it is read.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED, 2, image_cat},
 	{"image", "put", "PATH NAME FILE", "Make FILE the content of an object",
 	 "Creates or replaces the object in one durable transaction. FILE may be '-', standard "
-	 "input.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED, 3, image_put},
-	{"image", "rm", "PATH NAME", "Remove an object", "", OPTIONS_KEY | OPTIONS_KEY_REQUIRED, 2,
-	 image_rm},
+	 "input. The device of the block profile is overwritten as FILE is read; what FILE leaves "
+	 "over becomes zeroes, and zeroes take no space.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 3, image_put},
+	{"image", "rm", "PATH NAME", "Remove an object",
+	 "Of a volume of the block profile: discards all that the device holds.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 2, image_rm},
 	{"image", "verify", "PATH", "Authenticate everything in a volume",
 	 "Walks all that is reachable and names the first failure. Writes nothing.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 1, image_verify},
@@ -40,37 +46,38 @@ const struct command command_table[] = {
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON | OPTIONS_RATE, 1, image_scrub},
 	{"image", "export", "PATH NAME FILE", "Copy an object to a file, in plain",
 	 "FILE appears when it is complete and authentic, with mode 0600 and holes for zeroes.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE, 3, image_export},
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 3, image_export},
 	{"image", "backup", "PATH FILE", "Copy a whole volume, sealed as it is",
 	 "The image is locked meanwhile. FILE opens with the same keys, and appears when it has "
 	 "been verified.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE, 2, image_backup},
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 2, image_backup},
 	{"image", "restore", "FILE PATH", "Make a backup an image again",
 	 "FILE is copied, begins a new epoch and is verified. What PATH held is replaced then, in "
 	 "one step, and only with --force.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE, 2, image_restore},
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 2, image_restore},
 	{"image", "bench", "PATH", "Count what a scripted workload costs",
-	 "Works in an object of its own, 'holdfast.bench', and removes it. Device writes, flushes "
+	 "Works in an object of its own, 'holdfast.bench', and removes it; on an empty device, if "
+	 "the volume is of the block profile. Device writes, flushes "
 	 "and bytes are exact and repeatable; times are of this machine.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 1, image_bench},
 	{"key", "generate", "PATH", "Make a key file of 32 random bytes",
 	 "PATH must not exist. Whoever has the key has the volumes made with it; without it they "
 	 "are lost.",
-	 0, 1, key_generate},
+	 OPTIONS_JSON, 1, key_generate},
 	{"key", "list", "PATH", "Show which keys open a volume",
 	 "Slot and type of each. The keys themselves are nowhere in the image.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 1, key_list},
 	{"key", "add", "PATH", "Let another key open a volume",
 	 "A volume takes up to 8 keys. --new-recovery-key prints a key that a person can write "
 	 "down; it is shown this once.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_NEW_KEY, 1, key_add},
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_NEW_KEY | OPTIONS_JSON, 1, key_add},
 	{"key", "change", "PATH", "Put a new key in the place of the one given",
 	 "In one durable step. Only the given key is replaced; others go on opening the volume.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_NEW_KEY, 1, key_change},
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_NEW_KEY | OPTIONS_JSON, 1, key_change},
 	{"key", "remove", "PATH", "Let a key no longer open a volume",
 	 "The last key is never removed. Somebody who kept a copy of the image from before can "
 	 "open that copy still.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_OLD_KEY, 1, key_remove},
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_OLD_KEY | OPTIONS_JSON, 1, key_remove},
 	{0},
 };
 

@@ -18,10 +18,7 @@ static error_t parse_positional(int key, char *argument, struct argp_state *stat
 	switch (key) {
 	case ARGP_KEY_INIT:
 		/* argp hands nothing to children unless told. */
-		for (uint32_t i = 0; i < OPTIONS_GROUPS_MAX; i++) {
-			if (state->root_argp->children[i].argp == NULL) {
-				break;
-			}
+		for (uint32_t i = 0; i < parse->group_count; i++) {
 			state->child_inputs[i] = parse;
 		}
 		return 0;
@@ -52,7 +49,7 @@ static void parse_command(const struct command *command, int argc, char **argv,
 	struct parse parse = {.command = command, .options = options};
 	(void)snprintf(name, sizeof(name), "holdfast %s %s", command->group, command->name);
 	(void)snprintf(text, sizeof(text), "%s.\v%s", command->summary, command->text);
-	options_groups_of(command, children);
+	parse.group_count = options_groups_of(command, children);
 	const struct argp argp = {.parser = parse_positional,
 				  .args_doc = command->arguments,
 				  .doc = text,
@@ -122,7 +119,7 @@ const struct command *options_parse(int argc, char **argv, struct options *optio
 		.help_filter = help_text,
 	};
 	struct words words = {.count = 0};
-	*options = (struct options){.size_bytes = (uint64_t)64 << 20, .slot = OPTIONS_NO_SLOT};
+	*options = (struct options){.profile = VOLUME_PROFILE_STATE, .slot = OPTIONS_NO_SLOT};
 	static char program_name[] = "holdfast";
 	argp_err_exit_status = EXIT_USAGE;
 	if (argc > 0) {

@@ -22,7 +22,8 @@ struct options {
 	struct key_choice old_key; /* key remove. */
 	uint32_t slot;             /* Instead of old_key; OPTIONS_NO_SLOT: not given. */
 	uint64_t size_bytes;
-	uint64_t rate_bytes; /* A second; 0: unlimited. */
+	enum volume_profile profile; /* image create. */
+	uint64_t rate_bytes;         /* A second; 0: unlimited. */
 	bool force;
 	bool json;
 	bool long_listing;

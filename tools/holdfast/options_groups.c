@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "block/volume.h"
+#include "tools/holdfast/profile.h"
 #include "tools/holdfast/size.h"
 
 /* Options without a letter; those with one use it. */
@@ -17,6 +18,7 @@ enum long_option {
 	LONG_OLD_RECOVERY_KEY_FILE,
 	LONG_SLOT,
 	LONG_RATE,
+	LONG_PROFILE,
 };
 
 static uint32_t choices(const struct key_choice *choice)
@@ -59,6 +61,9 @@ static error_t parse_new_key(int key, char *argument, struct argp_state *state)
 		if (choices(&options->new_key) + (options->new_recovery_key ? 1u : 0u) != 1) {
 			argp_error(state, "give one of --new-key-file, --new-passphrase-file and "
 					  "--new-recovery-key");
+		} else if (options->new_recovery_key && options->json) {
+			argp_error(state, "--new-recovery-key prints the key itself: not with "
+					  "--json");
 		}
 		return 0;
 	default: return ARGP_ERR_UNKNOWN;
@@ -120,25 +125,44 @@ static error_t parse_long(int key, char *argument, struct argp_state *state)
 
 static void parse_size(const char *argument, struct options *options, struct argp_state *state)
 {
-	uint64_t smallest = (uint64_t)VOLUME_STATE_BLOCKS_MIN * BLOCK_BYTES;
-	uint64_t largest = (uint64_t)VOLUME_STATE_BLOCKS_MAX * BLOCK_BYTES;
-	uint64_t size_bytes = 0;
-	if (size_parse(argument, &size_bytes) != STATUS_OK) {
-		argp_error(state, "--size=%s: give a number with K, M or G, such as 64M", argument);
-	} else if (size_bytes < smallest || size_bytes > largest || size_bytes % BLOCK_BYTES != 0) {
-		argp_error(state, "--size=%s: a volume has 8M to 1G, in steps of 4K", argument);
+	if (size_parse(argument, &options->size_bytes) != STATUS_OK) {
+		argp_error(state, "--size=%s: give a number with K, M, G or T, such as 64M",
+			   argument);
 	}
-	options->size_bytes = size_bytes;
+}
+
+static void parse_profile(const char *argument, struct options *options, struct argp_state *state)
+{
+	if (!profile_parse(argument, &options->profile)) {
+		argp_error(state, "--profile=%s: 'state' or 'block'", argument);
+	}
+}
+
+/* The size's bounds are the profile's, and that may come last. */
+static void check_size(struct options *options, struct argp_state *state)
+{
+	bool is_block = options->profile == VOLUME_PROFILE_BLOCK;
+	uint64_t smallest = is_block ? VOLUME_BLOCK_BLOCKS_MIN : VOLUME_STATE_BLOCKS_MIN;
+	uint64_t largest = is_block ? VOLUME_BLOCK_BLOCKS_MAX : VOLUME_STATE_BLOCKS_MAX;
+	if (options->size_bytes == 0) {
+		options->size_bytes = (uint64_t)(is_block ? 1024 : 64) << 20;
+	}
+	uint64_t blocks = options->size_bytes / BLOCK_BYTES;
+	if (options->size_bytes % BLOCK_BYTES != 0 || blocks < smallest || blocks > largest) {
+		argp_error(state, "--size: a volume of the %s profile has %s, in steps of 4K",
+			   profile_name(options->profile), is_block ? "16M to 16T" : "8M to 1G");
+	}
 }
 
 static error_t parse_create(int key, char *argument, struct argp_state *state)
 {
 	struct parse *parse = state->input;
-	if (key != 's') {
-		return ARGP_ERR_UNKNOWN;
+	switch (key) {
+	case 's': parse_size(argument, parse->options, state); return 0;
+	case LONG_PROFILE: parse_profile(argument, parse->options, state); return 0;
+	case ARGP_KEY_SUCCESS: check_size(parse->options, state); return 0;
+	default: return ARGP_ERR_UNKNOWN;
 	}
-	parse_size(argument, parse->options, state);
-	return 0;
 }
 
 static error_t parse_force(int key, char *argument, struct argp_state *state)
@@ -197,7 +221,10 @@ static const struct argp_option long_options[] = {
 	{0},
 };
 static const struct argp_option create_options[] = {
-	{"size", 's', "SIZE", 0, "Size of the volume, 8M to 1G (default 64M)", 0},
+	{"profile", LONG_PROFILE, "PROFILE", 0,
+	 "'state' (default): small objects; 'block': one disk, the object 'device'", 0},
+	{"size", 's', "SIZE", 0,
+	 "Size of the volume: 8M to 1G (default 64M); block profile 16M to 16T (default 1G)", 0},
 	{0},
 };
 static const struct argp_option force_options[] = {
@@ -218,8 +245,8 @@ static const struct argp create_argp = {.options = create_options, .parser = par
 static const struct argp force_argp = {.options = force_options, .parser = parse_force};
 static const struct argp rate_argp = {.options = rate_options, .parser = parse_rate};
 
-void options_groups_of(const struct command *command,
-		       struct argp_child children[OPTIONS_GROUPS_MAX + 1])
+uint32_t options_groups_of(const struct command *command,
+			   struct argp_child children[OPTIONS_GROUPS_MAX + 1])
 {
 	static const struct {
 		uint32_t group;
@@ -237,4 +264,5 @@ void options_groups_of(const struct command *command,
 			count++;
 		}
 	}
+	return count;
 }

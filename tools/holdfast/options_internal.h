@@ -14,8 +14,9 @@ struct parse {
 	const struct command *command;
 	struct options *options;
 	uint32_t positional_count;
+	uint32_t group_count;
 };
 
-/* The groups of the command's row; a row whose argp is NULL ends them. */
-void options_groups_of(const struct command *command,
-		       struct argp_child children[OPTIONS_GROUPS_MAX + 1]);
+/* The groups of the command's row; a row whose argp is NULL ends them. Returns how many. */
+uint32_t options_groups_of(const struct command *command,
+			   struct argp_child children[OPTIONS_GROUPS_MAX + 1]);

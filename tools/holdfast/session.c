@@ -15,7 +15,14 @@ void session_init(struct session *session)
 	session->file.fd = -1;
 }
 
-enum status session_prepare(struct session *session, struct block_count size)
+enum volume_profile session_profile(const struct session *session)
+{
+	struct volume_info info;
+	volume_info_get(session->volume, &info);
+	return info.open.profile;
+}
+
+enum status session_prepare(struct session *session, size_t arena_bytes)
 {
 	struct aead_platform platform = host_aead_platform();
 	/* No clock: a command is too short to win back what measuring costs. */
@@ -26,7 +33,7 @@ enum status session_prepare(struct session *session, struct block_count size)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	size_t bytes = volume_arena_bytes(size);
+	size_t bytes = arena_bytes + session->cache_bytes;
 	bytes += (ARENA_ALIGNMENT - bytes % ARENA_ALIGNMENT) % ARENA_ALIGNMENT;
 	uint8_t *arena = aligned_alloc(ARENA_ALIGNMENT, bytes);
 	if (arena == NULL) {
@@ -54,7 +61,19 @@ static enum status mount(struct session *session, const struct key_material *mat
 		report_place(report, &failure);
 		return status;
 	}
+	if (session_profile(session) == VOLUME_PROFILE_BLOCK) {
+		device_init(&session->device, session->volume);
+		return STATUS_OK;
+	}
 	return store_open(&session->store, session->volume);
+}
+
+/* What the header says is not authenticated yet. If it says nonsense, the mount is to name that,
+ * with whatever memory. */
+static size_t arena_bytes_for(const struct session *session, const struct volume_public_info *info)
+{
+	size_t bytes = volume_arena_bytes_for(info->profile, info->size);
+	return bytes != 0 ? bytes : volume_arena_bytes(session->file.device.capacity);
 }
 
 enum status session_mount(struct session *session, const struct key_material *key,
@@ -65,7 +84,7 @@ enum status session_mount(struct session *session, const struct key_material *ke
 	struct volume_public_info info;
 	enum status status = volume_public_info_read(&session->file.device, &info);
 	if (status == STATUS_OK) {
-		status = session_prepare(session, session->file.device.capacity);
+		status = session_prepare(session, arena_bytes_for(session, &info));
 	}
 	if (status == STATUS_OK) {
 		status = mount(session, key, session->file.device.read_only, report);
@@ -126,6 +145,9 @@ void session_close(struct session *session)
 	if (session->volume != NULL) {
 		if (session->store.volume != NULL) {
 			store_close(&session->store);
+		}
+		if (session->device.volume != NULL) {
+			device_close(&session->device);
 		}
 		volume_unmount(session->volume);
 	}

@@ -8,6 +8,7 @@
 #include "block/volume.h"
 #include "crypto/aead.h"
 #include "crypto/random.h"
+#include "tools/holdfast/device.h"
 #include "tools/holdfast/file_device.h"
 #include "tools/holdfast/key_file.h"
 #include "tools/holdfast/report.h"
@@ -17,16 +18,22 @@ struct session {
 	struct file_device file;
 	struct aead aead;
 	struct random random;
+	size_t cache_bytes;                    /* More arena than needed: node cache. */
 	struct volume_environment environment; /* The arena is from the heap. */
 	struct volume *volume;                 /* NULL: not mounted. */
-	struct store store;                    /* Open with the volume. */
+	/* Open with the volume, one or the other: */
+	struct store store;   /* State profile. */
+	struct device device; /* Block profile. */
 };
 
 void session_init(struct session *session);
 
-/* `file` is open: choose the AEAD, seed the generator, allocate the arena for `size`. */
+/* `file` is open: choose the AEAD, seed the generator, allocate the arena. */
 MUST_CHECK
-enum status session_prepare(struct session *session, struct block_count size);
+enum status session_prepare(struct session *session, size_t arena_bytes);
+
+/* Of the mounted volume. */
+enum volume_profile session_profile(const struct session *session);
 
 /* Read the key, open the image at `path`, mount it and open the store. */
 MUST_CHECK

@@ -14,6 +14,8 @@ static bool suffix_shift(char suffix, uint32_t *shift)
 	case 'M': *shift = 20; return true;
 	case 'g':
 	case 'G': *shift = 30; return true;
+	case 't':
+	case 'T': *shift = 40; return true;
 	default: return false;
 	}
 }
@@ -44,7 +46,7 @@ enum status size_parse(const char *text, uint64_t *size_bytes)
 
 void size_format(uint64_t size_bytes, char out[SIZE_TEXT_BYTES])
 {
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB"};
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
 	size_t unit = 0;
 	while (unit + 1 < ARRAY_COUNT(units) && size_bytes != 0 && size_bytes % 1024 == 0) {
 		size_bytes /= 1024;

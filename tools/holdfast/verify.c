@@ -2,6 +2,7 @@
 #include "tools/holdfast/verify.h"
 
 #include "base/bytes.h"
+#include "tools/holdfast/contents.h"
 #include "tools/holdfast/pace.h"
 #include "tools/holdfast/progress.h"
 
@@ -34,7 +35,9 @@ static void walked(void *context, uint64_t done, uint64_t total)
 static enum status count_object(void *context, const struct store_object_info *info)
 {
 	struct verification *verification = context;
-	verification->object_blocks += (info->size_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+	if (session_profile(verification->session) == VOLUME_PROFILE_STATE) {
+		verification->object_blocks += (info->size_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+	}
 	verification->totals->objects++;
 	verification->totals->object_bytes += info->size_bytes;
 	return STATUS_OK;
@@ -63,11 +66,12 @@ enum status verify_session(struct session *session, const char *what, uint64_t r
 	*totals = (struct verify_totals){.objects = 0};
 	progress_init(&verification.progress, what);
 	pace_begin(&verification.pace, rate_bytes);
-	enum status status = store_list(&session->store, count_object, &verification);
+	enum status status = contents_list(session, count_object, &verification);
 	if (status == STATUS_OK) {
 		status = volume_verify(session->volume, walked, &verification);
 	}
-	if (status == STATUS_OK) {
+	/* A device has nothing inside that the walk has not opened. */
+	if (status == STATUS_OK && session_profile(session) == VOLUME_PROFILE_STATE) {
 		status = store_list(&session->store, read_object, &verification);
 	}
 	progress_end(&verification.progress);

@@ -20,6 +20,7 @@ static void test_size_parse_accepts(void **state)
 		{"64m", 67108864},
 		{"4K", 4096},
 		{"1G", 1073741824},
+		{"16T", (uint64_t)1 << 44},
 		{"0004k", 4096},
 		{"9223372036854775807", INT64_MAX},
 		{"8589934591G", (uint64_t)8589934591 << 30},
@@ -42,7 +43,8 @@ static void test_size_parse_refuses(void **state)
 					    "+1",
 					    " 1",
 					    "1 ",
-					    "1T",
+					    "1P",
+					    "8388608T",
 					    "1MB",
 					    "1.5G",
 					    "0x10",
@@ -73,7 +75,7 @@ static void test_size_format(void **state)
 	size_format(0, out);
 	assert_string_equal(out, "0 B");
 	size_format((uint64_t)1 << 50, out);
-	assert_string_equal(out, "1048576 GiB");
+	assert_string_equal(out, "1024 TiB");
 }
 
 int main(void)
