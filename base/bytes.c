@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Sums of products rather than shifts: the compiler makes one load of them either way, and the
- * prover needs no bit-vector reasoning. */
+/* Sums of products rather than shifts: the compiler makes one load or store of them either way, and
+ * the prover needs no bit-vector reasoning. */
 
 uint16_t bytes_load_le16(const uint8_t *from)
 {
@@ -18,7 +18,7 @@ uint32_t bytes_load_le32(const uint8_t *from)
 
 uint64_t bytes_load_le64(const uint8_t *from)
 {
-	return bytes_load_le32(from) + bytes_load_le32(from + 4) * ((uint64_t)1 << 32);
+	return bytes_load_le32(from) + bytes_load_le32(from + 4) * (uint64_t)0x100000000u;
 }
 
 uint16_t bytes_load_be16(const uint8_t *from)
@@ -33,39 +33,43 @@ uint32_t bytes_load_be32(const uint8_t *from)
 
 void bytes_store_le16(uint8_t *to, uint16_t value)
 {
-	to[0] = (uint8_t)(value & 0xff);
-	to[1] = (uint8_t)(value >> 8);
+	to[0] = (uint8_t)(value % 256u);
+	to[1] = (uint8_t)(value / 256u);
 }
 
 void bytes_store_le32(uint8_t *to, uint32_t value)
 {
-	bytes_store_le16(to, (uint16_t)(value & 0xffff));
-	bytes_store_le16(to + 2, (uint16_t)(value >> 16));
+	bytes_store_le16(to, (uint16_t)(value % 65536u));
+	bytes_store_le16(to + 2, (uint16_t)(value / 65536u));
 }
 
 void bytes_store_le64(uint8_t *to, uint64_t value)
 {
-	bytes_store_le32(to, (uint32_t)(value & 0xffffffff));
-	bytes_store_le32(to + 4, (uint32_t)(value >> 32));
+	bytes_store_le32(to, (uint32_t)(value % 0x100000000u));
+	bytes_store_le32(to + 4, (uint32_t)(value / 0x100000000u));
 }
 
 void bytes_store_be16(uint8_t *to, uint16_t value)
 {
-	to[0] = (uint8_t)(value >> 8);
-	to[1] = (uint8_t)(value & 0xff);
+	to[0] = (uint8_t)(value / 256u);
+	to[1] = (uint8_t)(value % 256u);
 }
 
 void bytes_store_be32(uint8_t *to, uint32_t value)
 {
-	bytes_store_be16(to, (uint16_t)(value >> 16));
-	bytes_store_be16(to + 2, (uint16_t)(value & 0xffff));
+	bytes_store_be16(to, (uint16_t)(value / 65536u));
+	bytes_store_be16(to + 2, (uint16_t)(value % 65536u));
 }
 
 bool bytes_equal_constant_time(const uint8_t *a, const uint8_t *b, size_t size)
 {
-	uint8_t difference = 0;
+	unsigned difference = 0;
+	/*@ loop invariant 0 <= i <= size;
+	    loop invariant difference == 0 <==> (\forall integer j; 0 <= j < i ==> a[j] == b[j]);
+	    loop assigns i, difference;
+	    loop variant size - i; */
 	for (size_t i = 0; i < size; i++) {
-		difference = (uint8_t)(difference | (a[i] ^ b[i]));
+		difference |= (unsigned)a[i] ^ b[i];
 	}
 	return difference == 0;
 }

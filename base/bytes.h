@@ -8,22 +8,47 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*@ logic integer le16{L}(uint8_t *p) = p[0] + p[1] * 0x100;
+    logic integer le32{L}(uint8_t *p) = le16(p) + le16(p + 2) * 0x10000;
+    logic integer le64{L}(uint8_t *p) = le32(p) + le32(p + 4) * 0x100000000;
+    logic integer be16{L}(uint8_t *p) = p[1] + p[0] * 0x100;
+    logic integer be32{L}(uint8_t *p) = be16(p + 2) + be16(p) * 0x10000; */
+
+//@ requires \valid_read(from + (0 .. 1)); assigns \nothing; ensures \result == le16(from);
 uint16_t bytes_load_le16(const uint8_t *from);
+//@ requires \valid_read(from + (0 .. 3)); assigns \nothing; ensures \result == le32(from);
 uint32_t bytes_load_le32(const uint8_t *from);
+//@ requires \valid_read(from + (0 .. 7)); assigns \nothing; ensures \result == le64(from);
 uint64_t bytes_load_le64(const uint8_t *from);
+//@ requires \valid_read(from + (0 .. 1)); assigns \nothing; ensures \result == be16(from);
 uint16_t bytes_load_be16(const uint8_t *from);
+//@ requires \valid_read(from + (0 .. 3)); assigns \nothing; ensures \result == be32(from);
 uint32_t bytes_load_be32(const uint8_t *from);
 
+//@ requires \valid(to + (0 .. 1)); assigns to[0 .. 1]; ensures le16(to) == value;
 void bytes_store_le16(uint8_t *to, uint16_t value);
+//@ requires \valid(to + (0 .. 3)); assigns to[0 .. 3]; ensures le32(to) == value;
 void bytes_store_le32(uint8_t *to, uint32_t value);
+//@ requires \valid(to + (0 .. 7)); assigns to[0 .. 7]; ensures le64(to) == value;
 void bytes_store_le64(uint8_t *to, uint64_t value);
+//@ requires \valid(to + (0 .. 1)); assigns to[0 .. 1]; ensures be16(to) == value;
 void bytes_store_be16(uint8_t *to, uint16_t value);
+//@ requires \valid(to + (0 .. 3)); assigns to[0 .. 3]; ensures be32(to) == value;
 void bytes_store_be32(uint8_t *to, uint32_t value);
 
 /* Time depends on `size` only: for tags, MACs and keys. */
+/*@ requires \valid_read(a + (0 .. size - 1)) && \valid_read(b + (0 .. size - 1));
+    assigns \nothing;
+    ensures \result <==> (\forall integer i; 0 <= i < size ==> a[i] == b[i]); */
 bool bytes_equal_constant_time(const uint8_t *a, const uint8_t *b, size_t size);
 
+/*@ requires \valid_read(bytes + (0 .. size - 1));
+    assigns \nothing;
+    ensures \result <==> (\forall integer i; 0 <= i < size ==> bytes[i] == 0); */
 bool bytes_are_zero(const uint8_t *bytes, size_t size);
 
 /* Erase a secret. The compiler may not drop it. */
+/*@ requires \valid((uint8_t *)secret + (0 .. size - 1));
+    assigns ((uint8_t *)secret)[0 .. size - 1];
+    ensures \forall integer i; 0 <= i < size ==> ((uint8_t *)secret)[i] == 0; */
 void secure_zero(void *secret, size_t size);

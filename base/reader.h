@@ -19,27 +19,85 @@ struct reader {
 	bool failed;
 };
 
+/*@ predicate reader_is_sound(struct reader *r) =
+      r->at <= r->size && \valid_read(r->data + (0 .. r->size - 1));
+    // What every read keeps: the bytes, and that failing is for good.
+    predicate reader_goes_on{A, B}(struct reader *r) =
+      \at(r->data, A) == \at(r->data, B) && \at(r->size, A) == \at(r->size, B) &&
+      \at(r->at, A) <= \at(r->at, B) && (\at(r->failed, A) ==> \at(r->failed, B)); */
+
+/*@ requires \valid(reader) && \valid_read(data + (0 .. size - 1));
+    assigns *reader;
+    ensures reader_is_sound(reader) && !reader->failed && reader->at == 0;
+    ensures reader->data == data && reader->size == size; */
 void reader_init(struct reader *reader, const uint8_t *data, size_t size);
 
+/*@ requires \valid(reader) && reader_is_sound(reader);
+    assigns *reader;
+    ensures reader_is_sound(reader) && reader_goes_on{Pre, Post}(reader);
+    ensures reader->failed ==> \result == 0;
+    ensures !reader->failed ==> reader->at == \old(reader->at) + 1; */
 uint8_t reader_u8(struct reader *reader);
+/*@ requires \valid(reader) && reader_is_sound(reader);
+    assigns *reader;
+    ensures reader_is_sound(reader) && reader_goes_on{Pre, Post}(reader);
+    ensures reader->failed ==> \result == 0;
+    ensures !reader->failed ==> reader->at == \old(reader->at) + 2; */
 uint16_t reader_le16(struct reader *reader);
+/*@ requires \valid(reader) && reader_is_sound(reader);
+    assigns *reader;
+    ensures reader_is_sound(reader) && reader_goes_on{Pre, Post}(reader);
+    ensures reader->failed ==> \result == 0;
+    ensures !reader->failed ==> reader->at == \old(reader->at) + 4; */
 uint32_t reader_le32(struct reader *reader);
+/*@ requires \valid(reader) && reader_is_sound(reader);
+    assigns *reader;
+    ensures reader_is_sound(reader) && reader_goes_on{Pre, Post}(reader);
+    ensures reader->failed ==> \result == 0;
+    ensures !reader->failed ==> reader->at == \old(reader->at) + 8; */
 uint64_t reader_le64(struct reader *reader);
+/*@ requires \valid(reader) && reader_is_sound(reader);
+    assigns *reader;
+    ensures reader_is_sound(reader) && reader_goes_on{Pre, Post}(reader);
+    ensures reader->failed ==> \result == 0;
+    ensures !reader->failed ==> reader->at == \old(reader->at) + 2; */
 uint16_t reader_be16(struct reader *reader);
+/*@ requires \valid(reader) && reader_is_sound(reader);
+    assigns *reader;
+    ensures reader_is_sound(reader) && reader_goes_on{Pre, Post}(reader);
+    ensures reader->failed ==> \result == 0;
+    ensures !reader->failed ==> reader->at == \old(reader->at) + 4; */
 uint32_t reader_be32(struct reader *reader);
 
 /* The next `size` bytes, borrowed; NULL (and failed) if there are fewer. */
+/*@ requires \valid(reader) && reader_is_sound(reader);
+    assigns *reader;
+    ensures reader_is_sound(reader) && reader_goes_on{Pre, Post}(reader);
+    ensures reader->failed ==> \result == \null;
+    ensures !reader->failed && size > 0 ==> \result != \null;
+    ensures !reader->failed ==> \result == reader->data + \old(reader->at) &&
+      reader->at == \old(reader->at) + size && \valid_read(\result + (0 .. size - 1)); */
 const uint8_t *reader_bytes(struct reader *reader, size_t size);
 
 /* Copy the next `size` bytes; on failure `out` is zeroed. */
 void reader_copy(struct reader *reader, uint8_t *out, size_t size);
 
+/*@ requires \valid(reader) && reader_is_sound(reader);
+    assigns *reader;
+    ensures reader_is_sound(reader) && reader_goes_on{Pre, Post}(reader);
+    ensures !reader->failed ==> reader->at == \old(reader->at) + size; */
 void reader_skip(struct reader *reader, size_t size);
 
 /* Bytes not yet read; 0 after a failure. */
+/*@ requires \valid_read(reader) && reader_is_sound(reader);
+    assigns \nothing;
+    ensures \result == (reader->failed ? 0 : reader->size - reader->at); */
 size_t reader_left(const struct reader *reader);
 
 /* True if no read went past the end. */
+/*@ requires \valid_read(reader);
+    assigns \nothing;
+    ensures \result <==> !reader->failed; */
 MUST_CHECK
 bool reader_ok(const struct reader *reader);
 
