@@ -130,7 +130,7 @@ static enum status pending_find(const struct volume_map *map,
 enum status volume_find(struct volume *volume, uint32_t logical, bool sees_staged,
 			const uint8_t **content, struct volume_entry *entry)
 {
-	const struct volume_map *maps[] = {&volume->txn.staged, &volume->overlay};
+	const struct volume_map *maps[] = {&volume->txn.staged, &volume->overlay, &volume->frozen};
 	*content = NULL;
 	*entry = (struct volume_entry){.physical = 0};
 	for (size_t i = sees_staged && volume->txn.open ? 0 : 1; i < ARRAY_COUNT(maps); i++) {

@@ -71,7 +71,9 @@ struct volume_environment {
 struct volume_counters {
 	uint64_t commits;
 	uint64_t checkpoints;
-	uint64_t log_writes; /* Device writes that carried log records. */
+	uint64_t checkpoint_steps;
+	uint64_t checkpoint_stalls; /* Transactions that ran a checkpoint to its end. */
+	uint64_t log_writes;        /* Device writes that carried log records. */
 	uint64_t rehomed_blocks;
 };
 
@@ -256,6 +258,21 @@ void volume_txn_abort(struct volume *volume);
 /* Move the log's content to its homes and release the ring. Happens by itself when needed. */
 MUST_CHECK
 enum status volume_checkpoint(struct volume *volume);
+
+/* The same in steps, while transactions go on (block profile; STATUS_UNSUPPORTED otherwise).
+ * Transactions begin one when it is due, and run steps of it at the pace at which they use up the
+ * room that is left, so nobody has to call these; who has time to spare may.
+ *
+ * Begin: what is committed by now is to be moved; nothing happens if one runs already, or if there
+ * is nothing to move. STATUS_BUSY: a transaction is open.
+ * Step: about one device call, and a bounded amount of work; also while a transaction is open.
+ * `*done`: no checkpoint runs any more. After an error the volume is as before, and the next step
+ * begins again, unless the volume is no longer writable. */
+MUST_CHECK
+enum status volume_checkpoint_begin(struct volume *volume);
+MUST_CHECK
+enum status volume_checkpoint_step(struct volume *volume, bool *done);
+bool volume_checkpoint_is_running(const struct volume *volume);
 
 /* The same even if nothing changed, so that the epoch is a new one: what is committed from now on
  * cannot be taken for the continuation of another copy of this volume. */

@@ -5,6 +5,7 @@
  * a checkpoint takes and frees is listed, and volume_groups.c works the list off. */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "block/volume_internal.h"
 
 /* ---- One bitmap ---------------------------------------------------------------------------- */
@@ -27,49 +28,62 @@ static uint64_t group_blocks(const struct volume_geometry *geometry, uint32_t gr
 	return left < VOLUME_GROUP_BLOCKS ? left : VOLUME_GROUP_BLOCKS;
 }
 
+/* Bitmaps are looked at 64 bits at a time. Bit i of a word is bit i of its bytes, little-endian. */
+static uint64_t word_get(const uint8_t *bitmap, uint64_t bit)
+{
+	return bytes_load_le64(bitmap + bit / 64 * sizeof(uint64_t));
+}
+
 /* The bits of reserved blocks and of what lies behind the last group are set. */
 void volume_bitmap_blank(const struct volume_geometry *geometry, uint32_t group, uint8_t *bitmap)
 {
+	uint64_t end = group_blocks(geometry, group);
 	memset(bitmap, 0, BLOCK_BYTES);
 	for (uint64_t bit = 0; bit < geometry->group_reserved; bit++) {
 		bit_set(bitmap, bit);
 	}
-	/* Whole bytes at once: this is run for every bitmap that is read. */
-	uint64_t end = group_blocks(geometry, group);
-	for (; end < VOLUME_GROUP_BLOCKS && end % 8 != 0; end++) {
+	for (; end % 8 != 0; end++) {
 		bit_set(bitmap, end);
 	}
 	memset(bitmap + end / 8, 0xff, BLOCK_BYTES - end / 8);
 }
 
+/* No instruction for it may be presumed, and no library's function either. */
+static uint64_t bits_count(uint64_t word)
+{
+	word -= word >> 1 & UINT64_C(0x5555555555555555);
+	word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+	word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return word * UINT64_C(0x0101010101010101) >> 56;
+}
+
 uint64_t volume_bitmap_free_count(const uint8_t *bitmap)
 {
 	uint64_t free = 0;
-	for (uint64_t at = 0; at < BLOCK_BYTES; at += sizeof(uint64_t)) {
-		uint64_t taken;
-		memcpy(&taken, bitmap + at, sizeof(taken));
-		if (taken == 0) { /* Most are; and no machine instruction may be presumed. */
-			free += 64;
-			continue;
-		}
-		for (uint64_t bits = ~taken; bits != 0; bits &= bits - 1) {
-			free++;
-		}
+	for (uint64_t bit = 0; bit < VOLUME_GROUP_BLOCKS; bit += 64) {
+		free += bits_count(~word_get(bitmap, bit));
 	}
 	return free;
 }
 
+/* What a blank bitmap has at both ends, without the blank bitmap: this is asked of each that is
+ * read. */
 enum status volume_bitmap_check(struct volume *volume, uint32_t group, const uint8_t *bitmap)
 {
-	uint8_t *blank = volume->build.bitmap;
-	volume_bitmap_blank(&volume->geometry, group, blank);
-	for (size_t i = 0; i < BLOCK_BYTES; i++) {
-		if ((blank[i] & ~bitmap[i]) != 0) {
-			return volume_note(volume, STATUS_AUTH_META, VOLUME_LEVEL_BITMAP, group,
-					   UINT64_MAX);
-		}
+	const struct volume_geometry *geometry = &volume->geometry;
+	uint64_t end = group_blocks(geometry, group);
+	bool good = true;
+	for (uint64_t bit = 0; bit < geometry->group_reserved; bit++) {
+		good = good && bit_get(bitmap, bit);
 	}
-	return STATUS_OK;
+	for (; end % 64 != 0; end++) {
+		good = good && bit_get(bitmap, end);
+	}
+	for (; end < VOLUME_GROUP_BLOCKS; end += 64) {
+		good = good && word_get(bitmap, end) == UINT64_MAX;
+	}
+	return volume_note(volume, good ? STATUS_OK : STATUS_AUTH_META, VOLUME_LEVEL_BITMAP, group,
+			   UINT64_MAX);
 }
 
 /* ---- The durable bitmaps ------------------------------------------------------------------- */
@@ -123,6 +137,7 @@ static void round_begin(struct volume *volume, uint64_t cursor)
 	bitmaps->cursor = cursor;
 	bitmaps->left = volume->geometry.group_end - volume->geometry.group_first;
 	bitmaps->held = 0;
+	bitmaps->late = 0;
 }
 
 void volume_bitmaps_reset(struct volume *volume)
@@ -174,41 +189,96 @@ static void cursor_advance(struct volume *volume, uint64_t count)
 	}
 }
 
-/* The next clear bit in [bit, end), by bytes where they are full. */
+/* The next clear bit in [bit, end); end if there is none. */
 static uint64_t clear_bit_find(const uint8_t *bitmap, uint64_t bit, uint64_t end)
 {
-	while (bit < end && bit_get(bitmap, bit)) {
-		bit += bit % 8 == 0 && bitmap[bit / 8] == 0xff ? 8 : 1;
+	while (bit < end) {
+		uint64_t clear = ~word_get(bitmap, bit) >> bit % 64;
+		if (clear != 0) {
+			bit += (uint64_t)__builtin_ctzll(clear);
+			break;
+		}
+		bit += 64 - bit % 64;
 	}
 	return bit < end ? bit : end;
+}
+
+enum status volume_allocate_seek(struct volume *volume, bool *found)
+{
+	struct volume_bitmaps *bitmaps = &volume->bitmaps;
+	const struct volume_geometry *geometry = &volume->geometry;
+	uint64_t offset = bitmaps->cursor - geometry->group_first;
+	uint32_t group = (uint32_t)(offset / VOLUME_GROUP_BLOCKS);
+	uint64_t bit = offset % VOLUME_GROUP_BLOCKS;
+	uint64_t end = group_blocks(geometry, group);
+	uint8_t *bitmap = NULL;
+	if (bitmaps->left == 0) {
+		return STATUS_NO_SPACE;
+	}
+	enum status status = volume_bitmap_get(volume, group, &bitmap);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (end - bit > bitmaps->left) {
+		end = bit + bitmaps->left;
+	}
+	uint64_t place = clear_bit_find(bitmap, bit, end);
+	cursor_advance(volume, place - bit);
+	*found = place < end;
+	return STATUS_OK;
+}
+
+static enum status allocate(struct volume *volume, uint64_t *physical)
+{
+	bool found = false;
+	while (!found) { /* Each turn passes a group, or ends. */
+		enum status status = volume_allocate_seek(volume, &found);
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	*physical = volume->bitmaps.cursor;
+	cursor_advance(volume, 1);
+	volume->bitmaps.held++;
+	return STATUS_OK;
 }
 
 enum status volume_allocate(struct volume *volume, uint64_t *physical)
 {
 	struct volume_bitmaps *bitmaps = &volume->bitmaps;
-	const struct volume_geometry *geometry = &volume->geometry;
-	while (bitmaps->left > 0) { /* Each turn passes at least one block. */
-		uint64_t offset = bitmaps->cursor - geometry->group_first;
-		uint32_t group = (uint32_t)(offset / VOLUME_GROUP_BLOCKS);
-		uint64_t bit = offset % VOLUME_GROUP_BLOCKS;
-		uint64_t end = group_blocks(geometry, group);
-		uint8_t *bitmap = NULL;
-		enum status status = volume_bitmap_get(volume, group, &bitmap);
-		if (status != STATUS_OK) {
-			return status;
-		}
-		if (end - bit > bitmaps->left) {
-			end = bit + bitmaps->left;
-		}
-		uint64_t found = clear_bit_find(bitmap, bit, end);
-		if (found < end) {
-			*physical = bitmaps->cursor + (found - bit);
-			cursor_advance(volume, found - bit + 1);
-			return STATUS_OK;
-		}
-		cursor_advance(volume, end - bit);
+	enum status status = allocate(volume, physical);
+	if (status != STATUS_OK) {
+		return status;
 	}
-	return STATUS_NO_SPACE;
+	if (bitmaps->late == 0) {
+		bitmaps->late_cursor = *physical;
+		bitmaps->late_left = bitmaps->left + 1;
+	}
+	bitmaps->late++;
+	bitmaps->log_taken++;
+	return STATUS_OK;
+}
+
+/* The way back. */
+static void cursor_retreat(struct volume *volume, uint64_t cursor)
+{
+	struct volume_bitmaps *bitmaps = &volume->bitmaps;
+	uint64_t span = volume->geometry.group_end - volume->geometry.group_first;
+	uint64_t back = bitmaps->cursor >= cursor ? bitmaps->cursor - cursor
+						  : bitmaps->cursor + span - cursor;
+	bitmaps->cursor = cursor;
+	bitmaps->left += back;
+}
+
+void volume_allocate_undo(struct volume *volume, uint64_t cursor, uint64_t build_taken,
+			  uint32_t count)
+{
+	struct volume_bitmaps *bitmaps = &volume->bitmaps;
+	if (count != 0 && bitmaps->build_taken == build_taken) {
+		cursor_retreat(volume, cursor);
+		bitmaps->held -= count;
+		bitmaps->late -= count;
+	}
 }
 
 /* True if this round has not come to a block yet. */
@@ -233,7 +303,6 @@ enum status volume_allocate_again(struct volume *volume, uint64_t physical, uint
 				/* No writer of ours takes what is in use. */
 				return status == STATUS_NO_SPACE ? STATUS_AUTH_META : status;
 			}
-			volume->bitmaps.held++;
 		}
 	}
 	return STATUS_OK;
@@ -265,9 +334,10 @@ enum status volume_build_free(struct volume *volume, uint64_t physical)
 
 enum status volume_build_allocate(struct volume *volume, uint64_t *physical)
 {
-	enum status status = volume_allocate(volume, physical);
+	enum status status = allocate(volume, physical);
 	if (status == STATUS_OK) {
 		volume->build.taken++;
+		volume->bitmaps.build_taken++;
 		status = volume_build_take(volume, *physical);
 	}
 	return status;
@@ -304,24 +374,76 @@ enum status volume_build_count(struct volume *volume, uint32_t session, int32_t 
 	return STATUS_OK;
 }
 
-/* The list once more, this time to the bitmaps in memory. */
+/* ---- When the next state is the durable one -------------------------------------------------- */
+
+void volume_build_round(struct volume *volume)
+{
+	const struct volume_bitmaps *bitmaps = &volume->bitmaps;
+	bool is_begun = bitmaps->late != 0;
+	volume->build.round_cursor = is_begun ? bitmaps->late_cursor : bitmaps->cursor;
+	volume->build.round_left = is_begun ? bitmaps->late_left : bitmaps->left;
+}
+
+void volume_build_give_up(struct volume *volume)
+{
+	struct volume_bitmaps *bitmaps = &volume->bitmaps;
+	const struct volume_build *build = &volume->build;
+	if (bitmaps->log_taken == build->from_log_taken) {
+		bitmaps->cursor = build->from_cursor;
+		bitmaps->left = build->from_left;
+		bitmaps->held -= build->taken;
+	} else {
+		bitmaps->late += build->taken; /* Among what the log took: the next round's. */
+	}
+}
+
+/* The cached bitmap of a group; NULL: it is not cached. */
+static uint8_t *bitmap_cached(struct volume *volume, uint32_t group)
+{
+	const struct volume_bitmaps *bitmaps = &volume->bitmaps;
+	for (uint32_t i = 0; i < bitmaps->cache_size; i++) {
+		if (bitmaps->cache[i].loaded && bitmaps->cache[i].group == group) {
+			return bitmaps->blocks + (size_t)i * BLOCK_BYTES;
+		}
+	}
+	return NULL;
+}
+
+/* The list once more, this time to the bitmaps in memory. Returns how many blocks became free that
+ * the new round has passed already. */
+static uint64_t deltas_accept(struct volume *volume, uint64_t round_passed)
+{
+	const struct volume_deltas *deltas = &volume->build.deltas;
+	const struct volume_geometry *geometry = &volume->geometry;
+	const uint64_t span = geometry->group_end - geometry->group_first;
+	const uint64_t round = volume->build.round_cursor - geometry->group_first;
+	uint32_t group = UINT32_MAX;
+	uint8_t *bitmap = NULL;
+	uint64_t passed = 0;
+	for (size_t i = 0; i < deltas->count; i++) {
+		uint64_t offset = (deltas->all[i] >> 1) - geometry->group_first;
+		uint64_t bit = offset % VOLUME_GROUP_BLOCKS;
+		uint64_t distance = offset >= round ? offset - round : offset + span - round;
+		bool frees = (deltas->all[i] & 1) != 0;
+		if (offset / VOLUME_GROUP_BLOCKS != group) { /* They are in order. */
+			group = (uint32_t)(offset / VOLUME_GROUP_BLOCKS);
+			bitmap = bitmap_cached(volume, group);
+		}
+		if (bitmap != NULL) {
+			uint8_t *byte = &bitmap[bit / 8];
+			*byte = (uint8_t)(frees ? *byte & ~(1u << (bit % 8))
+						: *byte | 1u << (bit % 8));
+		}
+		passed += frees && distance < round_passed ? 1u : 0u;
+	}
+	return passed;
+}
+
 void volume_bitmaps_accept(struct volume *volume)
 {
 	struct volume_bitmaps *bitmaps = &volume->bitmaps;
-	const struct volume_deltas *deltas = &volume->build.deltas;
-	for (size_t i = 0; i < deltas->count; i++) {
-		uint64_t offset = (deltas->all[i] >> 1) - volume->geometry.group_first;
-		uint64_t bit = offset % VOLUME_GROUP_BLOCKS;
-		for (uint32_t c = 0; c < bitmaps->cache_size; c++) {
-			if (bitmaps->cache[c].loaded &&
-			    bitmaps->cache[c].group == offset / VOLUME_GROUP_BLOCKS) {
-				uint8_t *byte = bitmaps->blocks + (size_t)c * BLOCK_BYTES + bit / 8;
-				*byte = (uint8_t)((deltas->all[i] & 1) != 0
-							  ? *byte & ~(1u << (bit % 8))
-							  : *byte | 1u << (bit % 8));
-			}
-		}
-	}
+	const uint64_t passed = volume->build.round_left - bitmaps->left;
+	bitmaps->held = bitmaps->late + deltas_accept(volume, passed);
 	bitmaps->free_count = volume->build.free_count;
-	round_begin(volume, bitmaps->cursor);
+	bitmaps->left = volume->geometry.group_end - volume->geometry.group_first - passed;
 }

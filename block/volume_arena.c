@@ -38,18 +38,24 @@ static uint32_t slots_for(uint32_t entries)
 	return slots;
 }
 
-static void map_carve(struct carver *carver, struct volume_map *map, uint32_t entries,
-		      uint32_t contents)
+static void pool_carve(struct carver *carver, struct volume_pool *pool, uint32_t entries,
+		       uint32_t contents)
+{
+	*pool = (struct volume_pool){
+		.room = entries,
+		.contents_room = contents,
+		.entries = carve(carver, (size_t)entries * sizeof(*pool->entries)),
+		.free_list = carve(carver, (size_t)contents * sizeof(*pool->free_list)),
+		.content = carve_blocks(carver, contents),
+	};
+}
+
+static void map_carve(struct carver *carver, struct volume_map *map, uint32_t entries)
 {
 	uint32_t slots = slots_for(entries);
 	*map = (struct volume_map){
-		.room = entries,
-		.contents_room = contents,
 		.slot_mask = slots - 1,
-		.entries = carve(carver, (size_t)entries * sizeof(*map->entries)),
 		.slots = carve(carver, (size_t)slots * sizeof(*map->slots)),
-		.free_list = carve(carver, (size_t)contents * sizeof(*map->free_list)),
-		.content = carve_blocks(carver, contents),
 	};
 }
 
@@ -81,7 +87,10 @@ static uint32_t nodes_for(const struct volume_geometry *geometry)
 /* Where the buffers are. Small, unlike struct volume: it is on the stack while they are measured.
  */
 struct layout {
+	struct volume_pool pool; /* Of overlay and frozen. */
 	struct volume_map overlay;
+	struct volume_map frozen;
+	struct volume_pool staged_pool;
 	struct volume_map staged;
 	uint8_t *scratch;
 	uint8_t *base;
@@ -112,8 +121,11 @@ static size_t layout_make(struct carver *carver, const struct volume_geometry *g
 			  uint32_t nodes, struct layout *layout)
 {
 	front_carve(carver, layout);
-	map_carve(carver, &layout->overlay, geometry->overlay_blocks, geometry->overlay_contents);
-	map_carve(carver, &layout->staged, geometry->txn_blocks, geometry->txn_contents);
+	pool_carve(carver, &layout->pool, geometry->overlay_blocks, geometry->overlay_contents);
+	map_carve(carver, &layout->overlay, geometry->overlay_blocks);
+	map_carve(carver, &layout->frozen, geometry->overlay_blocks);
+	pool_carve(carver, &layout->staged_pool, geometry->txn_blocks, geometry->txn_contents);
+	map_carve(carver, &layout->staged, geometry->txn_blocks);
 	layout->record = carve_blocks(carver, VOLUME_RECORD_BLOCKS_MAX);
 	layout->batch = carve_blocks(carver, VOLUME_BATCH_BLOCKS);
 	layout->txn_batch = geometry->profile == VOLUME_PROFILE_BLOCK
@@ -138,11 +150,29 @@ static size_t bytes_with(const struct volume_geometry *geometry, uint32_t nodes)
 	return layout_make(&carver, geometry, nodes, &layout);
 }
 
+static void map_adopt(struct volume_map *map, const struct volume_map *carved,
+		      struct volume_pool *pool)
+{
+	*map = *carved;
+	map->pool = pool;
+	volume_map_clear(map);
+}
+
+static void maps_adopt(struct volume *volume, const struct layout *layout)
+{
+	volume->pool = layout->pool;
+	volume->txn.pool = layout->staged_pool;
+	volume_pool_reset(&volume->pool);
+	volume_pool_reset(&volume->txn.pool);
+	map_adopt(&volume->overlay, &layout->overlay, &volume->pool);
+	map_adopt(&volume->frozen, &layout->frozen, &volume->pool);
+	map_adopt(&volume->txn.staged, &layout->staged, &volume->txn.pool);
+}
+
 static void layout_adopt(struct volume *volume, const struct layout *layout, uint32_t nodes)
 {
 	struct volume_build *build = &volume->build;
-	volume->overlay = layout->overlay;
-	volume->txn.staged = layout->staged;
+	maps_adopt(volume, layout);
 	volume->log.record = layout->record;
 	build->batch.blocks = layout->batch;
 	volume->txn.batch.blocks = layout->txn_batch;
@@ -160,8 +190,6 @@ static void layout_adopt(struct volume *volume, const struct layout *layout, uin
 	volume->node_cache_sets = nodes / VOLUME_NODE_CACHE_WAYS;
 	memset(layout->cached, 0, nodes * sizeof(*layout->cached));
 	memset(layout->ring_taken, 0, (size_t)volume->geometry.ring_blocks / 8);
-	volume_map_clear(&volume->overlay);
-	volume_map_clear(&volume->txn.staged);
 }
 
 size_t volume_arena_bytes_for(enum volume_profile profile, struct block_count size)

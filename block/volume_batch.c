@@ -19,6 +19,7 @@ static enum status write_out(struct volume *volume, struct volume_batch *batch)
 		batch->blocks = block_queue_room(volume->io);
 	}
 	batch->count = 0;
+	volume->transfers++;
 	return volume_note_write(volume, status, batch->first);
 }
 

@@ -92,8 +92,8 @@ static bool record_is_next(const struct volume *volume, const struct volume_reco
 			   const struct volume_record *record)
 {
 	const struct volume_log *log = &volume->log;
-	return header->generation == volume->master.generation &&
-	       record->epoch == volume->superblock.epoch && record->sequence == log->sequence + 1 &&
+	return header->generation == volume->master.generation && record->epoch >= log->epoch &&
+	       record->epoch <= volume->superblock.epoch && record->sequence == log->sequence + 1 &&
 	       (is_block_profile(volume) || record->durable_sequence == log->sequence) &&
 	       bytes_equal_constant_time(record->previous_tag, log->tag, AEAD_TAG_BYTES) &&
 	       bytes_equal_constant_time(record->anchor, log->anchor, VOLUME_CHAIN_ANCHOR_BYTES);
@@ -147,7 +147,7 @@ static enum status chain_step_at(struct volume *volume, struct walk *walk, uint3
 	if (status != STATUS_OK) {
 		return status;
 	}
-	return volume_log_extend(volume, offset, header.block_count, header.tag);
+	return volume_log_extend(volume, offset, header.block_count, record.epoch, header.tag);
 }
 
 static void log_rewind(struct volume *volume)
@@ -155,6 +155,9 @@ static void log_rewind(struct volume *volume)
 	struct volume_log *log = &volume->log;
 	log->offset = volume->superblock.log_offset;
 	log->used = 0;
+	/* Records that were committed while the checkpoint ran carry the epoch before it. The state
+	 * profile commits nothing meanwhile. */
+	log->epoch = volume->superblock.epoch - (is_block_profile(volume) ? 1 : 0);
 	log->sequence = volume->superblock.log_sequence;
 	memcpy(log->tag, volume->superblock.log_tag, AEAD_TAG_BYTES);
 	memcpy(log->anchor, volume->superblock.anchor, VOLUME_ANCHOR_BYTES);

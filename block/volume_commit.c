@@ -56,7 +56,8 @@ static enum status plan_make(struct volume *volume, struct plan *plan)
 		    (size_t)VOLUME_RECORD_BLOCKS_MAX * BLOCK_BYTES);
 	writer_zero(&plan->writer, VOLUME_RECORD_OVERHEAD);
 	for (uint32_t i = 0; i < volume->txn.staged.count; i++) {
-		enum status status = staged_encode(volume, &volume->txn.staged.entries[i], plan);
+		enum status status =
+			staged_encode(volume, volume_map_at(&volume->txn.staged, i), plan);
 		if (status != STATUS_OK) {
 			return status;
 		}
@@ -74,8 +75,8 @@ static uint64_t plan_nodes(const struct volume *volume)
 		for (uint32_t i = 0; i < txn->count; i++) {
 			bool seen = false;
 			for (uint32_t j = 0; j < i && !seen; j++) {
-				seen = txn->entries[j].logical >> shift ==
-				       txn->entries[i].logical >> shift;
+				seen = volume_map_at(txn, j)->logical >> shift ==
+				       volume_map_at(txn, i)->logical >> shift;
 			}
 			nodes += seen ? 0u : 1u;
 		}
@@ -99,10 +100,11 @@ static enum status room_make(struct volume *volume, const struct plan *plan)
 	uint64_t pending = (uint64_t)volume->overlay.count + plan->blocks;
 	/* At worst each block is in a leaf and a slice of its own. */
 	uint64_t need = volume_checkpoint_need(pending, 2 * pending + 1);
-	if (volume_log_has_room(volume, block_count) && pending <= volume->overlay.room &&
+	if (volume_log_has_room(volume, block_count) && pending <= volume->pool.room &&
 	    has_space(volume, need, plan)) {
 		return STATUS_OK;
 	}
+	volume->counters.checkpoint_stalls++;
 	enum status status = volume_checkpoint_run(volume, false);
 	if (status != STATUS_OK) {
 		return status;
@@ -131,7 +133,7 @@ enum status volume_state_txn_write(struct volume *volume)
 void volume_state_txn_apply(struct volume *volume)
 {
 	for (uint32_t i = 0; i < volume->txn.staged.count; i++) {
-		const struct volume_map_entry *staged = &volume->txn.staged.entries[i];
+		const struct volume_map_entry *staged = volume_map_at(&volume->txn.staged, i);
 		if (!staged->changed) {
 			continue;
 		}

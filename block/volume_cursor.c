@@ -125,7 +125,7 @@ static enum status level_enter(struct volume *volume, uint32_t level, uint64_t i
 	}
 	cursor->loaded[at] = true;
 	cursor->index[at] = index;
-	cursor->dirty[at] = entry.physical != 0 && entry.session == volume->build.victim;
+	cursor->dirty[at] = entry.physical != 0 && entry.session == volume->build.sweep.victim;
 	return STATUS_OK;
 }
 
@@ -136,31 +136,26 @@ void volume_cursor_begin(struct volume *volume)
 	memset(cursor->dirty, 0, sizeof(cursor->dirty));
 }
 
-/* Bring the path down to `lowest` into memory. */
-static enum status seek_level(struct volume *volume, uint32_t logical, uint32_t lowest)
+/* Bring the path down to `lowest` into memory: one node in each call, until `*there`. */
+static enum status seek_level(struct volume *volume, uint32_t logical, uint32_t lowest, bool *there)
 {
 	struct volume_cursor *cursor = &volume->build.cursor;
-	enum status status = STATUS_OK;
+	*there = false;
 	/* Leave from the leaf up: a node's entry has to be in its parent before that is sealed. */
 	for (uint32_t level = VOLUME_LEVEL_LEAF; level <= root_level(volume); level++) {
 		const uint32_t at = level - VOLUME_LEVEL_LEAF;
 		if (cursor->loaded[at] &&
 		    cursor->index[at] != (uint64_t)logical >> (level * VOLUME_NODE_SHIFT)) {
-			status = level_leave(volume, level);
-			if (status != STATUS_OK) {
-				return status;
-			}
+			return level_leave(volume, level);
 		}
 	}
 	for (uint32_t level = root_level(volume); level >= lowest; level--) {
 		if (!cursor->loaded[level - VOLUME_LEVEL_LEAF]) {
-			status = level_enter(volume, level,
-					     (uint64_t)logical >> (level * VOLUME_NODE_SHIFT));
-			if (status != STATUS_OK) {
-				return status;
-			}
+			return level_enter(volume, level,
+					   (uint64_t)logical >> (level * VOLUME_NODE_SHIFT));
 		}
 	}
+	*there = true;
 	return STATUS_OK;
 }
 
@@ -184,9 +179,9 @@ static enum status leaf_replace(struct volume *volume, uint32_t logical,
 	return status;
 }
 
-enum status volume_cursor_seek(struct volume *volume, uint32_t logical)
+enum status volume_cursor_seek(struct volume *volume, uint32_t logical, bool *there)
 {
-	return seek_level(volume, logical, VOLUME_LEVEL_LEAF);
+	return seek_level(volume, logical, VOLUME_LEVEL_LEAF, there);
 }
 
 enum status volume_cursor_put(struct volume *volume, uint32_t logical, const uint8_t *content)
@@ -227,46 +222,61 @@ enum status volume_cursor_spoil(struct volume *volume, uint32_t logical)
 	return STATUS_OK;
 }
 
-enum status volume_cursor_end(struct volume *volume)
+enum status volume_cursor_end(struct volume *volume, bool *done)
 {
-	enum status status = STATUS_OK;
-	for (uint32_t level = VOLUME_LEVEL_LEAF; level <= root_level(volume) && status == STATUS_OK;
-	     level++) {
-		status = level_leave(volume, level);
+	const struct volume_cursor *cursor = &volume->build.cursor;
+	*done = false;
+	for (uint32_t level = VOLUME_LEVEL_LEAF; level <= root_level(volume); level++) {
+		if (cursor->loaded[level - VOLUME_LEVEL_LEAF]) {
+			return level_leave(volume, level);
+		}
 	}
-	return status;
+	*done = true;
+	return STATUS_OK;
 }
 
 /* ---- Sweeping a session -------------------------------------------------------------------- */
 
-/* Re-seal the victim's data blocks below the leaf that was sought. */
-static enum status leaf_sweep(struct volume *volume, uint64_t leaf_index)
+/* The victim's next data block below the leaf that was sought. */
+static enum status victim_find(struct volume *volume, bool *found, struct volume_entry *entry)
 {
 	const uint8_t *leaf = node_at(volume, VOLUME_LEVEL_LEAF);
-	for (uint32_t slot = 0; slot < VOLUME_NODE_ENTRIES; slot++) {
-		struct volume_entry entry;
-		enum status status = volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF, leaf_index,
-						       slot, &entry);
-		if (status != STATUS_OK) {
-			return status;
-		}
-		if (entry.physical == 0 || entry.session != volume->build.victim) {
-			continue;
-		}
-		uint64_t logical = (leaf_index << VOLUME_NODE_SHIFT) + slot;
-		status =
-			volume_block_open(volume, VOLUME_LEVEL_DATA, logical, &entry, volume->base);
-		if (status == STATUS_AUTH_DATA) {
-			continue; /* Lost already; it costs its block, not the checkpoint. */
-		}
-		if (status == STATUS_OK) {
-			status = volume_cursor_put(volume, (uint32_t)logical, volume->base);
-		}
-		if (status != STATUS_OK) {
+	struct volume_sweep *sweep = &volume->build.sweep;
+	*found = false;
+	for (; sweep->slot < VOLUME_NODE_ENTRIES; sweep->slot++) {
+		enum status status =
+			volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF,
+					  sweep->at >> VOLUME_NODE_SHIFT, sweep->slot, entry);
+		*found = entry->physical != 0 && entry->session == sweep->victim;
+		if (status != STATUS_OK || *found) {
 			return status;
 		}
 	}
 	return STATUS_OK;
+}
+
+/* Re-seal one block of the leaf that was sought, or go on to the next leaf. */
+static enum status leaf_sweep(struct volume *volume)
+{
+	struct volume_sweep *sweep = &volume->build.sweep;
+	struct volume_entry entry = {.physical = 0};
+	bool found = false;
+	enum status status = victim_find(volume, &found, &entry);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (!found) {
+		sweep->at += VOLUME_NODE_ENTRIES;
+		sweep->slot = 0;
+		return STATUS_OK;
+	}
+	uint64_t logical = sweep->at + sweep->slot++;
+	status = volume_block_open(volume, VOLUME_LEVEL_DATA, logical, &entry, volume->base);
+	if (status == STATUS_AUTH_DATA) {
+		return STATUS_OK; /* Lost already; it costs its block, not the checkpoint. */
+	}
+	return status == STATUS_OK ? volume_cursor_put(volume, (uint32_t)logical, volume->base)
+				   : status;
 }
 
 /* True if there is something below `slot` of the node at `level` on the path. */
@@ -282,50 +292,42 @@ static bool sweep_has_room(const struct volume *volume)
 	const struct volume_deltas *deltas = &volume->build.deltas;
 	/* One more leaf: its blocks, and a path for each of them at worst. */
 	const size_t most = 2 * (VOLUME_NODE_ENTRIES + 2 * VOLUME_TREE_LEVELS_MAX);
-	return deltas->room - deltas->count > most && volume->bitmaps.left > most &&
-	       volume_space_left(volume) > volume->build.taken + most;
+	/* Beside transactions it leaves them what they may take. */
+	uint64_t space =
+		volume->build.is_patient ? volume_space_left(volume) : volume_room_slack(volume);
+	return deltas->room - deltas->count > most && volume->bitmaps.left > most && space > most;
 }
 
-/* The next logical block at or after `logical` that has a leaf, or logical_blocks: descends from
- * the root along what the cursor loads. */
-static enum status next_leaf(struct volume *volume, uint64_t *logical)
+/* Bring the next leaf at or after `*logical` into memory: one node, or one hole passed, in each
+ * call, until `*there` or the end of the volume. Descends from the root along what the cursor
+ * loads. */
+static enum status leaf_seek(struct volume *volume, uint64_t *logical, bool *there)
 {
-	uint64_t at = *logical;
-	while (at < volume->geometry.logical_blocks) {
-		uint32_t level = root_level(volume);
-		enum status status = seek_level(volume, (uint32_t)at, level);
-		while (status == STATUS_OK && level > VOLUME_LEVEL_LEAF &&
-		       has_child(volume, level,
-				 slot_in_parent(at >> ((level - 1) * VOLUME_NODE_SHIFT)))) {
-			level--;
-			status = seek_level(volume, (uint32_t)at, level);
-		}
-		if (status != STATUS_OK || level == VOLUME_LEVEL_LEAF) {
-			*logical = at;
+	for (uint32_t level = root_level(volume);; level--) { /* Ends at the leaf. */
+		bool has_arrived = false;
+		enum status status = seek_level(volume, (uint32_t)*logical, level, &has_arrived);
+		*there = has_arrived && level == VOLUME_LEVEL_LEAF;
+		if (status != STATUS_OK || !has_arrived || *there) {
 			return status;
 		}
-		/* Nothing there: past the missing child. */
 		uint32_t shift = (level - 1) * VOLUME_NODE_SHIFT;
-		at = ((at >> shift) + 1) << shift;
+		uint32_t slot = slot_in_parent(*logical >> shift);
+		if (!has_child(volume, level, slot)) {
+			*logical = ((*logical >> shift) + 1) << shift;
+			return STATUS_OK;
+		}
 	}
-	*logical = volume->geometry.logical_blocks;
-	return STATUS_OK;
 }
 
-enum status volume_cursor_sweep(struct volume *volume)
+enum status volume_cursor_sweep(struct volume *volume, bool *done)
 {
-	enum status status = STATUS_OK;
-	uint64_t at = 0;
-	if (volume->build.superblock.tree.physical == 0) {
+	struct volume_sweep *sweep = &volume->build.sweep;
+	bool there = false;
+	*done = sweep->at >= volume->geometry.logical_blocks ||
+		volume->build.superblock.tree.physical == 0 || !sweep_has_room(volume);
+	if (*done) {
 		return STATUS_OK;
 	}
-	while (status == STATUS_OK && sweep_has_room(volume)) {
-		status = next_leaf(volume, &at);
-		if (status != STATUS_OK || at >= volume->geometry.logical_blocks) {
-			break;
-		}
-		status = leaf_sweep(volume, at >> VOLUME_NODE_SHIFT);
-		at = ((at >> VOLUME_NODE_SHIFT) + 1) << VOLUME_NODE_SHIFT;
-	}
-	return status;
+	enum status status = leaf_seek(volume, &sweep->at, &there);
+	return status == STATUS_OK && there ? leaf_sweep(volume) : status;
 }

@@ -17,14 +17,15 @@ static bool map_says(const struct volume_map *map, uint64_t logical, bool *is_ho
 static bool maps_say(const struct volume *volume, uint64_t logical, bool *is_hole)
 {
 	return (volume->txn.open && map_says(&volume->txn.staged, logical, is_hole)) ||
-	       map_says(&volume->overlay, logical, is_hole);
+	       map_says(&volume->overlay, logical, is_hole) ||
+	       map_says(&volume->frozen, logical, is_hole);
 }
 
 /* The first block in [from, end) that the map holds something for; `end` if there is none. */
 static uint64_t map_next(const struct volume_map *map, uint64_t from, uint64_t end)
 {
 	for (uint32_t i = 0; i < map->count; i++) {
-		const struct volume_map_entry *entry = &map->entries[i];
+		const struct volume_map_entry *entry = volume_map_at(map, i);
 		if (entry->kind != VOLUME_MAP_HOLE && entry->logical >= from &&
 		    entry->logical < end) {
 			end = entry->logical;
@@ -37,7 +38,7 @@ static uint64_t map_next(const struct volume_map *map, uint64_t from, uint64_t e
  * near, looking through the maps where it is far: neither costs more than twice the better. */
 static uint64_t hole_end(const struct volume *volume, uint64_t from, uint64_t end)
 {
-	uint64_t near = volume->overlay.count + (uint64_t)volume->txn.staged.count;
+	uint64_t near = volume->pool.taken + (uint64_t)volume->txn.staged.count;
 	near = near < end - from ? near : end - from;
 	for (uint64_t at = from; at < from + near; at++) {
 		bool is_hole = true;
@@ -46,7 +47,7 @@ static uint64_t hole_end(const struct volume *volume, uint64_t from, uint64_t en
 		}
 	}
 	from += near;
-	end = map_next(&volume->overlay, from, end);
+	end = map_next(&volume->frozen, from, map_next(&volume->overlay, from, end));
 	return volume->txn.open ? map_next(&volume->txn.staged, from, end) : end;
 }
 

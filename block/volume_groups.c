@@ -154,58 +154,45 @@ static enum status node_enter(struct volume *volume, uint32_t height, uint64_t i
 	}
 	cursor->loaded[height - 1] = true;
 	cursor->index[height - 1] = index;
-	cursor->dirty[height - 1] = entry.physical != 0 && entry.session == volume->build.victim;
+	cursor->dirty[height - 1] =
+		entry.physical != 0 && entry.session == volume->build.sweep.victim;
 	return STATUS_OK;
 }
 
-void volume_group_cursor_begin(struct volume *volume)
-{
-	struct volume_group_cursor *cursor = &volume->build.groups;
-	memset(cursor->loaded, 0, sizeof(cursor->loaded));
-	memset(cursor->dirty, 0, sizeof(cursor->dirty));
-}
-
-static enum status seek(struct volume *volume, uint32_t group)
+/* Bring the path to a group's entry into memory: one node in each call, until `*there`. */
+static enum status seek(struct volume *volume, uint32_t group, bool *there)
 {
 	struct volume_group_cursor *cursor = &volume->build.groups;
 	const uint32_t levels = volume->geometry.group_levels;
-	enum status status = STATUS_OK;
-	for (uint32_t height = 1; height <= levels && status == STATUS_OK; height++) {
+	*there = false;
+	for (uint32_t height = 1; height <= levels; height++) {
 		if (cursor->loaded[height - 1] &&
 		    cursor->index[height - 1] != (uint64_t)group >> (height * VOLUME_NODE_SHIFT)) {
-			status = node_leave(volume, height);
+			return node_leave(volume, height);
 		}
 	}
-	for (uint32_t height = levels; height > 0 && status == STATUS_OK; height--) {
+	for (uint32_t height = levels; height > 0; height--) {
 		if (!cursor->loaded[height - 1]) {
-			status = node_enter(volume, height,
-					    (uint64_t)group >> (height * VOLUME_NODE_SHIFT));
+			return node_enter(volume, height,
+					  (uint64_t)group >> (height * VOLUME_NODE_SHIFT));
 		}
 	}
-	return status;
+	*there = true;
+	return STATUS_OK;
 }
 
-enum status volume_group_cursor_get(struct volume *volume, uint32_t group,
-				    struct volume_entry *entry)
+/* Write what is left of the path, one node in each call. */
+static enum status end(struct volume *volume, bool *done)
 {
-	enum status status = seek(volume, group);
-	return status == STATUS_OK ? parent_get(volume, 0, group, entry) : status;
-}
-
-void volume_group_cursor_put(struct volume *volume, uint32_t group,
-			     const struct volume_entry *entry)
-{
-	parent_set(volume, 0, group, entry);
-}
-
-enum status volume_group_cursor_end(struct volume *volume)
-{
-	enum status status = STATUS_OK;
-	for (uint32_t height = 1; height <= volume->geometry.group_levels && status == STATUS_OK;
-	     height++) {
-		status = node_leave(volume, height);
+	const struct volume_group_cursor *cursor = &volume->build.groups;
+	*done = false;
+	for (uint32_t height = 1; height <= volume->geometry.group_levels; height++) {
+		if (cursor->loaded[height - 1]) {
+			return node_leave(volume, height);
+		}
 	}
-	return status;
+	*done = true;
+	return STATUS_OK;
 }
 
 /* ---- A checkpoint's list ------------------------------------------------------------------- */
@@ -234,11 +221,11 @@ static enum status group_rewrite(struct volume *volume, uint32_t group, const ui
 {
 	struct volume_entry entry;
 	uint8_t *bitmap = NULL;
-	enum status status = volume_group_cursor_get(volume, group, &entry);
-	bool moves =
-		status == STATUS_OK &&
-		(count != 0 || (entry.physical != 0 && entry.session == volume->build.victim) ||
-		 (entry.physical == 0 && volume->geometry.group_levels == 0));
+	enum status status = parent_get(volume, 0, group, &entry);
+	bool moves = status == STATUS_OK &&
+		     (count != 0 ||
+		      (entry.physical != 0 && entry.session == volume->build.sweep.victim) ||
+		      (entry.physical == 0 && volume->geometry.group_levels == 0));
 	if (status != STATUS_OK || !moves) {
 		return status;
 	}
@@ -249,40 +236,57 @@ static enum status group_rewrite(struct volume *volume, uint32_t group, const ui
 	memcpy(volume->build.bitmap, bitmap, BLOCK_BYTES);
 	status = volume_note(volume, deltas_apply(volume, deltas, count, volume->build.bitmap),
 			     VOLUME_LEVEL_BITMAP, group, UINT64_MAX);
-	if (status == STATUS_OK && (memcmp(volume->build.bitmap, bitmap, BLOCK_BYTES) != 0 ||
-				    entry.physical == 0 || entry.session == volume->build.victim)) {
+	if (status == STATUS_OK &&
+	    (memcmp(volume->build.bitmap, bitmap, BLOCK_BYTES) != 0 || entry.physical == 0 ||
+	     entry.session == volume->build.sweep.victim)) {
 		status = rewrite(volume, 0, group, volume->build.bitmap, &entry);
 		if (status == STATUS_OK) {
-			volume_group_cursor_put(volume, group, &entry);
+			parent_set(volume, 0, group, &entry);
 		}
 	}
 	return status;
 }
 
-enum status volume_build_bitmaps(struct volume *volume)
+void volume_build_bitmaps_begin(struct volume *volume)
 {
-	const struct volume_geometry *geometry = &volume->geometry;
-	const struct volume_deltas *deltas = &volume->build.deltas;
+	struct volume_build *build = &volume->build;
+	memset(build->groups.loaded, 0, sizeof(build->groups.loaded));
+	memset(build->groups.dirty, 0, sizeof(build->groups.dirty));
+	build->done = 0;
+	build->group = 0;
+}
+
+static uint32_t group_of(const struct volume *volume, uint64_t delta)
+{
+	return (uint32_t)(((delta >> 1) - volume->geometry.group_first) / VOLUME_GROUP_BLOCKS);
+}
+
+enum status volume_build_bitmaps(struct volume *volume, bool *done)
+{
+	struct volume_build *build = &volume->build;
+	const struct volume_deltas *deltas = &build->deltas;
 	/* All groups: few of them, or some may have to move without a change. */
-	bool visits_all = geometry->group_levels == 0 || volume->build.victim != 0;
-	enum status status = STATUS_OK;
-	size_t done = 0;
-	uint32_t group = 0;
-	volume_sort(deltas->all, deltas->count);
-	volume_group_cursor_begin(volume);
-	while (status == STATUS_OK && group < geometry->group_count &&
-	       (visits_all || done < deltas->count)) {
-		if (!visits_all) {
-			group = (uint32_t)(((deltas->all[done] >> 1) - geometry->group_first) /
-					   VOLUME_GROUP_BLOCKS);
-		}
-		size_t first = done;
-		uint64_t end = geometry->group_first + (uint64_t)(group + 1) * VOLUME_GROUP_BLOCKS;
-		while (done < deltas->count && deltas->all[done] >> 1 < end) {
-			done++;
-		}
-		status = group_rewrite(volume, group, deltas->all + first, done - first);
-		group++;
+	bool visits_all = volume->geometry.group_levels == 0 || build->sweep.victim != 0;
+	bool there = false;
+	*done = false;
+	if (build->group == volume->geometry.group_count ||
+	    (!visits_all && build->done == deltas->count)) {
+		return end(volume, done);
 	}
-	return status == STATUS_OK ? volume_group_cursor_end(volume) : status;
+	if (!visits_all) {
+		build->group = group_of(volume, deltas->all[build->done]);
+	}
+	enum status status = seek(volume, build->group, &there);
+	if (status != STATUS_OK || !there) {
+		return status;
+	}
+	size_t first = build->done;
+	size_t last = first;
+	while (last < deltas->count && group_of(volume, deltas->all[last]) == build->group) {
+		last++;
+	}
+	status = group_rewrite(volume, build->group, deltas->all + first, last - first);
+	build->done = last;
+	build->group++;
+	return status;
 }

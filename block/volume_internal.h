@@ -15,6 +15,8 @@
  *   volume_log       append
  *   volume_chain, volume_replay  find the log's end, apply it
  *   volume_spill     data of large transactions, written before their records
+ *   volume_room      room for the next transaction, and the pace of a checkpoint that makes it
+ *   volume_build     the state that a checkpoint writes, turn by turn
  *   volume_checkpoint, volume_txn, volume_commit, volume_mount, volume_create, volume_keyslots,
  * volume_verify */
 #pragma once
@@ -87,7 +89,9 @@ enum status volume_keyslots_unlock(struct volume *volume, const struct volume_ke
 /* Begin a session with a fresh salt. STATUS_NO_ENTROPY. */
 MUST_CHECK
 enum status volume_session_begin(struct volume *volume, uint32_t id);
-/* Begin another one if this one's keys are nearly used up. */
+/* True if its keys are nearly used up. */
+bool volume_session_is_worn(const struct volume *volume);
+/* Begin another one if they are. Never while a checkpoint runs: its table names one session. */
 MUST_CHECK
 enum status volume_session_renew(struct volume *volume);
 /* Seal one block at `physical`; `entry` says how to find and open it. */
@@ -151,9 +155,17 @@ uint64_t volume_bitmap_free_count(const uint8_t *bitmap);
 /* STATUS_AUTH_META: a reserved bit is clear. */
 MUST_CHECK
 enum status volume_bitmap_check(struct volume *volume, uint32_t group, const uint8_t *bitmap);
-/* Take the next block that is free and has not been taken since the last checkpoint. */
+/* Go on to the next block that is free and was not passed in this round, but not beyond the group:
+ * at most one bitmap is read. */
+MUST_CHECK
+enum status volume_allocate_seek(struct volume *volume, bool *found);
+/* Take that block for the log. */
 MUST_CHECK
 enum status volume_allocate(struct volume *volume, uint64_t *physical);
+/* Give back the last `count` blocks that were taken for the log, from `cursor` on; or, if a
+ * checkpoint has taken blocks among them, leave them to the next round. */
+void volume_allocate_undo(struct volume *volume, uint64_t cursor, uint64_t build_taken,
+			  uint32_t count);
 /* As a replayed record says: it took these blocks. */
 MUST_CHECK
 enum status volume_allocate_again(struct volume *volume, uint64_t physical, uint32_t count);
@@ -170,9 +182,15 @@ enum status volume_build_allocate(struct volume *volume, uint64_t *physical);
 /* Count a block sealed by a session in the new table. */
 MUST_CHECK
 enum status volume_build_count(struct volume *volume, uint32_t session, int32_t change);
-/* Seal the changed bitmaps, and the nodes above them, into their other places. */
+/* Seal the changed bitmaps, and the nodes above them, into their other places: one of them in each
+ * call. The list of what was taken and freed is in order. */
+void volume_build_bitmaps_begin(struct volume *volume);
 MUST_CHECK
-enum status volume_build_bitmaps(struct volume *volume);
+enum status volume_build_bitmaps(struct volume *volume, bool *done);
+/* Where the round of the epoch to come begins: goes into its superblock. */
+void volume_build_round(struct volume *volume);
+/* The build failed: nothing refers to what it took. */
+void volume_build_give_up(struct volume *volume);
 void volume_bitmaps_accept(struct volume *volume);
 /* Entry of a group's bitmap (height 0) or of a node of the group tree under the durable root; a
  * hole: nothing was ever allocated there. */
@@ -182,15 +200,6 @@ enum status volume_group_entry(struct volume *volume, uint32_t height, uint64_t 
 MUST_CHECK
 enum status volume_group_node_entry(struct volume *volume, const uint8_t *node, uint32_t height,
 				    uint64_t index, uint32_t slot, struct volume_entry *entry);
-void volume_group_cursor_begin(struct volume *volume);
-/* Rising groups only. */
-MUST_CHECK
-enum status volume_group_cursor_get(struct volume *volume, uint32_t group,
-				    struct volume_entry *entry);
-void volume_group_cursor_put(struct volume *volume, uint32_t group,
-			     const struct volume_entry *entry);
-MUST_CHECK
-enum status volume_group_cursor_end(struct volume *volume);
 
 /* Room for one block at `physical` in the batch; writes the batch out when it cannot grow. */
 MUST_CHECK
@@ -229,9 +238,9 @@ enum status volume_node_entry(struct volume *volume, const uint8_t *node, uint32
 
 void volume_cursor_begin(struct volume *volume);
 /* Bring the path to a logical block's leaf into memory; written paths that are left behind go to
- * the batch. */
+ * the batch. One node in each call, until `*there`. */
 MUST_CHECK
-enum status volume_cursor_seek(struct volume *volume, uint32_t logical);
+enum status volume_cursor_seek(struct volume *volume, uint32_t logical, bool *there);
 /* Replace (content NULL: by a hole) the block that was sought. */
 MUST_CHECK
 enum status volume_cursor_put(struct volume *volume, uint32_t logical, const uint8_t *content);
@@ -243,28 +252,39 @@ enum status volume_cursor_place(struct volume *volume, uint32_t logical,
  * that nothing matches. */
 MUST_CHECK
 enum status volume_cursor_spoil(struct volume *volume, uint32_t logical);
-/* Write what is left, root included. */
+/* Write what is left, root included: one node in each call. */
 MUST_CHECK
-enum status volume_cursor_end(struct volume *volume);
-/* Re-seal every block and node of the victim session. */
+enum status volume_cursor_end(struct volume *volume, bool *done);
+/* Re-seal the next block or node of the victim session. */
 MUST_CHECK
-enum status volume_cursor_sweep(struct volume *volume);
+enum status volume_cursor_sweep(struct volume *volume, bool *done);
 
 /* ---- volume_map.c -------------------------------------------------------------------------- */
 
+void volume_pool_reset(struct volume_pool *pool);
+/* Gives its entries back; of two maps in one pool, the older one. */
 void volume_map_clear(struct volume_map *map);
+/* The map becomes `older`, and is empty itself. */
+void volume_map_freeze(struct volume_map *map, struct volume_map *older);
+struct volume_map_entry *volume_map_at(const struct volume_map *map, uint32_t index);
 /* NULL: not there. */
 struct volume_map_entry *volume_map_find(const struct volume_map *map, uint32_t logical);
+/* What the log says of a block, if anything: in the overlay, or frozen. */
+const struct volume_map_entry *volume_pending_find(const struct volume *volume, uint32_t logical);
 /* Find or add (as a hole). NULL: full. */
 struct volume_map_entry *volume_map_take(struct volume_map *map, uint32_t logical);
 /* Change the kind; CONTENT takes room in the pool. False: there is none. */
 bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
 		       enum volume_map_kind kind);
 uint8_t *volume_map_content(const struct volume_map *map, const struct volume_map_entry *entry);
-/* Indices, in the low 32 bits, in rising logical order. */
-void volume_map_sort(const struct volume_map *map, uint64_t *order);
-/* In place, in O(n log n) and without more memory. */
-void volume_sort(uint64_t *numbers, size_t count);
+/* Content blocks in use, by all maps of a pool. */
+uint32_t volume_pool_contents(const struct volume_pool *pool);
+/* Numbers that volume_sort() brings into the order of logical blocks: the index is in the low 32
+ * bits. */
+void volume_map_order(const struct volume_map *map, uint64_t *order);
+/* In place and without more memory; `turns` of some n log n in each call, until it returns true. */
+void volume_sort_begin(struct volume_sorter *sorter, uint64_t *numbers, size_t count);
+bool volume_sort(struct volume_sorter *sorter, size_t turns);
 
 /* ---- volume_pair.c ------------------------------------------------------------------------- */
 
@@ -273,9 +293,16 @@ void volume_pairs_init(struct volume *volume);
 MUST_CHECK
 enum status volume_pair_write(struct volume *volume, const struct volume_pair *pair,
 			      const uint8_t *block);
+/* One of them. */
+MUST_CHECK
+enum status volume_pair_copy_write(struct volume *volume, const struct volume_pair *pair,
+				   uint32_t copy, const uint8_t *block);
 /* Make the copies of every pair equal again. */
 MUST_CHECK
 enum status volume_pairs_heal(struct volume *volume);
+/* Of one pair that needs it; `*done`: none did. */
+MUST_CHECK
+enum status volume_pairs_heal_one(struct volume *volume, bool *done);
 
 /* ---- volume_log.c, volume_chain.c, volume_replay.c ------------------------------------------- */
 
@@ -288,10 +315,10 @@ enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t
 /* What was appended is durable, if the flush after it says so. */
 MUST_CHECK
 enum status volume_log_settle(struct volume *volume, enum status flushed);
-/* Take over the tag of a record that is now part of the history. */
+/* Take over a record, of that epoch, which is now part of the history. */
 MUST_CHECK
 enum status volume_log_extend(struct volume *volume, uint32_t offset, uint32_t block_count,
-			      const uint8_t tag[AEAD_TAG_BYTES]);
+			      uint64_t epoch, const uint8_t tag[AEAD_TAG_BYTES]);
 /* Bring the overlay up to the last committed transaction; STATUS_TAMPER if the ring knows of later
  * ones. */
 MUST_CHECK
@@ -305,9 +332,25 @@ MUST_CHECK
 enum status volume_record_prove(struct volume *volume, const struct volume_record_header *header,
 				const struct volume_record *record);
 
+/* ---- volume_room.c --------------------------------------------------------------------------- */
+
+/* Block profile. Make room for the largest transaction: by a checkpoint in the background while
+ * there is some, by running it to its end when there is none. */
+MUST_CHECK
+enum status volume_room_make(struct volume *volume);
+/* Run as much of the checkpoint as is due. Its failure is the transaction's only if nothing can be
+ * written any more. */
+MUST_CHECK
+enum status volume_room_pace(struct volume *volume);
+/* Free blocks remain once `more` are taken and the checkpoint after that has had its own. */
+bool volume_room_has_space(const struct volume *volume, uint64_t more, uint64_t reserve);
+/* Nodes above so many blocks, at worst. */
+uint64_t volume_room_nodes(const struct volume *volume, uint64_t blocks);
+/* By how much; 0: by none, or not at all. What commits have before a checkpoint must end. */
+uint64_t volume_room_slack(const struct volume *volume);
+
 /* ---- volume_spill.c, volume_commit.c --------------------------------------------------------- */
 
-/* Make room for the largest transaction, by a checkpoint if need be. */
 MUST_CHECK
 enum status volume_block_txn_begin(struct volume *volume);
 /* Seal all staged content out of line; what fills a batch is written. */
@@ -352,13 +395,30 @@ enum status volume_keyslot_of(struct volume *volume, const struct volume_key *ke
 MUST_CHECK
 enum status volume_keyslots_write(struct volume *volume, struct volume_keyslots *keyslots);
 
+/* ---- volume_build.c ------------------------------------------------------------------------- */
+
+/* Begin to build the next state; again, if it failed. */
+void volume_build_begin(struct volume *volume);
+/* A device call at most, or two where a bitmap is read and written. */
+MUST_CHECK
+enum status volume_build_turn(struct volume *volume);
+/* On to the next phase. */
+void volume_build_phase_end(struct volume *volume);
+/* Blocks that a checkpoint of `contents` blocks and `nodes` nodes takes before it frees any. */
+uint64_t volume_checkpoint_need(uint64_t contents, uint64_t nodes);
+/* Blocks that the one that runs still takes, at most. */
+uint64_t volume_checkpoint_rest(const struct volume *volume);
+/* How far it is, of `scale`. */
+uint64_t volume_checkpoint_progress(const struct volume *volume, uint64_t scale);
+
 /* ---- volume_checkpoint.c ------------------------------------------------------------------- */
 
 /* Like volume_checkpoint(); `always` writes even if nothing changed. */
 MUST_CHECK
 enum status volume_checkpoint_run(struct volume *volume, bool always);
-/* Blocks that a checkpoint of `contents` blocks and `nodes` nodes takes before it frees any. */
-uint64_t volume_checkpoint_need(uint64_t contents, uint64_t nodes);
+/* End the checkpoint that runs, if one does. */
+MUST_CHECK
+enum status volume_checkpoint_finish(struct volume *volume);
 
 /* ---- volume_sight.c, volume_identify.c
  * ------------------------------------------------------------------------ */

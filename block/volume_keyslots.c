@@ -31,8 +31,13 @@ enum status volume_keyslots_write(struct volume *volume, struct volume_keyslots 
 {
 	const struct volume_keyslots old = volume->keyslots;
 	const uint32_t old_area = volume->keyslots_area;
+	/* A superblock that names the new area has no records of an earlier epoch behind its head:
+	 * their anchors are over the old one. */
+	enum status status = volume_checkpoint_finish(volume);
 	uint64_t epoch = volume->superblock.epoch;
-	enum status status = area_write(volume, keyslots);
+	if (status == STATUS_OK) {
+		status = area_write(volume, keyslots);
+	}
 	if (status == STATUS_OK) {
 		status = volume_checkpoint_run(volume, true);
 	}

@@ -16,21 +16,30 @@ static uint32_t blocks_skipped(const struct volume *volume, uint32_t block_count
 	return offset + block_count > ring ? ring - offset : 0;
 }
 
+/* The state profile empties the log once half of the ring is in use. In the block profile that is
+ * when a checkpoint begins, and commits go on in the other half. */
+static uint64_t blocks_offered(const struct volume *volume)
+{
+	const struct volume_geometry *geometry = &volume->geometry;
+	return geometry->profile == VOLUME_PROFILE_BLOCK ? geometry->ring_blocks
+							 : geometry->ring_blocks / 2;
+}
+
 bool volume_log_has_room(const struct volume *volume, uint32_t block_count)
 {
 	const struct volume_log *log = &volume->log;
 	/* An empty log takes any record: the skipped blocks and the record fit the whole ring. */
 	return log->used == 0 || log->used + blocks_skipped(volume, block_count) + block_count <=
-					 volume->geometry.ring_blocks / 2;
+					 blocks_offered(volume);
 }
 
 /* A_n = HMAC(K, A_{n-1} || sequence || tag || epoch || keyslot digest). */
-static enum status anchor_extend(struct volume *volume, uint64_t sequence,
+static enum status anchor_extend(struct volume *volume, uint64_t sequence, uint64_t epoch,
 				 const uint8_t tag[AEAD_TAG_BYTES])
 {
 	uint8_t numbers[16];
 	bytes_store_le64(numbers, sequence);
-	bytes_store_le64(numbers + 8, volume->superblock.epoch);
+	bytes_store_le64(numbers + 8, epoch);
 	const struct hash_input inputs[] = {
 		{.bytes = volume->log.anchor, .size_bytes = VOLUME_ANCHOR_BYTES},
 		{.bytes = numbers, .size_bytes = 8},
@@ -48,11 +57,11 @@ static enum status anchor_extend(struct volume *volume, uint64_t sequence,
 }
 
 enum status volume_log_extend(struct volume *volume, uint32_t offset, uint32_t block_count,
-			      const uint8_t tag[AEAD_TAG_BYTES])
+			      uint64_t epoch, const uint8_t tag[AEAD_TAG_BYTES])
 {
 	struct volume_log *log = &volume->log;
 	const uint32_t ring = (uint32_t)volume->geometry.ring_blocks;
-	enum status status = anchor_extend(volume, log->sequence + 1, tag);
+	enum status status = anchor_extend(volume, log->sequence + 1, epoch, tag);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -61,6 +70,7 @@ enum status volume_log_extend(struct volume *volume, uint32_t offset, uint32_t b
 	}
 	log->used += block_count;
 	log->offset = (offset + block_count) % ring;
+	log->epoch = epoch;
 	log->sequence++;
 	memcpy(log->tag, tag, AEAD_TAG_BYTES);
 	return STATUS_OK;
@@ -100,7 +110,8 @@ enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t
 			     (struct block_count){block_count}, log->record);
 	if (status == STATUS_OK) {
 		volume->counters.log_writes++;
-		status = volume_log_extend(volume, offset, block_count, tag);
+		status = volume_log_extend(volume, offset, block_count, volume->superblock.epoch,
+					   tag);
 	}
 	return volume_note_write(volume, status, place);
 }

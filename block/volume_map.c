@@ -1,18 +1,54 @@
 // SPDX-License-Identifier: MIT
 /* Blocks by logical number: a hash table that only grows until it is emptied, so that no removal is
- * needed, over a pool of content blocks. */
+ * needed, over a pool of entries and content blocks. */
 #include <string.h>
 
 #include "block/volume_internal.h"
 
+void volume_pool_reset(struct volume_pool *pool)
+{
+	pool->taken = 0;
+	pool->contents_free = pool->contents_room;
+	for (uint32_t i = 0; i < pool->contents_room; i++) {
+		pool->free_list[i] = pool->contents_room - 1 - i; /* Taken from the end: 0 first. */
+	}
+}
+
+uint32_t volume_pool_contents(const struct volume_pool *pool)
+{
+	return pool->contents_room - pool->contents_free;
+}
+
+static void content_give_back(struct volume_pool *pool, const struct volume_map_entry *entry)
+{
+	pool->free_list[pool->contents_free++] = entry->content;
+}
+
+struct volume_map_entry *volume_map_at(const struct volume_map *map, uint32_t index)
+{
+	uint32_t at = map->first + index; /* Both below the room, which is far below 2^31. */
+	return &map->pool->entries[at < map->pool->room ? at : at - map->pool->room];
+}
+
 void volume_map_clear(struct volume_map *map)
 {
-	map->count = 0;
-	map->contents_free = map->contents_room;
-	for (uint32_t i = 0; i < map->contents_room; i++) {
-		map->free_list[i] = map->contents_room - 1 - i; /* Taken from the end: 0 first. */
+	for (uint32_t i = 0; i < map->count; i++) {
+		const struct volume_map_entry *entry = volume_map_at(map, i);
+		if (entry->kind == VOLUME_MAP_CONTENT) {
+			content_give_back(map->pool, entry);
+		}
 	}
+	map->pool->taken -= map->count;
+	map->count = 0;
 	memset(map->slots, 0, ((size_t)map->slot_mask + 1) * sizeof(*map->slots));
+}
+
+void volume_map_freeze(struct volume_map *map, struct volume_map *older)
+{
+	struct volume_map empty = *older;
+	*older = *map;
+	empty.first = (older->first + older->count) % older->pool->room;
+	*map = empty;
 }
 
 /* The slot that holds `logical`, or the empty one where it belongs. */
@@ -22,7 +58,7 @@ static uint32_t slot_of(const struct volume_map *map, uint32_t logical)
 	for (;;) { /* Ends: at most half of the slots are taken. */
 		slot &= map->slot_mask;
 		uint32_t index = map->slots[slot];
-		if (index == 0 || map->entries[index - 1].logical == logical) {
+		if (index == 0 || map->pool->entries[index - 1].logical == logical) {
 			return slot;
 		}
 		slot++;
@@ -32,21 +68,28 @@ static uint32_t slot_of(const struct volume_map *map, uint32_t logical)
 struct volume_map_entry *volume_map_find(const struct volume_map *map, uint32_t logical)
 {
 	uint32_t index = map->slots[slot_of(map, logical)];
-	return index == 0 ? NULL : &map->entries[index - 1];
+	return index == 0 ? NULL : &map->pool->entries[index - 1];
+}
+
+const struct volume_map_entry *volume_pending_find(const struct volume *volume, uint32_t logical)
+{
+	const struct volume_map_entry *entry = volume_map_find(&volume->overlay, logical);
+	return entry != NULL ? entry : volume_map_find(&volume->frozen, logical);
 }
 
 struct volume_map_entry *volume_map_take(struct volume_map *map, uint32_t logical)
 {
 	uint32_t slot = slot_of(map, logical);
 	if (map->slots[slot] != 0) {
-		return &map->entries[map->slots[slot] - 1];
+		return &map->pool->entries[map->slots[slot] - 1];
 	}
-	if (map->count == map->room) {
+	if (map->pool->taken == map->pool->room) {
 		return NULL;
 	}
-	struct volume_map_entry *entry = &map->entries[map->count++];
+	struct volume_map_entry *entry = volume_map_at(map, map->count++);
+	map->pool->taken++;
 	*entry = (struct volume_map_entry){.logical = logical, .kind = VOLUME_MAP_HOLE};
-	map->slots[slot] = map->count;
+	map->slots[slot] = (uint32_t)(entry - map->pool->entries) + 1;
 	return entry;
 }
 
@@ -56,13 +99,13 @@ bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
 	bool had = entry->kind == VOLUME_MAP_CONTENT;
 	bool has = kind == VOLUME_MAP_CONTENT;
 	if (has && !had) {
-		if (map->contents_free == 0) {
+		if (map->pool->contents_free == 0) {
 			return false;
 		}
-		entry->content = map->free_list[--map->contents_free];
+		entry->content = map->pool->free_list[--map->pool->contents_free];
 	}
 	if (had && !has) {
-		map->free_list[map->contents_free++] = entry->content;
+		content_give_back(map->pool, entry);
 	}
 	entry->kind = kind;
 	return true;
@@ -70,7 +113,7 @@ bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
 
 uint8_t *volume_map_content(const struct volume_map *map, const struct volume_map_entry *entry)
 {
-	return map->content + (size_t)entry->content * BLOCK_BYTES;
+	return map->pool->content + (size_t)entry->content * BLOCK_BYTES;
 }
 
 /* ---- Sorting ------------------------------------------------------------------------------- */
@@ -92,23 +135,31 @@ static void sift(uint64_t *numbers, size_t root, size_t end)
 	numbers[root] = moving;
 }
 
-void volume_sort(uint64_t *numbers, size_t count)
+void volume_sort_begin(struct volume_sorter *sorter, uint64_t *numbers, size_t count)
 {
-	for (size_t i = count / 2; i > 0; i--) {
-		sift(numbers, i - 1, count);
-	}
-	for (size_t end = count; end > 1; end--) {
-		uint64_t last = numbers[end - 1];
-		numbers[end - 1] = numbers[0];
-		numbers[0] = last;
-		sift(numbers, 0, end - 1);
-	}
+	*sorter = (struct volume_sorter){
+		.numbers = numbers, .count = count, .roots = count / 2, .end = count};
 }
 
-void volume_map_sort(const struct volume_map *map, uint64_t *order)
+bool volume_sort(struct volume_sorter *sorter, size_t turns)
+{
+	uint64_t *numbers = sorter->numbers;
+	for (; turns > 0 && sorter->roots > 0; turns--) {
+		sift(numbers, --sorter->roots, sorter->count);
+	}
+	for (; turns > 0 && sorter->end > 1; turns--) {
+		size_t end = --sorter->end;
+		uint64_t last = numbers[end];
+		numbers[end] = numbers[0];
+		numbers[0] = last;
+		sift(numbers, 0, end);
+	}
+	return sorter->roots == 0 && sorter->end <= 1;
+}
+
+void volume_map_order(const struct volume_map *map, uint64_t *order)
 {
 	for (uint32_t i = 0; i < map->count; i++) {
-		order[i] = (uint64_t)map->entries[i].logical << 32 | i;
+		order[i] = (uint64_t)volume_map_at(map, i)->logical << 32 | i;
 	}
-	volume_sort(order, map->count);
 }

@@ -28,24 +28,28 @@ static enum status copy_write(struct volume *volume, uint64_t place, const uint8
 	if (status == STATUS_OK) {
 		status = block_flush(volume->device);
 	}
+	volume->transfers++;
 	return volume_note_write(volume, status, place);
+}
+
+enum status volume_pair_copy_write(struct volume *volume, const struct volume_pair *pair,
+				   uint32_t copy, const uint8_t *block)
+{
+	return copy_write(volume, pair->places[copy], block);
 }
 
 enum status volume_pair_write(struct volume *volume, const struct volume_pair *pair,
 			      const uint8_t *block)
 {
-	enum status status = copy_write(volume, pair->places[0], block);
+	enum status status = volume_pair_copy_write(volume, pair, 0, block);
 	if (status == STATUS_OK) {
-		status = copy_write(volume, pair->places[1], block);
+		status = volume_pair_copy_write(volume, pair, 1, block);
 	}
 	return status;
 }
 
 static enum status pair_heal(struct volume *volume, struct volume_pair *pair)
 {
-	if (!pair->needs_heal) {
-		return STATUS_OK;
-	}
 	uint64_t from = pair->places[pair->good];
 	uint64_t to = pair->places[VOLUME_COPIES - 1 - pair->good];
 	enum status status = block_read(volume->device, (struct physical_block){from},
@@ -61,14 +65,27 @@ static enum status pair_heal(struct volume *volume, struct volume_pair *pair)
 	return status;
 }
 
+enum status volume_pairs_heal_one(struct volume *volume, bool *done)
+{
+	*done = false;
+	for (uint32_t which = 0; which < 2; which++) {
+		if (volume->superblock_pairs[which].needs_heal) {
+			return pair_heal(volume, &volume->superblock_pairs[which]);
+		}
+		if (volume->keyslots_pairs[which].needs_heal) {
+			return pair_heal(volume, &volume->keyslots_pairs[which]);
+		}
+	}
+	*done = true;
+	return STATUS_OK;
+}
+
 enum status volume_pairs_heal(struct volume *volume)
 {
 	enum status status = STATUS_OK;
-	for (uint32_t which = 0; which < 2 && status == STATUS_OK; which++) {
-		status = pair_heal(volume, &volume->superblock_pairs[which]);
-		if (status == STATUS_OK) {
-			status = pair_heal(volume, &volume->keyslots_pairs[which]);
-		}
+	bool done = false;
+	while (status == STATUS_OK && !done) { /* Each turn heals one of four. */
+		status = volume_pairs_heal_one(volume, &done);
 	}
 	if (status == STATUS_OK) {
 		/* What is written next belongs at the end of the volume as it is now. */

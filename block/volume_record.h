@@ -22,7 +22,9 @@
 #define VOLUME_RECORD_OVERHEAD     (VOLUME_RECORD_HEADER_BYTES + VOLUME_RECORD_BODY_BYTES)
 #define VOLUME_CHANGE_HEADER_BYTES 8u
 #define VOLUME_EXTENT_HEADER_BYTES 12u /* Place and counter, before the tags. */
-#define VOLUME_EXTENT_BLOCKS_MAX   2048u
+#define VOLUME_EXTENT_BYTES(count) \
+	(VOLUME_CHANGE_HEADER_BYTES + VOLUME_EXTENT_HEADER_BYTES + (size_t)(count)*AEAD_TAG_BYTES)
+#define VOLUME_EXTENT_BLOCKS_MAX 2048u
 /* One block never costs more than itself and one header: a gap of unchanged bytes splits a range
  * only if that saves something. */
 #define VOLUME_CHANGE_BYTES_MAX (VOLUME_CHANGE_HEADER_BYTES + BLOCK_BYTES)

@@ -64,12 +64,18 @@ enum status volume_session_begin(struct volume *volume, uint32_t id)
 	return status;
 }
 
-enum status volume_session_renew(struct volume *volume)
+bool volume_session_is_worn(const struct volume *volume)
 {
 	const struct volume_session *session = &volume->session;
 	const uint64_t enough = (uint64_t)VOLUME_SEALS_MAX - VOLUME_SEALS_MARGIN;
-	if (session->ready && session->log_seals < enough && session->node_seals < enough &&
-	    session->data_seals < enough) {
+	return !session->ready || session->log_seals >= enough || session->node_seals >= enough ||
+	       session->data_seals >= enough;
+}
+
+enum status volume_session_renew(struct volume *volume)
+{
+	const struct volume_session *session = &volume->session;
+	if (!volume_session_is_worn(volume)) {
 		return STATUS_OK;
 	}
 	if (session->ready && volume->geometry.profile == VOLUME_PROFILE_BLOCK &&
@@ -263,6 +269,7 @@ enum status volume_block_open(struct volume *volume, uint32_t level, uint64_t in
 {
 	enum status status = block_read(volume->device, (struct physical_block){entry->physical},
 					(struct block_count){1}, volume->scratch);
+	volume->transfers++;
 	if (status == STATUS_OK) {
 		status = volume_cipher_open(volume, level, index, entry, volume->scratch, out);
 	}

@@ -5,100 +5,20 @@
  * once, in runs of up to 128 KiB, and the records only say where. Data and records are flushed
  * together; recovery's tail rule (volume_chain.c) undoes a record whose data did not arrive.
  *
- * All room is made before the first block is written, since a checkpoint in the middle would let go
- * of blocks that nothing refers to yet. */
+ * All room is made before the first block is written (volume_room.c). A checkpoint may run while a
+ * transaction is open, but none begins: its superblock's head is never inside a transaction. */
 #include <string.h>
 
 #include "base/reader.h"
 #include "block/volume_internal.h"
 
-#define EXTENT_BYTES(count) \
-	(VOLUME_CHANGE_HEADER_BYTES + VOLUME_EXTENT_HEADER_BYTES + (size_t)(count)*AEAD_TAG_BYTES)
-
-/* ---- Room ---------------------------------------------------------------------------------- */
-
-/* Nodes above so many blocks, at worst. */
-static uint64_t nodes_above(const struct volume *volume, uint64_t blocks)
-{
-	uint64_t nodes = 0;
-	for (uint32_t level = 1; level <= volume->geometry.tree_levels; level++) {
-		uint64_t there =
-			(volume->geometry.logical_blocks >> (level * VOLUME_NODE_SHIFT)) + 1;
-		nodes += blocks < there ? blocks : there;
-	}
-	return nodes;
-}
-
-/* Do free blocks remain once `more` are taken and the checkpoint after that has had its own?
- * `unstaged`: blocks that the transaction is going to change besides. */
-static bool has_space_with(const struct volume *volume, uint64_t unstaged, uint64_t more,
-			   uint64_t reserve)
-{
-	const struct volume_map *overlay = &volume->overlay;
-	uint64_t pending = (uint64_t)overlay->count + volume->txn.staged.count + unstaged;
-	uint64_t contents = overlay->contents_room - overlay->contents_free + VOLUME_INLINE_BLOCKS;
-	uint64_t need = volume_checkpoint_need(contents, nodes_above(volume, pending));
-	return volume_space_left(volume) >= need + more + reserve;
-}
-
-static bool has_space(const struct volume *volume, uint64_t more, uint64_t reserve)
-{
-	return has_space_with(volume, 0, more, reserve);
-}
-
-bool volume_txn_has_room(const struct volume *volume, struct block_count count)
-{
-	const struct volume_map *staged = &volume->txn.staged;
-	if (!volume->txn.open || volume->txn.failure != STATUS_OK ||
-	    count.n > staged->room - staged->count) {
-		return false;
-	}
-	/* What is staged in memory has not taken its place on the device yet. */
-	uint64_t in_memory = staged->contents_room - staged->contents_free;
-	return has_space_with(volume, count.n, count.n + in_memory + 1, VOLUME_RESERVE_BLOCKS);
-}
-
-/* Ring blocks that the records of the largest transaction take, with what they skip. */
-static uint32_t ring_need(const struct volume *volume)
-{
-	size_t bytes = volume->geometry.txn_blocks * EXTENT_BYTES(1);
-	size_t records = bytes / ((VOLUME_RECORD_BLOCKS_CUT - 1) * BLOCK_BYTES) + 1;
-	return (uint32_t)records * VOLUME_RECORD_BLOCKS_CUT + 2 * VOLUME_RECORD_BLOCKS_INLINE;
-}
-
-/* The log must not speak of more sessions than the table can take in, with one row to spare: the
- * checkpoint that empties the log runs in a session of its own, if nobody writes before the next
- * mount. */
-static bool has_session_room(struct volume *volume)
-{
-	return volume_table_find(&volume->table, volume->session.id) != NULL ||
-	       volume->table.count + 1 < VOLUME_SESSIONS_MAX;
-}
-
-static bool has_room(struct volume *volume)
-{
-	const struct volume_map *overlay = &volume->overlay;
-	const uint32_t txn = volume->geometry.txn_blocks;
-	return volume_log_has_room(volume, ring_need(volume)) &&
-	       overlay->room - overlay->count >= txn &&
-	       overlay->contents_free >= VOLUME_INLINE_BLOCKS && has_session_room(volume) &&
-	       has_space(volume, 2 * (uint64_t)txn, VOLUME_RESERVE_BLOCKS);
-}
-
 enum status volume_block_txn_begin(struct volume *volume)
 {
 	struct volume_txn *txn = &volume->txn;
-	enum status status = volume_session_renew(volume);
-	if (status == STATUS_OK && !has_room(volume)) {
-		status = volume_checkpoint_run(volume, false);
-	}
-	if (status == STATUS_OK && !has_session_room(volume)) {
-		status = STATUS_NO_SPACE;
-	}
+	enum status status = volume_room_make(volume);
 	if (status == STATUS_OK) {
 		txn->cursor = volume->bitmaps.cursor;
-		txn->left = volume->bitmaps.left;
-		txn->held = volume->bitmaps.held;
+		txn->build_taken = volume->bitmaps.build_taken;
 		txn->spilled = 0;
 		txn->batch.count = 0;
 	}
@@ -108,16 +28,15 @@ enum status volume_block_txn_begin(struct volume *volume)
 /* Nothing refers to what was written, so the next transaction may take the same blocks. */
 void volume_block_txn_abort(struct volume *volume)
 {
-	volume->bitmaps.cursor = volume->txn.cursor;
-	volume->bitmaps.left = volume->txn.left;
-	volume->bitmaps.held = volume->txn.held;
+	const struct volume_txn *txn = &volume->txn;
+	volume_allocate_undo(volume, txn->cursor, txn->build_taken, txn->spilled);
 }
 
 /* ---- Space --------------------------------------------------------------------------------- */
 
 static enum status is_hole_now(struct volume *volume, uint32_t logical, bool *is_hole)
 {
-	const struct volume_map_entry *pending = volume_map_find(&volume->overlay, logical);
+	const struct volume_map_entry *pending = volume_pending_find(volume, logical);
 	struct volume_entry entry;
 	if (pending != NULL) {
 		*is_hole = pending->kind == VOLUME_MAP_HOLE;
@@ -132,11 +51,11 @@ static enum status is_hole_now(struct volume *volume, uint32_t logical, bool *is
 static enum status space_check(struct volume *volume, uint32_t logical)
 {
 	bool grows = false;
-	if (has_space(volume, 1, VOLUME_RESERVE_BLOCKS)) {
+	if (volume_room_has_space(volume, 1, VOLUME_RESERVE_BLOCKS)) {
 		return STATUS_OK;
 	}
 	enum status status = is_hole_now(volume, logical, &grows);
-	if (status == STATUS_OK && (grows || !has_space(volume, 1, 0))) {
+	if (status == STATUS_OK && (grows || !volume_room_has_space(volume, 1, 0))) {
 		status = STATUS_NO_SPACE;
 	}
 	return status;
@@ -162,7 +81,6 @@ static enum status place_take(struct volume *volume, uint32_t logical,
 		status = volume_allocate(volume, physical);
 	}
 	if (status == STATUS_OK) {
-		volume->bitmaps.held++;
 		volume->txn.spilled++;
 		status = volume_txn_batch_next(volume, *physical, room);
 	}
@@ -197,7 +115,7 @@ enum status volume_block_txn_seal(struct volume *volume)
 	struct volume_map *map = &volume->txn.staged;
 	enum status status = STATUS_OK;
 	for (uint32_t i = 0; i < map->count && status == STATUS_OK; i++) {
-		struct volume_map_entry *staged = &map->entries[i];
+		struct volume_map_entry *staged = volume_map_at(map, i);
 		struct volume_entry entry;
 		if (staged->kind != VOLUME_MAP_CONTENT) {
 			continue;
@@ -222,7 +140,7 @@ enum status volume_block_txn_place(struct volume *volume, uint32_t logical, cons
 	struct volume_map *map = &volume->txn.staged;
 	struct volume_map_entry *staged = volume_map_find(map, logical);
 	struct volume_entry entry;
-	if (staged == NULL && map->count == map->room) {
+	if (staged == NULL && map->count == map->pool->room) {
 		return STATUS_TOO_LARGE;
 	}
 	enum status status = content_seal(volume, logical, content, staged, &entry);
@@ -277,11 +195,12 @@ static enum status filling_append(struct volume *volume, struct filling *filling
 /* How many entries from `first` on one extent can say. */
 static uint32_t extent_count(const struct volume_map *map, uint32_t first, size_t room)
 {
-	const struct volume_map_entry *start = &map->entries[first];
+	const struct volume_map_entry *start = volume_map_at(map, first);
 	uint32_t count = 1;
 	uint32_t most = VOLUME_EXTENT_BLOCKS_MAX;
-	while (first + count < map->count && count < most && EXTENT_BYTES(count + 1) <= room) {
-		const struct volume_map_entry *next = &map->entries[first + count];
+	while (first + count < map->count && count < most &&
+	       VOLUME_EXTENT_BYTES(count + 1) <= room) {
+		const struct volume_map_entry *next = volume_map_at(map, first + count);
 		if (next->kind != VOLUME_MAP_PLACED || next->logical != start->logical + count ||
 		    next->entry.physical != start->entry.physical + count ||
 		    next->entry.counter != start->entry.counter + count) {
@@ -296,7 +215,7 @@ static uint32_t extent_count(const struct volume_map *map, uint32_t first, size_
 static enum status entry_encode(struct volume *volume, struct filling *filling, uint32_t *at)
 {
 	struct volume_map *map = &volume->txn.staged;
-	const struct volume_map_entry *staged = &map->entries[*at];
+	const struct volume_map_entry *staged = volume_map_at(map, *at);
 	const struct volume_map_entry *pending = volume_map_find(&volume->overlay, staged->logical);
 	bool is_hole = false;
 	uint32_t count = 1;
@@ -306,12 +225,13 @@ static enum status entry_encode(struct volume *volume, struct filling *filling, 
 		volume_change_extent_encode(&filling->writer, staged->logical,
 					    staged->entry.physical, staged->entry.counter, count);
 		for (uint32_t i = 0; i < count; i++) {
-			writer_copy(&filling->writer, map->entries[*at + i].entry.tag,
+			writer_copy(&filling->writer, volume_map_at(map, *at + i)->entry.tag,
 				    AEAD_TAG_BYTES);
 		}
 		filling->change_count++;
 	} else if (staged->kind == VOLUME_MAP_CONTENT) {
-		/* A patch needs its base, which only the log itself is sure to have. */
+		/* A patch needs its base, which only the log itself is sure to have: behind the
+		 * head of the epoch to come, if a checkpoint runs. */
 		bool has_base = pending != NULL && pending->kind == VOLUME_MAP_CONTENT;
 		status = space_check(volume, staged->logical);
 		filling->change_count += volume_changes_encode(
@@ -336,8 +256,9 @@ static enum status records_append(struct volume *volume)
 	enum status status = STATUS_OK;
 	filling_begin(volume, &filling);
 	for (uint32_t at = 0; at < map->count && status == STATUS_OK;) {
-		size_t need = map->entries[at].kind == VOLUME_MAP_CONTENT ? VOLUME_CHANGE_BYTES_MAX
-									  : EXTENT_BYTES(1);
+		size_t need = volume_map_at(map, at)->kind == VOLUME_MAP_CONTENT
+				      ? VOLUME_CHANGE_BYTES_MAX
+				      : VOLUME_EXTENT_BYTES(1);
 		if (filling_left(&filling) < need) {
 			status = filling_append(volume, &filling, false);
 		}
@@ -360,7 +281,7 @@ void volume_block_txn_apply(struct volume *volume)
 	const struct volume_map *map = &volume->txn.staged;
 	struct volume_map *overlay = &volume->overlay;
 	for (uint32_t i = 0; i < map->count; i++) {
-		const struct volume_map_entry *staged = &map->entries[i];
+		const struct volume_map_entry *staged = volume_map_at(map, i);
 		struct volume_map_entry *entry = volume_map_take(overlay, staged->logical);
 		(void)volume_map_become(overlay, entry, staged->kind); /* begin saw to it. */
 		entry->entry = staged->entry;
@@ -374,7 +295,7 @@ void volume_block_txn_apply(struct volume *volume)
 enum status volume_block_txn_write(struct volume *volume)
 {
 	const struct volume_map *map = &volume->txn.staged;
-	uint32_t contents = map->contents_room - map->contents_free;
+	uint32_t contents = volume_pool_contents(map->pool);
 	enum status status = STATUS_OK;
 	if (volume->txn.spilled != 0 || contents > VOLUME_INLINE_BLOCKS) {
 		status = volume_block_txn_spill(volume);

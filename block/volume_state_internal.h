@@ -31,7 +31,6 @@
 #define VOLUME_RECORD_BLOCKS_CUT    4u
 #define VOLUME_RECORD_BLOCKS_INLINE 32u
 
-/* A checkpoint starts once half of the ring is in use. */
 /* Above this many sessions a checkpoint re-seals the blocks of the one with the fewest. */
 #define VOLUME_SESSIONS_SOFT (VOLUME_SESSIONS_MAX - 28u)
 /* Seals under one session key (NIST SP 800-38D, section 8.3, asks for at most 2^32). A new session
@@ -123,18 +122,27 @@ struct volume_map_entry {
 	bool changed;     /* Transactions of the state profile: differs from the committed block. */
 };
 
+/* What maps are made of: entries, which go out and come back in order, round and round; and content
+ * blocks. The overlay's two maps share one, so that both together never hold more than a mount has
+ * room for. */
+struct volume_pool {
+	uint32_t room;
+	uint32_t taken;
+	uint32_t contents_room;
+	uint32_t contents_free;
+	struct volume_map_entry *entries;
+	uint32_t *free_list; /* Of the content. */
+	uint8_t *content;    /* contents_room blocks. */
+};
+
 /* Blocks by logical number. Only grows until it is emptied; content that is no longer needed goes
  * back to its pool at once. */
 struct volume_map {
+	struct volume_pool *pool;
+	uint32_t first; /* Of its entries in the pool. */
 	uint32_t count;
-	uint32_t room;
-	uint32_t contents_free;
-	uint32_t contents_room;
 	uint32_t slot_mask;
-	struct volume_map_entry *entries;
-	uint32_t *slots;     /* Entry index + 1; 0: empty. */
-	uint32_t *free_list; /* Of the content pool. */
-	uint8_t *content;    /* contents_room blocks. */
+	uint32_t *slots; /* Index into the pool's entries + 1; 0: empty. */
 };
 
 /* Writes to neighbouring blocks, gathered into one. */
@@ -147,12 +155,12 @@ struct volume_batch {
 struct volume_txn {
 	bool open;
 	enum status failure; /* Of an earlier step: it can only be aborted. */
+	struct volume_pool pool;
 	struct volume_map staged;
-	/* Block profile: where allocation was at the beginning. */
+	/* Block profile: where allocation was at the beginning, and what a checkpoint had taken. */
 	uint64_t cursor;
-	uint64_t left;
-	uint64_t held;
-	uint32_t spilled;          /* Blocks that were sealed out of line. */
+	uint64_t build_taken;
+	uint32_t spilled;          /* Blocks that were taken, and sealed out of line. */
 	struct volume_batch batch; /* Of those, what is not written yet. */
 	bool writing;              /* Its records are on the way: nothing may be staged any more. */
 };
@@ -161,6 +169,7 @@ struct volume_txn {
 struct volume_log {
 	uint32_t offset; /* In the ring. */
 	uint32_t used;   /* Blocks since the head, skipped ones included. */
+	uint64_t epoch;  /* Of the last record that was replayed: epochs never fall. */
 	uint64_t sequence;
 	uint64_t durable_sequence;
 	uint8_t tag[AEAD_TAG_BYTES];
@@ -183,12 +192,24 @@ struct volume_cached_bitmap {
 
 /* Allocation is next-fit and never looks back: in one epoch it goes round the device at most once.
  * So a block that was taken and given up again before a checkpoint is not taken twice, which is
- * what recovery to any point of the log needs, and no second bitmap has to say so. */
+ * what recovery to any point of the log needs, and no second bitmap has to say so.
+ *
+ * A round begins with the first block that was taken for the log of its epoch, which is behind the
+ * head that the epoch's superblock names: while a checkpoint runs, blocks are taken both for it and
+ * for the log of the epoch to come. */
 struct volume_bitmaps {
 	uint64_t free_count; /* Of the durable state. */
-	uint64_t held;       /* Taken for data out of line since then. */
+	uint64_t held;       /* Free in it, and passed in this round. */
 	uint64_t cursor;     /* Next candidate. */
 	uint64_t left;       /* Candidates before the round is over. */
+	/* Of those that are held: taken for the log since a checkpoint last froze the overlay, and
+	 * where the round was at the first of them. */
+	uint64_t late;
+	uint64_t late_cursor;
+	uint64_t late_left;
+	/* Blocks taken since the mount, for the log and by checkpoints. */
+	uint64_t log_taken;
+	uint64_t build_taken;
 	struct volume_cached_bitmap cache[VOLUME_GROUP_CACHE];
 	uint8_t *blocks; /* VOLUME_GROUP_CACHE, or as many as there are groups: durable bitmaps. */
 	uint32_t cache_size;
@@ -217,19 +238,75 @@ struct volume_group_cursor {
 	uint8_t *nodes; /* VOLUME_GROUP_LEVELS_MAX blocks. */
 };
 
+/* A heapsort that can be stopped anywhere. */
+struct volume_sorter {
+	uint64_t *numbers;
+	size_t count;
+	size_t roots; /* Still to be made heaps. */
+	size_t end;   /* What lies behind is in its place. */
+};
+
+/* What a checkpoint is doing; in this order. */
+enum volume_phase {
+	VOLUME_PHASE_IDLE,
+	VOLUME_PHASE_HEAL,       /* Copies that differ become equal. */
+	VOLUME_PHASE_SORT,       /* What is frozen, by logical number. */
+	VOLUME_PHASE_REHOME,     /* It goes to its homes; so do the nodes above it ... */
+	VOLUME_PHASE_LEAVE,      /* ... of which the last path is in memory, ... */
+	VOLUME_PHASE_SETTLE,     /* ... and some may be in the batch. */
+	VOLUME_PHASE_SWEEP,      /* Blocks of a session that is to go. */
+	VOLUME_PHASE_SWEPT,      /* The last path again. */
+	VOLUME_PHASE_TABLE,      /* The session table gets a place. */
+	VOLUME_PHASE_SORT_DELTA, /* What was taken and freed, by place. */
+	VOLUME_PHASE_BITMAPS,
+	VOLUME_PHASE_TABLE_SEAL,
+	VOLUME_PHASE_TABLE_WRITE,
+	VOLUME_PHASE_FLUSH,
+	VOLUME_PHASE_SUPERBLOCK,
+	VOLUME_PHASE_COPY_0,
+	VOLUME_PHASE_COPY_1,
+	VOLUME_PHASE_ACCEPT,
+};
+
+/* The sweep of a session's blocks: where it is, also from one checkpoint to the next. */
+struct volume_sweep {
+	uint32_t victim; /* Session whose blocks are re-sealed; 0: none. */
+	uint32_t slot;   /* In the leaf. */
+	uint64_t at;     /* Logical block. */
+	uint32_t budget; /* Turns that are left in this checkpoint. */
+};
+
 /* The state that a checkpoint builds beside the current one. */
 struct volume_build {
+	enum volume_phase phase;
+	bool is_patient; /* Somebody waits for it: it does all that it can do. */
+	/* When the overlay was frozen: the log, content in memory, room that commits had then. */
+	struct volume_log head;
+	uint32_t contents;
+	uint64_t slack;
+	uint64_t need; /* Blocks that it takes at most. */
 	struct volume_superblock superblock;
 	struct volume_session_table table;
 	struct volume_batch batch;
 	struct volume_cursor cursor;
 	struct volume_group_cursor groups;
 	struct volume_deltas deltas;
-	uint64_t *order; /* Of the overlay's entries. */
+	struct volume_sorter sorter;
+	struct volume_sweep sweep;
+	uint64_t *order; /* Of the frozen map's entries. */
 	uint8_t *bitmap; /* One block: the group that is being changed. */
+	size_t done;     /* Entries, then deltas, that are worked off. */
+	uint32_t group;
+	uint64_t table_place;
 	uint64_t free_count;
-	uint64_t taken;  /* Blocks taken so far. */
-	uint32_t victim; /* Session whose blocks are re-sealed; 0: none. */
+	uint64_t taken; /* Blocks taken so far. */
+	/* Allocation when the build began, for the case that it fails. */
+	uint64_t from_cursor;
+	uint64_t from_left;
+	uint64_t from_log_taken;
+	/* The round of the epoch to come. */
+	uint64_t round_cursor;
+	uint64_t round_left;
 };
 
 struct volume {
@@ -259,9 +336,15 @@ struct volume {
 	struct volume_session_keys key_cache[VOLUME_KEY_CACHE];
 	struct volume_log_key log_key;
 	uint64_t clock; /* Of the caches: counts uses. */
+	uint64_t
+		transfers; /* Device calls for blocks, so that a step knows when it has made one. */
 
 	struct volume_log log;
-	struct volume_map overlay; /* What the log holds and the tree does not yet. */
+	/* What the log holds and the tree does not yet: since the head of the epoch to come, and,
+	 * while a checkpoint moves it to the tree, before that. Lookups go in this order. */
+	struct volume_pool pool;
+	struct volume_map overlay;
+	struct volume_map frozen;
 	struct volume_txn txn;
 	struct volume_bitmaps bitmaps;
 	struct volume_build build;

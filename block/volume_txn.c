@@ -32,8 +32,9 @@ static void txn_close(struct volume *volume)
 	struct volume_map *staged = &volume->txn.staged;
 	/* Staged plaintext is not kept longer than needed. */
 	for (uint32_t i = 0; i < staged->count; i++) {
-		if (staged->entries[i].kind == VOLUME_MAP_CONTENT) {
-			memset(volume_map_content(staged, &staged->entries[i]), 0, BLOCK_BYTES);
+		const struct volume_map_entry *entry = volume_map_at(staged, i);
+		if (entry->kind == VOLUME_MAP_CONTENT) {
+			memset(volume_map_content(staged, entry), 0, BLOCK_BYTES);
 		}
 	}
 	volume_map_clear(staged);
@@ -57,6 +58,9 @@ static enum status staged_take(struct volume *volume, struct logical_block block
 	if (!volume->txn.open || volume->txn.writing ||
 	    block.n >= volume->geometry.logical_blocks) {
 		return STATUS_INVALID;
+	}
+	if (volume->txn.failure == STATUS_OK) {
+		volume->txn.failure = volume_room_pace(volume);
 	}
 	if (volume->txn.failure != STATUS_OK) {
 		return volume->txn.failure;
@@ -115,6 +119,10 @@ static enum status records_write(struct volume *volume)
 	}
 	if (!volume->writable) {
 		return STATUS_READ_ONLY;
+	}
+	enum status status = volume_room_pace(volume);
+	if (status != STATUS_OK) {
+		return status;
 	}
 	return is_block_profile(volume) ? volume_block_txn_write(volume)
 					: volume_state_txn_write(volume);

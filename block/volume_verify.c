@@ -339,6 +339,14 @@ static enum status walk_all(struct walk *walk)
 	if (volume->txn.open) {
 		return STATUS_BUSY;
 	}
+	/* The walk uses a checkpoint's buffers. If nothing can be written any more, there will be
+	 * none. */
+	if (volume->writable) {
+		enum status finished = volume_checkpoint_finish(volume);
+		if (finished != STATUS_OK && volume->writable) {
+			return finished;
+		}
+	}
 	volume_info_get(volume, &info);
 	walk->total = info.blocks_used.n;
 	volume->build.table = volume->table;

@@ -68,10 +68,14 @@ MUTATIONS = [
              "if (!area->intact || !bytes_equal_constant_time(area->digest, "
              "volume->superblock.keyslot_digest, SHA256_BYTES)) {", "if (!area->intact) {"),
     Mutation("second-copy", False, "superblocks and keyslots are kept twice", "bits",
-             "volume_pair.c", "status = copy_write(volume, pair->places[1], block);",
-             "status = STATUS_OK;"),
+             "volume_checkpoint.c",
+             "case VOLUME_PHASE_COPY_1: return superblock_copy_write(volume, 1);",
+             "case VOLUME_PHASE_COPY_1: phase_end(volume); break;"),
     Mutation("heal", False, "a damaged copy is repaired before the other is overwritten",
-             "checkpoints walk", "volume_pair.c", "if (!pair->needs_heal) {", "if (true) {"),
+             "checkpoints walk", "volume_pair.c",
+             "for (uint32_t which = 0; which < 2; which++) { "
+             "if (volume->superblock_pairs[which].needs_heal) {",
+             "for (uint32_t which = 2; which < 2; which++) { if (false) {"),
     Mutation("bitmap-slots", False, "bitmaps alternate between two places", "checkpoints",
              "volume_groups.c", "entry->physical == first ? first + 1 : first;", "first;"),
     Mutation("free", False, "blocks that are given up become free", "checkpoints",
@@ -90,7 +94,7 @@ MUTATIONS = [
              "enum status status = random_fill(volume->random, session->salt, VOLUME_SALT_BYTES);"
              " status = STATUS_OK;"),
     Mutation("ring-limit", False, "the log does not overwrite itself", "walk", "volume_log.c",
-             "+ block_count <= volume->geometry.ring_blocks / 2;",
+             "+ block_count <= blocks_offered(volume);",
              "+ block_count <= 4 * volume->geometry.ring_blocks;"),
     Mutation("authentication", False, "what does not authenticate is not returned", "bits",
              "volume_session.c", "return is_data ? STATUS_AUTH_DATA : STATUS_AUTH_META;",
@@ -128,7 +132,7 @@ MUTATIONS = [
              "return volume_table_find(&volume->table, volume->session.id) != NULL || "
              "volume->table.count + 1 < VOLUME_SESSIONS_MAX;", "(void)volume; return true;"),
     Mutation("session-spare", True, "a checkpoint has a row for its own session",
-             "block-limits", "volume_spill.c", "volume->table.count + 1 < VOLUME_SESSIONS_MAX;",
+             "block-limits", "volume_room.c", "volume->table.count + 1 < VOLUME_SESSIONS_MAX;",
              "volume->table.count < VOLUME_SESSIONS_MAX;"),
     Mutation("session-number", True, "a session's number is never used twice", "block-sequences",
              "volume_chain.c", "if (record.session >= volume->session.id) {", "if (false) {"),

@@ -122,6 +122,138 @@ static void test_checkpoints(void **state)
 	scene_fini(&scene, "block checkpoints");
 }
 
+/* ---- While a checkpoint runs in the background ---------------------------------------------- */
+
+/* So many steps, each under the checker's eyes. False: none runs any more. */
+static bool steps_watched(struct scene *scene, uint32_t count)
+{
+	static struct model same;
+	bool done = false;
+	same = scene->model;
+	crash_checker_watch(&scene->checker, &same, &same);
+	for (uint32_t i = 0; i < count && !done; i++) {
+		assert_int_equal(volume_checkpoint_step(scene->fixture.volume, &done), STATUS_OK);
+	}
+	crash_checker_rest(&scene->checker);
+	return !done;
+}
+
+static void background_begin(struct scene *scene)
+{
+	assert_int_equal(volume_checkpoint_begin(scene->fixture.volume), STATUS_OK);
+	assert_true(volume_checkpoint_is_running(scene->fixture.volume));
+}
+
+/* Between any two steps a commit: in turn one that is inline, one that is out of line, one of
+ * holes, over what is frozen and over what is not. Then the power fails for good. */
+static void test_commits_during_a_checkpoint(void **state)
+{
+	static struct scene scene;
+	uint32_t turn = 0;
+	(void)state;
+	scene_init(&scene, SMALL);
+	commit_watched(&scene, 0, 20, 1, 1);
+	commit_watched(&scene, 5, 6, 140, 70);
+	checkpoint_watched(&scene);
+	for (int round = 0; round < 2; round++) {
+		commit_watched(&scene, 4, 12, 1, 900 + turn);
+		commit_watched(&scene, 7, 3, 140, 950 + turn);
+		background_begin(&scene);
+		for (bool runs = true; runs; turn++) {
+			uint32_t first = turn % 2 == 0 ? 6 : 40 + turn;
+			commit_watched(&scene, first, turn % 3 == 0 ? 10 : 2, 1,
+				       turn % 5 == 4 ? 0 : 1000 + 50 * turn);
+			runs = steps_watched(&scene, 1);
+		}
+		/* Records of both epochs are behind the head. */
+		commit_watched(&scene, 8, 2, 1, 5000 + turn);
+		fixture_unmount(&scene.fixture);
+		assert_int_equal(fixture_mount(&scene.fixture), STATUS_OK);
+		assert_true(model_equals(&scene.model, scene.fixture.volume));
+		assert_int_equal(volume_verify(scene.fixture.volume, NULL, NULL), STATUS_OK);
+	}
+	scene_fini(&scene, "commits during a checkpoint");
+}
+
+/* Steps while a transaction is open, up to and beyond the checkpoint's end; then it commits. */
+static void test_steps_during_a_transaction(void **state)
+{
+	static struct scene scene;
+	static struct model before;
+	static struct model after;
+	(void)state;
+	scene_init(&scene, SMALL);
+	commit_watched(&scene, 0, 40, 1, 1);
+	background_begin(&scene);
+	before = scene.model;
+	after = scene.model;
+	for (uint32_t i = 0; i < 60; i++) {
+		model_set(&after, 20 + i, 3000 + i);
+		model_set(&before, 20 + i, model_get(&scene.model, 20 + i));
+	}
+	crash_checker_watch(&scene.checker, &before, &after);
+	assert_int_equal(volume_txn_begin(scene.fixture.volume), STATUS_OK);
+	for (uint32_t i = 0; i < 60; i++) {
+		bool done = false;
+		assert_int_equal(volume_checkpoint_step(scene.fixture.volume, &done), STATUS_OK);
+		assert_int_equal(model_put(&scene.model, scene.fixture.volume, 20 + i, 3000 + i),
+				 STATUS_OK);
+	}
+	assert_false(volume_checkpoint_is_running(scene.fixture.volume));
+	assert_int_equal(volume_txn_commit(scene.fixture.volume), STATUS_OK);
+	crash_checker_rest(&scene.checker);
+	assert_true(model_equals(&scene.model, scene.fixture.volume));
+	commit_watched(&scene, 30, 20, 1, 4000);
+	checkpoint_watched(&scene);
+	scene_fini(&scene, "steps during a transaction");
+}
+
+static void test_random_walk_in_the_background(void **state)
+{
+	static struct scene scene;
+	(void)state;
+	fixture_random_seed(12);
+	scene_init(&scene, SMALL);
+	scene.checker.budget.patterned_subsets = 2 * crash_budget_factor();
+	scene.checker.budget.random_subsets = 2 * crash_budget_factor();
+	for (size_t step = 0; step < 60 * crash_budget_factor(); step++) {
+		uint32_t first = fixture_random() % 300;
+		uint32_t count = 1 + fixture_random() % 40;
+		switch (fixture_random() % 8) {
+		case 0:
+			assert_int_equal(volume_checkpoint_begin(scene.fixture.volume), STATUS_OK);
+			break;
+		case 1:
+		case 2: (void)steps_watched(&scene, 1 + fixture_random() % 8); break;
+		case 3:
+			fixture_unmount(&scene.fixture);
+			assert_int_equal(fixture_mount(&scene.fixture), STATUS_OK);
+			break;
+		case 4: /* Given up: what it wrote out of line is not there. */
+			assert_int_equal(volume_txn_begin(scene.fixture.volume), STATUS_OK);
+			for (uint32_t i = 0; i < 40; i++) {
+				uint8_t content[BLOCK_BYTES];
+				model_content(fixture_random() + 1u, content);
+				assert_int_equal(volume_txn_put(scene.fixture.volume,
+								(struct logical_block){first + i},
+								content),
+						 STATUS_OK);
+			}
+			(void)steps_watched(&scene, fixture_random() % 4);
+			volume_txn_abort(scene.fixture.volume);
+			break;
+		case 5: commit_watched(&scene, first, 1, 1, fixture_random() + 1); break;
+		default:
+			commit_watched(&scene, first, count, 1 + fixture_random() % 2,
+				       fixture_random() % 6 == 0 ? 0
+								 : (uint64_t)fixture_random() + 1);
+			break;
+		}
+	}
+	assert_int_equal(volume_verify(scene.fixture.volume, NULL, NULL), STATUS_OK);
+	scene_fini(&scene, "random walk in the background");
+}
+
 /* Two records, and only the second commits. */
 static void test_several_records(void **state)
 {
@@ -249,13 +381,14 @@ static enum status story_tell(struct fixture *fixture, struct model *sure, struc
 	return status;
 }
 
-static void test_kth_operation_fails(void **state)
+typedef enum status (*story)(struct fixture *fixture, struct model *sure, struct model *maybe);
+
+static void fail_everywhere(story tell)
 {
 	struct fixture fixture;
 	static struct model sure;
 	static struct model maybe;
 	bool reached = true;
-	(void)state;
 	fixture_init_profile(&fixture, VOLUME_PROFILE_BLOCK, SMALL, true);
 	fixture_unmount(&fixture);
 	for (uint64_t k = 1; reached; k++) {
@@ -263,7 +396,7 @@ static void test_kth_operation_fails(void **state)
 		memset(&maybe, 0, sizeof(maybe));
 		sim_disk_mark(&fixture.disk);
 		sim_disk_fail_at(&fixture.disk, k, SIM_FAIL_ONCE, STATUS_IO);
-		enum status status = story_tell(&fixture, &sure, &maybe);
+		enum status status = tell(&fixture, &sure, &maybe);
 		reached = fixture.disk.operations >= k;
 		assert_true(status == STATUS_OK || status == STATUS_IO);
 		if (fixture.volume != NULL) {
@@ -284,12 +417,62 @@ static void test_kth_operation_fails(void **state)
 	fixture_fini(&fixture);
 }
 
+static void test_kth_operation_fails(void **state)
+{
+	(void)state;
+	fail_everywhere(story_tell);
+}
+
+/* Commits between the steps of a checkpoint, until a commit fails. A step that fails because of a
+ * read is tried again by the next one. */
+static enum status background_tell(struct fixture *fixture, struct model *sure, struct model *maybe)
+{
+	enum status status = fixture_mount(fixture);
+	for (uint32_t i = 0; i < 14 && status == STATUS_OK; i++) {
+		bool done = false;
+		*maybe = *sure;
+		status = put_many(fixture, maybe, 150 * (i % 4) + 10, i % 3 == 0 ? 12 : 2,
+				  100 + 20 * i);
+		if (status != STATUS_OK) {
+			break;
+		}
+		*sure = *maybe;
+		enum status other = STATUS_OK;
+		if (i == 4) {
+			other = volume_checkpoint(fixture->volume);
+		} else if (i == 8) {
+			other = volume_checkpoint_begin(fixture->volume);
+		}
+		for (uint32_t step = 0; i > 8 && step < 5 && other == STATUS_OK; step++) {
+			other = volume_checkpoint_step(fixture->volume, &done);
+		}
+		assert_true(other == STATUS_OK || other == STATUS_IO);
+		if (!volume_is_writable(fixture->volume)) {
+			return STATUS_IO;
+		}
+	}
+	return status;
+}
+
+static void test_kth_operation_fails_in_the_background(void **state)
+{
+	(void)state;
+	fail_everywhere(background_tell);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_commits),         cmocka_unit_test(test_checkpoints),
-		cmocka_unit_test(test_several_records), cmocka_unit_test(test_random_walk),
-		cmocka_unit_test(test_tail_rule),       cmocka_unit_test(test_kth_operation_fails),
+		cmocka_unit_test(test_commits),
+		cmocka_unit_test(test_checkpoints),
+		cmocka_unit_test(test_commits_during_a_checkpoint),
+		cmocka_unit_test(test_steps_during_a_transaction),
+		cmocka_unit_test(test_random_walk_in_the_background),
+		cmocka_unit_test(test_several_records),
+		cmocka_unit_test(test_random_walk),
+		cmocka_unit_test(test_tail_rule),
+		cmocka_unit_test(test_kth_operation_fails),
+		cmocka_unit_test(test_kth_operation_fails_in_the_background),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
