@@ -290,12 +290,12 @@ static void pairs_survey(struct walk *walk)
 
 /* What the log has on the device and the tree does not have yet. A patch whose base was lost is
  * lost data. */
-static enum status overlay_walk(struct walk *walk)
+static enum status pending_walk(struct walk *walk, const struct volume_map *map)
 {
 	struct volume *volume = walk->volume;
 	enum status status = STATUS_OK;
-	for (uint32_t i = 0; i < volume->overlay.count && status == STATUS_OK; i++) {
-		const struct volume_map_entry *pending = &volume->overlay.entries[i];
+	for (uint32_t i = 0; i < map->count && status == STATUS_OK; i++) {
+		const struct volume_map_entry *pending = volume_map_at(map, i);
 		struct volume_failure where =
 			place(VOLUME_LEVEL_DATA, pending->logical, VOLUME_NOT_A_BLOCK);
 		if (pending->kind == VOLUME_MAP_PLACED) {
@@ -312,6 +312,13 @@ static enum status overlay_walk(struct walk *walk)
 		status = fault(walk, status, VOLUME_FAULT_DATA, &where);
 	}
 	return status;
+}
+
+/* Something is frozen only if the checkpoint that was to move it ended writing. */
+static enum status overlay_walk(struct walk *walk)
+{
+	enum status status = pending_walk(walk, &walk->volume->frozen);
+	return status == STATUS_OK ? pending_walk(walk, &walk->volume->overlay) : status;
 }
 
 static enum status sums_check(const struct walk *walk)
