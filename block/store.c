@@ -241,3 +241,9 @@ enum status store_extent(struct store *store, const char *name, uint64_t offset_
 	}
 	return status;
 }
+
+const char *store_slice_owner(const struct store *store, uint64_t slice)
+{
+	bool has_slot = store->index_loaded && slice >= 1 && slice - 1 < store->slot_count;
+	return has_slot ? store->index.names[slice - 1] : "";
+}

@@ -48,6 +48,10 @@ uint64_t store_object_bytes_max(const struct store *store);
 MUST_CHECK
 enum status store_stat(struct store *store, const char *name, struct store_object_info *info);
 
+/* Whose blocks lie in a slice of the volume (volume_slice_size); "" : nobody's, or the store's own
+ * in slice 0. For messages. */
+const char *store_slice_owner(const struct store *store, uint64_t slice);
+
 /* Call `visit` for each object, in name order. A status other than OK from it ends the walk and is
  * returned. It must not change the store. */
 typedef enum status (*store_visit)(void *context, const struct store_object_info *info);

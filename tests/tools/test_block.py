@@ -180,7 +180,8 @@ def test_usage(tmp_path, key):
     path = tmp_path / "new"
     for wrong in (["--profile", "disk"], ["--profile", "block", "--size", "8M"],
                   ["--size", "2G"], ["--profile", "block", "--size", "17T"],
-                  ["--size", "8M", "--profile", "block"], ["--profile", "block", "--size", "16777217"]):
+                  ["--size", "8M", "--profile", "block"],
+                  ["--profile", "block", "--size", "16777217"]):
         usage("image", "create", *wrong, "-k", key, path)
     assert not path.exists()
     ok("image", "create", "--profile", "block", "-k", key, path)

@@ -5,6 +5,7 @@
 
 #include "tools/holdfast/commands.h"
 #include "tools/holdfast/json.h"
+#include "tools/holdfast/repair_report.h"
 #include "tools/holdfast/session.h"
 #include "tools/holdfast/verify.h"
 
@@ -66,7 +67,8 @@ static enum status run(const struct options *options, bool timed, struct report 
 
 enum status image_verify(const struct options *options, struct report *report)
 {
-	return run(options, false, report);
+	return options->repair_report ? repair_report(options, report)
+				      : run(options, false, report);
 }
 
 enum status image_scrub(const struct options *options, struct report *report)

@@ -39,8 +39,9 @@ const struct command command_table[] = {
 	 "Of a volume of the block profile: discards all that the device holds.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 2, image_rm},
 	{"image", "verify", "PATH", "Authenticate everything in a volume",
-	 "Walks all that is reachable and names the first failure. Writes nothing.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 1, image_verify},
+	 "Walks all that is reachable and names the first failure, or with --repair-report "
+	 "every one. Writes nothing.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON | OPTIONS_REPORT, 1, image_verify},
 	{"image", "scrub", "PATH", "The same as verify, gently",
 	 "Reads no faster than --rate, and says how much it read in what time.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON | OPTIONS_RATE, 1, image_scrub},

@@ -27,6 +27,7 @@ struct options {
 	bool force;
 	bool json;
 	bool long_listing;
+	bool repair_report;
 };
 
 #define OPTIONS_NO_SLOT UINT32_MAX
@@ -41,6 +42,7 @@ struct options {
 #define OPTIONS_OLD_KEY      64u
 #define OPTIONS_FORCE        128u
 #define OPTIONS_RATE         256u
+#define OPTIONS_REPORT       512u
 
 struct command {
 	const char *group;

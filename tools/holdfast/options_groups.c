@@ -18,6 +18,7 @@ enum long_option {
 	LONG_OLD_RECOVERY_KEY_FILE,
 	LONG_SLOT,
 	LONG_RATE,
+	LONG_REPAIR_REPORT,
 	LONG_PROFILE,
 };
 
@@ -189,6 +190,17 @@ static error_t parse_rate(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
+static error_t parse_report(int key, char *argument, struct argp_state *state)
+{
+	(void)argument;
+	struct parse *parse = state->input;
+	if (key != LONG_REPAIR_REPORT) {
+		return ARGP_ERR_UNKNOWN;
+	}
+	parse->options->repair_report = true;
+	return 0;
+}
+
 static const struct argp_option key_options[] = {
 	{"key-file", 'k', "FILE", 0, "The volume's key: a file of exactly 32 bytes", 0},
 	{"passphrase-file", 'p', "FILE", 0, "A passphrase: the first line of FILE", 0},
@@ -235,6 +247,11 @@ static const struct argp_option rate_options[] = {
 	{"rate", LONG_RATE, "BYTES", 0, "Read at most BYTES (K, M, G) a second", 0},
 	{0},
 };
+static const struct argp_option report_options[] = {
+	{"repair-report", LONG_REPAIR_REPORT, NULL, 0,
+	 "Do not end at the first failure: name each, what it costs and what ends it", 0},
+	{0},
+};
 
 static const struct argp key_argp = {.options = key_options, .parser = parse_key};
 static const struct argp new_key_argp = {.options = new_key_options, .parser = parse_new_key};
@@ -244,6 +261,7 @@ static const struct argp long_argp = {.options = long_options, .parser = parse_l
 static const struct argp create_argp = {.options = create_options, .parser = parse_create};
 static const struct argp force_argp = {.options = force_options, .parser = parse_force};
 static const struct argp rate_argp = {.options = rate_options, .parser = parse_rate};
+static const struct argp report_argp = {.options = report_options, .parser = parse_report};
 
 uint32_t options_groups_of(const struct command *command,
 			   struct argp_child children[OPTIONS_GROUPS_MAX + 1])
@@ -256,6 +274,7 @@ uint32_t options_groups_of(const struct command *command,
 		{OPTIONS_OLD_KEY, &old_key_argp}, {OPTIONS_JSON, &json_argp},
 		{OPTIONS_LONG, &long_argp},       {OPTIONS_CREATE, &create_argp},
 		{OPTIONS_FORCE, &force_argp},     {OPTIONS_RATE, &rate_argp},
+		{OPTIONS_REPORT, &report_argp},
 	};
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < OPTIONS_GROUPS_MAX; i++) {

@@ -89,7 +89,7 @@ void report_print(const struct report *report, enum status status, bool json)
 	if (report->has_failure) {
 		print_place(&report->failure);
 	}
-	if (json) {
+	if (json && !report->is_answered) {
 		print_json(report, status, text);
 	}
 }

@@ -17,6 +17,7 @@ struct report {
 	char detail[REPORT_TEXT_BYTES]; /* Replaces the status' general advice if not empty. */
 	bool has_failure;
 	struct volume_failure failure; /* Where in the volume. */
+	bool is_answered; /* The command has printed its JSON object, failure and all. */
 };
 
 void report_init(struct report *report, const char *subject);
