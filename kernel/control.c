@@ -59,12 +59,15 @@ static void add_counters(struct svsm *svsm, struct answer *answer)
 	sharedmem_counters_get(&svsm->sharedmem, &shared);
 	if (svsm->state.chosen != NULL) {
 		struct block_device_counters block;
+		struct virtq_counters queue;
 		virtio_blk_counters_get(&svsm->state.chosen->blk, &block);
+		virtio_blk_queue_counters_get(&svsm->state.chosen->blk, &queue);
 		add_counter(answer, "block_reads", block.reads);
 		add_counter(answer, "block_writes", block.writes);
 		add_counter(answer, "block_flushes", block.flushes);
 		add_counter(answer, "blocks_read", block.blocks_read);
 		add_counter(answer, "blocks_written", block.blocks_written);
+		add_counter(answer, "block_notifications", queue.notifications);
 	}
 	if (svsm->state.volume != NULL) {
 		struct volume_counters volume;
@@ -77,6 +80,8 @@ static void add_counters(struct svsm *svsm, struct answer *answer)
 	add_counter(answer, "shared_transitions", shared.transitions);
 	add_counter(answer, "shared_bytes_copied",
 		    shared.bytes_copied_in + shared.bytes_copied_out);
+	add_counter(answer, "shared_loads", shared.loads);
+	add_counter(answer, "shared_stores", shared.stores);
 	add_counter(answer, "tpm_commands", svsm->vtpm.commands);
 	add_counter(answer, "tpm_restarts", svsm->vtpm.restarts);
 	add_counter(answer, "free_pages", page_alloc_free_pages(&svsm->memory.pages));
