@@ -2,6 +2,7 @@
 /* The port's side of virtio-blk: open, close, and calls that wait. */
 #include "block/virtio_blk.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -266,7 +267,8 @@ enum status virtio_blk_open(struct virtio_blk *blk,
 				    VIRTIO_BLK_F_TOPOLOGY | VIRTIO_BLK_F_MQ | VIRTIO_BLK_F_DISCARD |
 				    VIRTIO_BLK_F_WRITE_ZEROES | VIRTQ_FEATURES,
 	};
-	memset(blk, 0, sizeof(*blk));
+	/* The arrays are set up as far as they are used. */
+	memset(blk, 0, offsetof(struct virtio_blk, jobs));
 	enum status status = environment_take(blk, environment);
 	if (status != STATUS_OK) {
 		return status;

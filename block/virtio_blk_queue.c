@@ -7,19 +7,19 @@
  *
  * The backlog is served in the order of submission, so nothing starves, and whatever is in it
  * follows from something in flight: a completion makes room, and each reap issues what fits. */
-#include "base/bytes.h"
+#include <string.h>
+
 #include "base/check.h"
 #include "block/virtio_blk_internal.h"
-
-#include <string.h>
 
 void virtio_blk_jobs_init(struct virtio_blk *blk)
 {
 	for (uint16_t i = 0; i < blk->depth; i++) {
 		const uint16_t next = (uint16_t)(i + 1u < blk->depth ? i + 1u : VIRTIO_BLK_NONE);
-		blk->jobs[i].next = next;
-		blk->pieces[i].next = next;
+		blk->jobs[i] = (struct virtio_blk_job){.next = next};
+		blk->pieces[i] = (struct virtio_blk_piece){.next = next};
 	}
+	memset(blk->page_taken, 0, blk->data_pages * sizeof(blk->page_taken[0]));
 	blk->job_free = 0;
 	blk->piece_free = 0;
 	blk->backlog_first = VIRTIO_BLK_NONE;

@@ -9,8 +9,8 @@
  *
  * What is watched all the time, whatever the script does:
  *  - the driver's work between two calls of hostile_call_begin() is bounded;
- *  - one virtq_used_poll() loads no ring location twice (documented exceptions: none; the index is
- *    loaded again by the next poll, and by virtq_used_pending());
+ *  - one virtq_used_poll() loads no byte of a ring twice (documented exceptions: none; the index of
+ *    a split ring is loaded again by a later poll, and by virtq_used_pending());
  *  - outside the rings, each byte is loaded at most once after each time the driver wrote it;
  *  - no byte is accepted that neither the driver nor the device wrote for this very request;
  *  - the driver stores no pointer, and copies no canary, into shared memory;
@@ -27,7 +27,7 @@
 #include "virtio/virtio_mmio.h"
 #include "virtio/virtq.h"
 
-#define HOSTILE_POOL_PAGES   80u
+#define HOSTILE_POOL_PAGES   96u
 #define HOSTILE_PHYS_BASE    0x40000000u
 #define HOSTILE_QUEUES       20u
 #define HOSTILE_SEGMENTS     40u
@@ -43,6 +43,7 @@
 struct hostile_chain {
 	uint16_t queue_index;
 	uint16_t head;
+	uint16_t ring_entries;
 	uint16_t segment_count;
 	struct {
 		size_t at;
@@ -58,8 +59,10 @@ struct hostile_queue {
 	uint64_t descriptors;
 	uint64_t available;
 	uint64_t used;
-	uint16_t available_taken;
+	uint16_t available_taken; /* Split: indices. Packed: positions, with wrap counters. */
 	uint16_t used_index;
+	bool available_wrap;
+	bool used_wrap;
 };
 
 struct hostile {
@@ -78,7 +81,8 @@ struct hostile {
 	uint64_t accepted;
 	size_t pending_count;
 	uint64_t now_us;
-	/* What the latest virtq_used_poll() loaded first: the used index. */
+	/* Did the latest virtq_used_poll() load the index of a split ring; and what it got. */
+	bool poll_index_loaded;
 	uint16_t poll_index;
 	/* What it said the device wrote, if it took a completion. */
 	uint32_t poll_written;
@@ -128,6 +132,9 @@ struct hostile {
 /* One device at a time. */
 extern struct hostile hostile;
 
+/* Features of the queues, from a byte of the input; zero bits: a split ring with nothing to it. */
+uint64_t hostile_ring_features(uint8_t choice);
+
 /* Forget the last input. Then fill in the device, then hostile_start(). */
 void hostile_reset(void);
 /* Share the pool's first `pages`, and open the transport; `script` is consumed from here on. The
@@ -164,5 +171,15 @@ void hostile_ring_page_set(size_t at, size_t size);
 bool hostile_is_shared(uint64_t address, uint64_t size);
 size_t hostile_offset(uint64_t address);
 void hostile_put(uint64_t address, uint64_t value, size_t width);
-void hostile_used_push(struct hostile_queue *queue, uint32_t id, uint32_t length);
+/* Was this feature accepted? */
+bool hostile_has(uint64_t feature);
+/* A queue as after a reset; what the device may take stays. */
+void hostile_queue_reset(struct hostile_queue *queue);
+/* The sizes of the parts of a queue in the layout that was accepted. */
+size_t hostile_driver_part_bytes(const struct hostile_queue *queue);
+size_t hostile_device_part_bytes(const struct hostile_queue *queue);
+/* Report a completion, whatever was submitted; `entries` is what a packed ring goes on by. */
+void hostile_used_push(struct hostile_queue *queue, uint32_t id, uint32_t length, uint16_t entries);
+/* Claim so many completions more, or fewer. */
+void hostile_index_jump(struct hostile_queue *queue, uint16_t by);
 void hostile_pending_complete(size_t at, uint32_t length);

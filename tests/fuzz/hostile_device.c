@@ -45,14 +45,37 @@ static struct hostile_queue *queue_pick(uint32_t which)
 	return queue->ready != 0 ? queue : NULL;
 }
 
-/* argument: queue, offset in the used ring, value:16. */
-static void used_scribble(uint32_t argument)
+/* Where the device's reports are: the used ring, or the packed ring itself. */
+static uint64_t reports_at(const struct hostile_queue *queue, uint32_t offset)
+{
+	return hostile_has(VIRTIO_F_RING_PACKED) ? queue->descriptors + offset % (16 * queue->size)
+						 : queue->used + offset % (6 + 8 * queue->size);
+}
+
+static void scribble(uint64_t at, uint32_t value)
+{
+	if (hostile_is_shared(at, 2)) {
+		hostile_put(at, value, 2);
+	}
+}
+
+/* argument: queue, offset, value:16. */
+static void reports_scribble(uint32_t argument)
 {
 	const struct hostile_queue *queue = queue_pick(argument);
 	if (queue != NULL) {
-		const uint64_t at = queue->used + ((argument >> 8 & 0xff) % (6 + 8 * queue->size));
-		if (hostile_is_shared(at, 2)) {
-			hostile_put(at, argument >> 16, 2);
+		scribble(reports_at(queue, argument >> 8 & 0xff), argument >> 16);
+	}
+}
+
+/* Every queue's wish for notifications, in each way to say it. */
+static void notifications_scribble(uint32_t argument)
+{
+	for (uint32_t i = 0; i < HOSTILE_QUEUES; i++) {
+		const struct hostile_queue *queue = queue_pick(i);
+		if (queue != NULL) {
+			scribble(queue->used, argument);
+			scribble(queue->used + hostile_device_part_bytes(queue) - 2, argument >> 8);
 		}
 	}
 }
@@ -70,7 +93,7 @@ static void id_complete(uint32_t argument)
 	struct hostile_queue *queue = queue_pick(argument);
 	if (queue != NULL) {
 		const uint32_t id = argument >> 8 & 0x7ff;
-		hostile_used_push(queue, id | (argument >> 19 & 1) << 16, argument >> 20);
+		hostile_used_push(queue, id | (argument >> 19 & 1) << 16, argument >> 20, 1);
 	}
 }
 
@@ -78,8 +101,7 @@ static void index_jump(uint32_t argument)
 {
 	struct hostile_queue *queue = queue_pick(argument);
 	if (queue != NULL) {
-		queue->used_index = (uint16_t)(queue->used_index + (argument >> 8));
-		hostile_put(queue->used + 2, queue->used_index, 2);
+		hostile_index_jump(queue, (uint16_t)(argument >> 8));
 	}
 }
 
@@ -97,7 +119,7 @@ static void event_apply(uint8_t event, uint32_t argument)
 		hostile.sticky_register = (argument & 0x3f) * 4;
 		hostile.sticky_xor = argument >> 8;
 		break;
-	case EVENT_WRITE_USED: used_scribble(argument); break;
+	case EVENT_WRITE_USED: reports_scribble(argument); break;
 	case EVENT_WRITE_ANYWHERE: pool_scribble(argument); break;
 	case EVENT_SILENT: hostile.silent = !hostile.silent; break;
 	case EVENT_COMPLETE_ID: id_complete(argument); break;
@@ -109,11 +131,7 @@ static void event_apply(uint8_t event, uint32_t argument)
 	case EVENT_INDEX_JUMP: index_jump(argument); break;
 	case EVENT_TIME: hostile.now_us += argument; break;
 	case EVENT_MISBEHAVE: hostile.misbehave = argument; break;
-	case EVENT_NOTIFY_OFF:
-		for (uint32_t i = 0; i < HOSTILE_QUEUES; i++) {
-			used_scribble(i | (argument & 1) << 16);
-		}
-		break;
+	case EVENT_NOTIFY_OFF: notifications_scribble(argument); break;
 	default: break;
 	}
 	if (event == EVENT_LOAD || event == EVENT_LOAD_ADD) {
@@ -162,12 +180,14 @@ static void queue_live(struct hostile_queue *queue, uint32_t value)
 	FUZZ_REQUIRE(size > 0 && size <= VIRTQ_SIZE_MAX && (size & (size - 1)) == 0);
 	FUZZ_REQUIRE(size <= queue->size_max || hostile.lied);
 	/* Nothing but shared addresses goes to the device. */
+	const size_t driver_bytes = hostile_driver_part_bytes(queue);
+	const size_t device_bytes = hostile_device_part_bytes(queue);
 	FUZZ_REQUIRE(hostile_is_shared(queue->descriptors, 16 * size));
-	FUZZ_REQUIRE(hostile_is_shared(queue->available, 6 + 2 * size));
-	FUZZ_REQUIRE(hostile_is_shared(queue->used, 6 + 8 * size));
+	FUZZ_REQUIRE(hostile_is_shared(queue->available, driver_bytes));
+	FUZZ_REQUIRE(hostile_is_shared(queue->used, device_bytes));
 	hostile_ring_page_set(hostile_offset(queue->descriptors), 16 * size);
-	hostile_ring_page_set(hostile_offset(queue->available), 6 + 2 * size);
-	hostile_ring_page_set(hostile_offset(queue->used), 6 + 8 * size);
+	hostile_ring_page_set(hostile_offset(queue->available), driver_bytes);
+	hostile_ring_page_set(hostile_offset(queue->used), device_bytes);
 }
 
 static void status_write(uint32_t value)
@@ -180,7 +200,7 @@ static void status_write(uint32_t value)
 	hostile.accepted = 0;
 	hostile.features_confirmed = false;
 	for (size_t i = 0; i < HOSTILE_QUEUES; i++) {
-		hostile.queues[i] = (struct hostile_queue){.size_max = hostile.queues[i].size_max};
+		hostile_queue_reset(&hostile.queues[i]);
 	}
 }
 
@@ -290,12 +310,21 @@ static enum status pages_change(void *context, struct phys_addr first, size_t pa
 	return STATUS_OK;
 }
 
+uint64_t hostile_ring_features(uint8_t choice)
+{
+	return ((choice & 1u) != 0 ? VIRTIO_F_EVENT_IDX : 0) |
+	       ((choice & 2u) != 0 ? VIRTIO_F_INDIRECT_DESC : 0) |
+	       ((choice & 4u) != 0 ? VIRTIO_F_RING_PACKED : 0) |
+	       ((choice & 8u) != 0 ? VIRTIO_F_IN_ORDER : 0);
+}
+
 void hostile_reset(void)
 {
 	hostile_memory_reset();
 	memset(&hostile, 0, sizeof(hostile));
 	for (size_t i = 0; i < HOSTILE_QUEUES; i++) {
 		hostile.queues[i].size_max = 128;
+		hostile_queue_reset(&hostile.queues[i]);
 	}
 	hostile.registers = (struct register_ops){read32, write32, NULL};
 	hostile.clock = (struct clock){clock_now, clock_relax, NULL};

@@ -36,7 +36,10 @@ static bool ring_page[HOSTILE_POOL_PAGES];
 
 /* Loads of the poll that is running. */
 static bool in_poll;
-static size_t poll_loads[POLL_LOADS_MAX];
+static struct {
+	size_t at;
+	size_t size;
+} poll_loads[POLL_LOADS_MAX];
 static size_t poll_load_count;
 
 /* Write out the pages of a range that are only described. */
@@ -123,14 +126,17 @@ static uint8_t *driver_writes(size_t at, size_t size)
 	return to;
 }
 
-/* One location, one load in a poll. */
-static void poll_load_note(size_t at)
+/* One load of each byte in a poll, however wide the loads are. */
+static void poll_load_note(size_t at, size_t size)
 {
 	for (size_t i = 0; i < poll_load_count; i++) {
-		FUZZ_REQUIRE(poll_loads[i] != at);
+		FUZZ_REQUIRE(at + size <= poll_loads[i].at ||
+			     poll_loads[i].at + poll_loads[i].size <= at);
 	}
 	FUZZ_REQUIRE(poll_load_count < POLL_LOADS_MAX); /* A poll is a handful of loads. */
-	poll_loads[poll_load_count++] = at;
+	poll_loads[poll_load_count].at = at;
+	poll_loads[poll_load_count].size = size;
+	poll_load_count++;
 }
 
 /* Not stale, and loaded for the first time since the driver wrote it. */
@@ -155,12 +161,15 @@ uint64_t shared_access_load(const struct shared_bytes *bytes, size_t offset_byte
 	if (!ring_page[at / PAGE_BYTES]) {
 		data_load_note(at, width_bytes);
 	} else if (in_poll) {
-		poll_load_note(at);
+		poll_load_note(at, width_bytes);
 	}
 	memcpy(&value, from, width_bytes);
 	if (hostile.load_lies) {
 		hostile.load_lies = false;
-		memcpy(&value, &hostile.load_value, width_bytes < 4 ? width_bytes : 4);
+		/* Of a wide load one half, so that the other one may still be believed. */
+		const size_t half = width_bytes == 8 && (hostile.load_value & 1) != 0 ? 4 : 0;
+		memcpy((uint8_t *)&value + half, &hostile.load_value,
+		       width_bytes < 4 ? width_bytes : 4);
 	} else if (hostile.load_adds) {
 		hostile.load_adds = false;
 		value += (uint64_t)(int64_t)(int8_t)hostile.load_value;
@@ -170,7 +179,8 @@ uint64_t shared_access_load(const struct shared_bytes *bytes, size_t offset_byte
 	if (width_bytes == 1) {
 		hostile.byte_loaded = (uint8_t)value;
 	}
-	if (in_poll && poll_load_count == 1) {
+	if (in_poll && width_bytes == 2) {
+		hostile.poll_index_loaded = true;
 		hostile.poll_index = (uint16_t)value;
 	}
 	return value;
@@ -263,6 +273,7 @@ enum status __wrap_virtq_used_poll(struct virtq *queue, struct virtq_token *toke
 {
 	in_poll = true;
 	poll_load_count = 0;
+	hostile.poll_index_loaded = false;
 	const enum status status = __real_virtq_used_poll(queue, token, written_bytes);
 	in_poll = false;
 	if (status == STATUS_OK) {

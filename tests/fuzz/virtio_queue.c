@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The split virtqueue, driven at will, against the hostile device.
+/* A virtqueue in either layout, driven at will, against the hostile device.
  *
- * Input: the queue's size, the length of the program, the program (chains to submit, kicks, polls),
- * then the device's script. A model keeps the set of chains in flight. */
+ * Input: the queue's size and features, the length of the program, the program (chains to submit,
+ * kicks, polls), then the device's script. A model keeps the set of chains in flight. */
 #include "virtio/virtq.h"
 
 #include <string.h>
@@ -10,10 +10,13 @@
 #include "tests/fuzz/hostile.h"
 #include "virtio/virtio_device.h"
 
-#define SEGMENTS_MAX 9u
-#define DATA_PAGES   2u
-#define POOL_PAGES   8u
-#define OPERATIONS   200u
+#define SEGMENTS_MAX   9u
+#define DATA_PAGES     2u
+#define POOL_PAGES     12u
+#define OPERATIONS     200u
+#define TABLES         4u
+#define TABLE_SEGMENTS 4u
+#define SIZES          9u /* Powers of two; the last one is our limit. */
 
 enum operation {
 	OP_SUBMIT,
@@ -24,25 +27,31 @@ enum operation {
 	OP_COUNT
 };
 
-/* By head. */
+/* By head; in flight if its serial is the world's. */
 struct flight {
-	bool in_flight;
+	uint64_t of_world;
 	uint32_t serial;
+	uint32_t order;
 	uint32_t writable_bytes;
-	uint16_t segments;
+	uint16_t entries;
+	bool in_table;
 };
 
 struct world {
 	struct virtq queue;
-	struct virtq_slot slots[VIRTQ_SIZE_MAX];
 	struct shared_region data;
-	struct flight flights[VIRTQ_SIZE_MAX];
 	uint32_t free_count;
+	uint32_t tables_free;
 	uint32_t flight_count;
+	uint32_t submitted;
 	bool poisoned;
 };
 
 static struct world world;
+/* Not cleared for each input: that would be most of the work. */
+static struct virtq_slot slots[VIRTQ_SIZE_MAX];
+static struct flight flights[VIRTQ_SIZE_MAX];
+static uint64_t world_number;
 
 static bool serve(const struct hostile_chain *chain, uint32_t *written_bytes)
 {
@@ -75,8 +84,10 @@ static void submit(struct fuzz_input *input)
 		FUZZ_REQUIRE(status == STATUS_BAD_HOST);
 		return;
 	}
+	const bool in_table = count > 1 && count <= TABLE_SEGMENTS && world.tables_free > 0;
+	const uint16_t entries = in_table ? (uint16_t)1 : count;
 	if (status == STATUS_NO_MEMORY) {
-		FUZZ_REQUIRE(count > world.free_count);
+		FUZZ_REQUIRE(entries > world.free_count);
 		return;
 	}
 	FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_INVALID);
@@ -84,12 +95,38 @@ static void submit(struct fuzz_input *input)
 		FUZZ_REQUIRE(count == 0 || count > world.queue.size || shape >= 0xf);
 		return;
 	}
-	struct flight *flight = &world.flights[token.head];
-	FUZZ_REQUIRE(token.head < world.queue.size && !flight->in_flight);
-	FUZZ_REQUIRE(count > 0 && count <= world.free_count);
-	*flight = (struct flight){true, token.serial, writable_bytes, count};
-	world.free_count -= count;
+	struct flight *flight = &flights[token.head];
+	FUZZ_REQUIRE(token.head < world.queue.size && flight->of_world != world_number);
+	FUZZ_REQUIRE(count > 0 && entries <= world.free_count);
+	*flight = (struct flight){
+		.of_world = world_number,
+		.serial = token.serial,
+		.order = world.submitted,
+		.writable_bytes = writable_bytes,
+		.entries = entries,
+		.in_table = in_table,
+	};
+	world.free_count -= entries;
+	world.tables_free -= in_table ? 1u : 0u;
+	world.submitted++;
 	world.flight_count++;
+}
+
+static void completion_check(struct flight *flight, const struct virtq_token *token,
+			     uint32_t written_bytes)
+{
+	/* Each completes exactly once, no more was written than there was room for, and nothing is
+	 * overtaken where the order was agreed upon. */
+	FUZZ_REQUIRE(flight->of_world == world_number && flight->serial == token->serial);
+	FUZZ_REQUIRE(written_bytes <= flight->writable_bytes);
+	FUZZ_REQUIRE(!hostile_has(VIRTIO_F_IN_ORDER) ||
+		     flight->order == world.submitted - world.flight_count);
+	FUZZ_REQUIRE(hostile.lied ||
+		     written_bytes == (flight->writable_bytes < 8 ? flight->writable_bytes : 8));
+	flight->of_world = 0;
+	world.free_count += flight->entries;
+	world.tables_free += flight->in_table ? 1u : 0u;
+	world.flight_count--;
 }
 
 /* Returns what the queue said. */
@@ -98,7 +135,6 @@ static enum status poll(void)
 	struct virtq_token token;
 	uint32_t written_bytes = UINT32_MAX;
 	const uint16_t taken_before = world.queue.used_index;
-	const bool index_is_loaded = world.queue.used_seen == taken_before;
 	const enum status status = virtq_used_poll(&world.queue, &token, &written_bytes);
 	FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_AGAIN || status == STATUS_BAD_HOST);
 	FUZZ_REQUIRE(!world.poisoned || status == STATUS_BAD_HOST);
@@ -108,19 +144,11 @@ static enum status poll(void)
 		FUZZ_REQUIRE(!virtq_used_pending(&world.queue));
 		world.poisoned = true;
 	} else if (status == STATUS_OK) {
-		struct flight *flight = &world.flights[token.head];
-		/* The device may not claim more completions than there are chains, */
-		FUZZ_REQUIRE(!index_is_loaded ||
+		/* The device may not claim more completions than there are chains. */
+		FUZZ_REQUIRE(!hostile.poll_index_loaded ||
 			     (uint16_t)(hostile.poll_index - taken_before) <= world.flight_count);
-		/* each completes exactly once, and no more than there was room for. */
-		FUZZ_REQUIRE(flight->in_flight && flight->serial == token.serial);
-		FUZZ_REQUIRE(written_bytes <= flight->writable_bytes);
-		FUZZ_REQUIRE(hostile.lied ||
-			     written_bytes ==
-				     (flight->writable_bytes < 8 ? flight->writable_bytes : 8));
-		flight->in_flight = false;
-		world.free_count += flight->segments;
-		world.flight_count--;
+		FUZZ_REQUIRE(token.head < world.queue.size);
+		completion_check(&flights[token.head], &token, written_bytes);
 	}
 	return status;
 }
@@ -180,9 +208,12 @@ static void drain(void)
 
 static void queue_run(struct virtio_device *device, struct fuzz_input *program)
 {
+	const unsigned int exponent = program->data[0] % SIZES;
 	const struct virtq_config config = {
-		.size = (uint16_t)(1u << program->data[0] % 9u),
-		.slots = world.slots,
+		.size = (uint16_t)(exponent + 1 < SIZES ? 1u << exponent : VIRTQ_SIZE_MAX),
+		.table_count = TABLES,
+		.table_segments = TABLE_SEGMENTS,
+		.slots = slots,
 	};
 	if (virtio_device_queue_open(device, &config, &world.queue) != STATUS_OK ||
 	    virtio_device_start(device) != STATUS_OK) {
@@ -190,22 +221,29 @@ static void queue_run(struct virtio_device *device, struct fuzz_input *program)
 		return;
 	}
 	world.free_count = world.queue.size;
+	world.tables_free = world.queue.table_count;
+	FUZZ_REQUIRE(world.tables_free <= TABLES);
 	program_run(program);
 	drain();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct virtio_device_wish wish = {.device_id = VIRTIO_ID_BLOCK};
+	const struct virtio_device_wish wish = {
+		.device_id = VIRTIO_ID_BLOCK,
+		.allowed_features = VIRTQ_FEATURES,
+	};
 	struct fuzz_input input = fuzz_input_of(data, size);
 	struct virtio_device device;
 	if (size < 2) {
 		return 0;
 	}
 	memset(&world, 0, sizeof(world));
+	world_number++;
 	hostile_reset();
 	hostile.device_id = VIRTIO_ID_BLOCK;
-	hostile.offered = VIRTIO_F_VERSION_1;
+	hostile.offered = VIRTIO_F_VERSION_1 | hostile_ring_features(data[0] / SIZES);
+	hostile.queues[0].size_max = VIRTQ_SIZE_MAX;
 	hostile.serve = serve;
 	const size_t program_size = data[1] < size - 2 ? data[1] : size - 2;
 	struct fuzz_input program = fuzz_input_of(data, program_size + 2);
