@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The kernel on each kind of queue that QEMU offers, on both machines: the same service, and what it
-costs, counted by the driver."""
+"""The kernel on each kind of queue that QEMU offers, on both machines: the same service, and what
+it costs, counted by the driver."""
 
 import pytest
 import samples
