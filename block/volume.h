@@ -279,6 +279,18 @@ bool volume_checkpoint_is_running(const struct volume *volume);
 MUST_CHECK
 enum status volume_epoch_begin(struct volume *volume);
 
+/* Let the volume take up `size` blocks of its device, which has them already. What is stored stays
+ * where it is; the volume stays mounted, and volume_logical_size() (block profile) or the free
+ * space (state profile) is larger afterwards. After a crash or an error it is of its old size or of
+ * the new one; where it was interrupted half-way, the same call goes on, and does nothing for a
+ * volume of that size already. A volume that has grown keeps its ring, so it may need less memory
+ * than a new one; for a larger one the arena has to be as large as volume_arena_bytes_for() says.
+ * STATUS_INVALID: smaller than it is. STATUS_TRUNCATED: larger than the device. STATUS_TOO_LARGE:
+ * beyond the profile. STATUS_NO_MEMORY: beyond the arena. STATUS_BUSY: a transaction is open, or a
+ * rotation of the master key is under way. */
+MUST_CHECK
+enum status volume_grow(struct volume *volume, struct block_count size);
+
 /* Walk and authenticate everything reachable, check bitmap == reachability. Stops at the first
  * failure; see volume_failure_get(). */
 MUST_CHECK

@@ -198,7 +198,12 @@ size_t volume_arena_bytes_for(enum volume_profile profile, struct block_count si
 	if (volume_geometry_make((uint32_t)profile, size.n, &geometry) != STATUS_OK) {
 		return 0;
 	}
-	return bytes_with(&geometry, nodes_for(&geometry));
+	return volume_arena_bytes_of(&geometry);
+}
+
+size_t volume_arena_bytes_of(const struct volume_geometry *geometry)
+{
+	return bytes_with(geometry, nodes_for(geometry));
 }
 
 /* The volume may be smaller than its device. */

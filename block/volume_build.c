@@ -124,7 +124,7 @@ static enum status rehome_turn(struct volume *volume)
 	if (build->done == volume->frozen.count) {
 		/* Nodes of this checkpoint may have to be read back by a sweep. */
 		build->phase = build->sweep.victim != 0 ? VOLUME_PHASE_LEAVE : VOLUME_PHASE_SWEPT;
-		return STATUS_OK;
+		return build->grows ? volume_grow_build(volume) : STATUS_OK;
 	}
 	const struct volume_map_entry *entry =
 		volume_map_at(&volume->frozen, (uint32_t)build->order[build->done]);

@@ -80,6 +80,8 @@ static void superblock_fill(struct volume *volume)
 	struct volume_superblock *next = &volume->build.superblock;
 	const struct volume_log *head = &volume->build.head;
 	const struct volume_session *session = &volume->session;
+	next->geometry = volume->geometry;
+	next->generation = volume->master.generation;
 	next->epoch = volume->superblock.epoch + 1;
 	next->log_offset = head->offset;
 	next->log_sequence = head->sequence;

@@ -235,6 +235,18 @@ enum status volume_cursor_end(struct volume *volume, bool *done)
 	return STATUS_OK;
 }
 
+enum status volume_cursor_raise(struct volume *volume, uint32_t level)
+{
+	struct volume_entry *root = &volume->build.superblock.tree;
+	uint8_t *node = node_at(volume, level);
+	if (root->physical == 0) {
+		return STATUS_OK;
+	}
+	memset(node, 0, BLOCK_BYTES);
+	volume_entry_encode(node, root);
+	return place(volume, level, 0, node, root);
+}
+
 /* ---- Sweeping a session -------------------------------------------------------------------- */
 
 /* The victim's next data block below the leaf that was sought. */

@@ -216,16 +216,29 @@ static enum status deltas_apply(struct volume *volume, const uint64_t *deltas, s
 	return STATUS_OK;
 }
 
+/* Sealed by a session that this checkpoint wants to be rid of. */
+static bool is_stale(const struct volume *volume, const struct volume_entry *entry)
+{
+	return entry->physical != 0 && entry->session == volume->build.sweep.victim;
+}
+
+static bool group_grows(const struct volume *volume, uint32_t group)
+{
+	const struct volume_build *build = &volume->build;
+	return build->grows && build->grows_from < build->grows_to &&
+	       (build->grows_from - volume->geometry.group_first) / VOLUME_GROUP_BLOCKS == group;
+}
+
 static enum status group_rewrite(struct volume *volume, uint32_t group, const uint64_t *deltas,
 				 size_t count)
 {
-	struct volume_entry entry;
+	struct volume_entry entry = {.physical = 0};
 	uint8_t *bitmap = NULL;
 	enum status status = parent_get(volume, 0, group, &entry);
-	bool moves = status == STATUS_OK &&
-		     (count != 0 ||
-		      (entry.physical != 0 && entry.session == volume->build.sweep.victim) ||
-		      (entry.physical == 0 && volume->geometry.group_levels == 0));
+	bool is_hole = entry.physical == 0;
+	/* A hole is the bitmap of an empty group; the state profile writes it all the same. */
+	bool moves = is_hole ? count != 0 || volume->geometry.group_levels == 0
+			     : count != 0 || is_stale(volume, &entry) || group_grows(volume, group);
 	if (status != STATUS_OK || !moves) {
 		return status;
 	}
@@ -234,11 +247,13 @@ static enum status group_rewrite(struct volume *volume, uint32_t group, const ui
 		return status;
 	}
 	memcpy(volume->build.bitmap, bitmap, BLOCK_BYTES);
+	if (group_grows(volume, group)) {
+		volume_grow_bitmap(volume, group, volume->build.bitmap);
+	}
 	status = volume_note(volume, deltas_apply(volume, deltas, count, volume->build.bitmap),
 			     VOLUME_LEVEL_BITMAP, group, UINT64_MAX);
-	if (status == STATUS_OK &&
-	    (memcmp(volume->build.bitmap, bitmap, BLOCK_BYTES) != 0 || entry.physical == 0 ||
-	     entry.session == volume->build.sweep.victim)) {
+	if (status == STATUS_OK && (memcmp(volume->build.bitmap, bitmap, BLOCK_BYTES) != 0 ||
+				    is_hole || is_stale(volume, &entry))) {
 		status = rewrite(volume, 0, group, volume->build.bitmap, &entry);
 		if (status == STATUS_OK) {
 			parent_set(volume, 0, group, &entry);
@@ -261,20 +276,31 @@ static uint32_t group_of(const struct volume *volume, uint64_t delta)
 	return (uint32_t)(((delta >> 1) - volume->geometry.group_first) / VOLUME_GROUP_BLOCKS);
 }
 
+/* The next group at or after `group` that has changes, or that has to be looked at in any case:
+ * all of them if there are few, or if some may have to move without a change. */
+static uint32_t group_next(const struct volume *volume, uint32_t group)
+{
+	const struct volume_build *build = &volume->build;
+	if (volume->geometry.group_levels == 0 || build->sweep.victim != 0) {
+		return group;
+	}
+	uint32_t next = volume->geometry.group_count;
+	if (build->done < build->deltas.count) {
+		next = group_of(volume, build->deltas.all[build->done]);
+	}
+	uint32_t visit = group < build->visit_first ? build->visit_first : group;
+	return visit < build->visit_end && visit < next ? visit : next;
+}
+
 enum status volume_build_bitmaps(struct volume *volume, bool *done)
 {
 	struct volume_build *build = &volume->build;
 	const struct volume_deltas *deltas = &build->deltas;
-	/* All groups: few of them, or some may have to move without a change. */
-	bool visits_all = volume->geometry.group_levels == 0 || build->sweep.victim != 0;
 	bool there = false;
 	*done = false;
-	if (build->group == volume->geometry.group_count ||
-	    (!visits_all && build->done == deltas->count)) {
+	build->group = group_next(volume, build->group);
+	if (build->group == volume->geometry.group_count) {
 		return end(volume, done);
-	}
-	if (!visits_all) {
-		build->group = group_of(volume, deltas->all[build->done]);
 	}
 	enum status status = seek(volume, build->group, &there);
 	if (status != STATUS_OK || !there) {

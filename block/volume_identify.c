@@ -286,7 +286,9 @@ static enum status slot_open(struct finder *finder, uint32_t which,
 		same_at[i == 0 ? 0 : 1] += copy.epoch == best ? 1u : 0u;
 	}
 	secure_zero(&copy, sizeof(copy));
-	finder->slots[which].found = best != 0;
+	/* A copy that the device is too small for counts like any other: to pass over it would be to
+	 * fall back to an older one. */
+	finder->slots[which].found = best != 0 && !finder->slots[which].too_large;
 	if (best != 0) {
 		pair->places[0] = volume_superblock_place(superblock->geometry.size, which, 0);
 		pair->places[1] = volume_superblock_place(superblock->geometry.size, which, 1);

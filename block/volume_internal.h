@@ -38,7 +38,9 @@
 MUST_CHECK
 enum status volume_arena_begin(const struct volume_environment *environment,
 			       struct volume **volume);
-/* The other buffers, for volume->geometry. */
+/* What a volume of that geometry needs. */
+size_t volume_arena_bytes_of(const struct volume_geometry *geometry);
+/* The other buffers, for volume->geometry. What they held before is lost. */
 MUST_CHECK
 enum status volume_arena_lay_out(struct volume *volume);
 /* Remember the first failure and end writability where the contract says so. Returns `status`. */
@@ -255,6 +257,9 @@ enum status volume_cursor_spoil(struct volume *volume, uint32_t logical);
 /* Write what is left, root included: one node in each call. */
 MUST_CHECK
 enum status volume_cursor_end(struct volume *volume, bool *done);
+/* Put a root of that level above the root, if there is one. */
+MUST_CHECK
+enum status volume_cursor_raise(struct volume *volume, uint32_t level);
 /* Re-seal the next block or node of the victim session. */
 MUST_CHECK
 enum status volume_cursor_sweep(struct volume *volume, bool *done);
@@ -385,6 +390,14 @@ enum status volume_txn_write(struct volume *volume, bool *needs_flush);
 /* The second: the flush ended like this. */
 MUST_CHECK
 enum status volume_txn_settle(struct volume *volume, enum status flushed);
+
+/* ---- volume_grow.c ------------------------------------------------------------------------- */
+
+/* What a grow adds to the checkpoint that ends it: higher trees, free blocks. */
+MUST_CHECK
+enum status volume_grow_build(struct volume *volume);
+/* Clear the bits of the group that becomes longer. */
+void volume_grow_bitmap(const struct volume *volume, uint32_t group, uint8_t *bitmap);
 
 /* ---- volume_keyslots.c --------------------------------------------------------------------- */
 

@@ -76,6 +76,8 @@ enum status volume_pairs_heal_one(struct volume *volume, bool *done)
 			return pair_heal(volume, &volume->keyslots_pairs[which]);
 		}
 	}
+	/* What is written next belongs at the end of the volume as it is now. */
+	volume_pairs_init(volume);
 	*done = true;
 	return STATUS_OK;
 }
@@ -86,10 +88,6 @@ enum status volume_pairs_heal(struct volume *volume)
 	bool done = false;
 	while (status == STATUS_OK && !done) { /* Each turn heals one of four. */
 		status = volume_pairs_heal_one(volume, &done);
-	}
-	if (status == STATUS_OK) {
-		/* What is written next belongs at the end of the volume as it is now. */
-		volume_pairs_init(volume);
 	}
 	return status;
 }

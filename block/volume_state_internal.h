@@ -307,6 +307,13 @@ struct volume_build {
 	/* The round of the epoch to come. */
 	uint64_t round_cursor;
 	uint64_t round_left;
+	/* Groups whose bitmaps are looked at, changed or not. */
+	uint32_t visit_first;
+	uint32_t visit_end;
+	/* A grow: blocks of what was the last group that become free. */
+	bool grows;
+	uint64_t grows_from;
+	uint64_t grows_to;
 };
 
 struct volume {

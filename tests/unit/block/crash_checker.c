@@ -100,6 +100,24 @@ static void go_on(struct crash_checker *checker, const struct subset *subset, st
 	}
 }
 
+/* What was interrupted goes on, watched one level deeper, and comes to its end. */
+static void operation_go_on(struct crash_checker *checker, const struct subset *subset,
+			    struct volume *volume, const struct model *found)
+{
+	checker->before[checker->depth + 1] = found;
+	checker->after[checker->depth + 1] = found;
+	checker->depth++;
+	enum status status = checker->go_on(volume);
+	checker->depth--;
+	if (status != STATUS_OK) {
+		fail(checker, subset, "it does not go on", status);
+	} else if (!model_equals(found, volume)) {
+		fail(checker, subset, "going on changed something", status);
+	} else if (volume_verify(volume, NULL, NULL) != STATUS_OK) {
+		fail(checker, subset, "verify failed when it had gone on", status);
+	}
+}
+
 static const struct model *recognise(struct crash_checker *checker, struct volume *volume)
 {
 	if (model_equals(checker->after[checker->depth], volume)) {
@@ -134,6 +152,9 @@ static void look(struct crash_checker *checker, const struct subset *subset)
 			      checker->states % budget->nested_every == 0;
 		if (deeper || subset->kind == SUBSET_WARM) {
 			go_on(checker, subset, volume, found);
+			if (checker->go_on != NULL) {
+				operation_go_on(checker, subset, volume, found);
+			}
 		}
 		if (budget->verify_every != 0 && checker->states % budget->verify_every == 0) {
 			status = volume_verify(volume, NULL, NULL);

@@ -46,6 +46,8 @@ struct crash_checker {
 	const struct model *after[CRASH_DEPTH_MAX];
 	/* If not NULL: what a mount may say instead of OK (a volume being created). */
 	bool (*may_fail)(enum status status);
+	/* If not NULL: an operation that changes no content and is to go on after a recovery. */
+	enum status (*go_on)(struct volume *volume);
 	const struct volume_key *key;
 	uint64_t random;
 	uint64_t states;
