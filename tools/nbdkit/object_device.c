@@ -282,3 +282,35 @@ enum status object_device_read(struct object_device *device, uint64_t offset_byt
 	}
 	return status;
 }
+
+/* The first staged block in [first, end); `end` if there is none. */
+static uint64_t staged_next(const struct object_device *device, uint64_t first, uint64_t end)
+{
+	for (uint32_t i = 0; i < device->staged_count; i++) {
+		if (device->staged[i] >= first && device->staged[i] < end) {
+			end = device->staged[i];
+		}
+	}
+	return end;
+}
+
+/* What is staged counts as data: whether it is zero is known when it is committed. */
+enum status object_device_extent(struct object_device *device, uint64_t offset_bytes,
+				 uint64_t size_bytes, uint64_t *extent_bytes, bool *is_hole)
+{
+	if (size_bytes == 0 || !addr_within(offset_bytes, size_bytes, device->size_bytes)) {
+		return STATUS_INVALID;
+	}
+	uint64_t first = offset_bytes / BLOCK_BYTES;
+	uint64_t end = (offset_bytes + size_bytes - 1) / BLOCK_BYTES + 1;
+	uint64_t staged = staged_next(device, first, end);
+	uint64_t left = staged == first ? (first + 1) * BLOCK_BYTES : staged * BLOCK_BYTES;
+	left -= offset_bytes;
+	left = left < size_bytes ? left : size_bytes;
+	if (staged == first) {
+		*extent_bytes = left;
+		*is_hole = false;
+		return STATUS_OK;
+	}
+	return store_extent(device->store, device->name, offset_bytes, left, extent_bytes, is_hole);
+}

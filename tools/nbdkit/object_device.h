@@ -53,6 +53,11 @@ enum status object_device_write(struct object_device *device, uint64_t offset_by
 MUST_CHECK
 enum status object_device_zero(struct object_device *device, uint64_t offset_bytes,
 			       uint64_t size_bytes);
+/* How many bytes from `offset_bytes` on, of at most `size_bytes` (1 or more), are alike: in holes,
+ * or in blocks that hold something. */
+MUST_CHECK
+enum status object_device_extent(struct object_device *device, uint64_t offset_bytes,
+				 uint64_t size_bytes, uint64_t *extent_bytes, bool *is_hole);
 /* Durable: every request that was accepted before. */
 MUST_CHECK
 enum status object_device_flush(struct object_device *device);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* nbdkit plugin: an object of a Holdfast volume as a network block device. docs/nbd.md.
- *
- * All connections share one object_device, and nbdkit serialises all requests, so a flush on any
- * connection makes durable what was acknowledged on every one, and none has a cache of its own:
- * that is what NBD_FLAG_CAN_MULTI_CONN promises. */
+/* nbdkit plugin: the device of a Holdfast volume, or one of its objects, as a network block device.
+ * docs/nbd.md. nbdkit's side of it: parameters, errors, which request is which. disk.h has the
+ * rest. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +14,15 @@
 
 #include "base/bytes.h"
 #include "tools/holdfast/session.h"
-#include "tools/nbdkit/object_device.h"
+#include "tools/nbdkit/disk.h"
+#include "tools/nbdkit/errno_of.h"
 
-#define THREAD_MODEL NBDKIT_THREAD_MODEL_SERIALIZE_ALL_REQUESTS
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+/* What is looked at for extents while the lock is held: milliseconds, if it is all data. */
+#define EXTENT_LOOK_BYTES   ((uint64_t)256 << 20)
+#define CACHE_BYTES_DEFAULT ((int64_t)32 << 20)
+#define CACHE_BYTES_MAX     ((int64_t)64 << 30)
 
 /* nbdkit loads a plugin once, and hands no context to most of its functions. */
 static struct plugin {
@@ -27,66 +32,33 @@ static struct plugin {
 	char *recovery_key_file;
 	char *object;
 	int64_t size_bytes; /* 0: as it is. */
+	int64_t cache_bytes;
 	bool read_only;
 	bool is_open;
 	struct session session;
-	struct object_device *device;
-} the_plugin;
+	struct disk disk;
+} the_plugin = {.cache_bytes = CACHE_BYTES_DEFAULT};
 
 /* ---- Errors -------------------------------------------------------------------------------- */
 
-/* Only errors that the protocol can carry; nbdkit turns others into EINVAL, which would blame the
- * client. The status itself is in nbdkit's log. */
-static int errno_of(enum status status)
-{
-	switch (status) {
-	case STATUS_OK: return 0;
-	case STATUS_NO_SPACE: return ENOSPC;
-	case STATUS_NO_MEMORY: return ENOMEM;
-	case STATUS_INVALID:
-	case STATUS_TOO_LARGE: return EINVAL;
-	case STATUS_READ_ONLY: return EROFS;
-	case STATUS_TIMEOUT:
-	case STATUS_AGAIN:
-	case STATUS_NOT_FOUND:
-	case STATUS_EXISTS:
-	case STATUS_BUSY:
-	case STATUS_LIMIT:
-	case STATUS_BAD_HOST:
-	case STATUS_BAD_GUEST:
-	case STATUS_BAD_USER:
-	case STATUS_BAD_CONFIG:
-	case STATUS_IO:
-	case STATUS_NO_DEVICE:
-	case STATUS_NO_FLUSH:
-	case STATUS_UNSUPPORTED:
-	case STATUS_NO_ENTROPY:
-	case STATUS_NOT_A_VOLUME:
-	case STATUS_NEWER_FORMAT:
-	case STATUS_WRONG_KEY:
-	case STATUS_NO_KEY:
-	case STATUS_AUTH_DATA:
-	case STATUS_AUTH_META:
-	case STATUS_TAMPER:
-	case STATUS_ROLLBACK:
-	case STATUS_FORK:
-	case STATUS_UNANCHORED:
-	case STATUS_DUPLICATE_VOLUME:
-	case STATUS_TRUNCATED:
-	case STATUS_FAULTED:
-	case STATUS_AUTH_FAILED: return EIO;
-	}
-	return EIO;
-}
-
 /* 0, or -1 with the error in the log and in errno. */
-static int answer(enum status status, const char *operation, uint64_t offset_bytes)
+static int answer(enum status status, const char *operation, uint64_t offset_bytes,
+		  uint64_t size_bytes)
 {
+	uint64_t damaged_at = 0;
 	if (status == STATUS_OK) {
 		return 0;
 	}
-	nbdkit_error("%s at %llu: %s: %s", operation, (unsigned long long)offset_bytes,
-		     status_name(status), status_advice(status));
+	if (status == STATUS_AUTH_DATA &&
+	    disk_damage_find(&the_plugin.disk, offset_bytes, size_bytes, &damaged_at)) {
+		nbdkit_error("%s at %" PRIu64 ": %s: block %" PRIu64 ", bytes %" PRIu64
+			     " to %" PRIu64 ": %s",
+			     operation, offset_bytes, status_name(status), damaged_at / BLOCK_BYTES,
+			     damaged_at, damaged_at + BLOCK_BYTES - 1, status_advice(status));
+	} else {
+		nbdkit_error("%s at %" PRIu64 ": %s: %s", operation, offset_bytes,
+			     status_name(status), status_advice(status));
+	}
 	nbdkit_set_error(errno_of(status));
 	return -1;
 }
@@ -125,6 +97,16 @@ static int config_size(const char *value)
 	return the_plugin.size_bytes > 0 ? 0 : -1;
 }
 
+static int config_cache(const char *value)
+{
+	the_plugin.cache_bytes = nbdkit_parse_size(value);
+	if (the_plugin.cache_bytes > CACHE_BYTES_MAX) {
+		nbdkit_error("cache=%s: at most 64G", value);
+		return -1;
+	}
+	return the_plugin.cache_bytes >= 0 ? 0 : -1;
+}
+
 static int config_read_only(const char *value)
 {
 	int read_only = nbdkit_parse_bool(value);
@@ -161,6 +143,9 @@ static int plugin_config(const char *key, const char *value)
 	if (strcmp(key, "size") == 0) {
 		return config_size(value);
 	}
+	if (strcmp(key, "cache") == 0) {
+		return config_cache(value);
+	}
 	if (strcmp(key, "readonly") == 0) {
 		return config_read_only(value);
 	}
@@ -173,9 +158,9 @@ static int plugin_config_complete(void)
 	int keys = (the_plugin.key_file != NULL ? 1 : 0) +
 		   (the_plugin.passphrase_file != NULL ? 1 : 0) +
 		   (the_plugin.recovery_key_file != NULL ? 1 : 0);
-	if (the_plugin.image == NULL || the_plugin.object == NULL || keys != 1) {
-		nbdkit_error("image=, object= and one of key-file=, passphrase-file=, "
-			     "recovery-key-file= are needed");
+	if (the_plugin.image == NULL || keys != 1) {
+		nbdkit_error("image= and one of key-file=, passphrase-file=, recovery-key-file= "
+			     "are needed");
 		return -1;
 	}
 	if (the_plugin.read_only && the_plugin.size_bytes != 0) {
@@ -185,22 +170,38 @@ static int plugin_config_complete(void)
 	return 0;
 }
 
-#define CONFIG_HELP                                                           \
-	"image=<PATH>              (required) The volume.\n"                  \
-	"key-file=<PATH>           A key of 32 bytes; or\n"                   \
-	"passphrase-file=<PATH>    a passphrase, the file's first line; or\n" \
-	"recovery-key-file=<PATH>  a recovery key.\n"                         \
-	"object=<NAME>             (required) The object to serve.\n"         \
-	"size=<SIZE>               Make the object, or make it larger.\n"     \
+#define CONFIG_HELP                                                               \
+	"image=<PATH>              (required) The volume.\n"                      \
+	"key-file=<PATH>           A key of 32 bytes; or\n"                       \
+	"passphrase-file=<PATH>    a passphrase, the file's first line; or\n"     \
+	"recovery-key-file=<PATH>  a recovery key.\n"                             \
+	"object=<NAME>             The object to serve; block profile: device.\n" \
+	"size=<SIZE>               Make the object, or make it larger.\n"         \
+	"cache=<SIZE>              Memory for metadata (default 32M).\n"          \
 	"readonly=<BOOL>           Share the image with other readers."
 
 /* ---- Life ---------------------------------------------------------------------------------- */
 
-static enum status open_object(struct report *report)
+static enum status explain_device(enum status status, const char *name, struct report *report)
 {
-	const char *name = the_plugin.object;
-	enum status status = object_device_open(the_plugin.device, &the_plugin.session.store, name,
-						(uint64_t)the_plugin.size_bytes);
+	if (status == STATUS_INVALID && the_plugin.size_bytes != 0) {
+		return report_note(report, status, name,
+				   "size= is for objects; a device has the volume's size.");
+	}
+	if (status == STATUS_NOT_FOUND) {
+		return report_note(report, status, name,
+				   "A volume of the block profile has one object, '" DEVICE_NAME
+				   "'.");
+	}
+	return session_explain_object(&the_plugin.session, status, name, report);
+}
+
+static enum status explain_object(enum status status, const char *name, struct report *report)
+{
+	if (name == NULL) {
+		return report_note(report, status, the_plugin.image,
+				   "A volume of the state profile: object= has to name one.");
+	}
 	if (status == STATUS_EXISTS) {
 		return report_note(report, status, name,
 				   "The object is larger than size=; nothing is cut off.");
@@ -217,6 +218,21 @@ static enum status open_object(struct report *report)
 	return session_explain_object(&the_plugin.session, status, name, report);
 }
 
+static enum status open_disk(struct report *report)
+{
+	const char *name = the_plugin.object;
+	enum status status = disk_open(&the_plugin.disk, &the_plugin.session, name,
+				       (uint64_t)the_plugin.size_bytes);
+	the_plugin.is_open = status == STATUS_OK;
+	if (status == STATUS_OK) {
+		return status;
+	}
+	status = the_plugin.disk.is_device ? explain_device(status, name, report)
+					   : explain_object(status, name, report);
+	disk_close(&the_plugin.disk);
+	return status;
+}
+
 /* Before nbdkit listens or goes to the background: who cannot serve does not start. */
 static int plugin_get_ready(void)
 {
@@ -225,17 +241,13 @@ static int plugin_get_ready(void)
 				       .recovery_file = the_plugin.recovery_key_file};
 	struct report report;
 	report_init(&report, the_plugin.image);
-	the_plugin.device = malloc(sizeof(*the_plugin.device));
-	enum status status = the_plugin.device != NULL ? STATUS_OK : STATUS_NO_MEMORY;
+	the_plugin.session.cache_bytes = (size_t)the_plugin.cache_bytes;
+	enum status status =
+		session_open(&the_plugin.session, the_plugin.image, &key,
+			     the_plugin.read_only ? FILE_ACCESS_READ : FILE_ACCESS_WRITE, &report);
 	if (status == STATUS_OK) {
-		status = session_open(&the_plugin.session, the_plugin.image, &key,
-				      the_plugin.read_only ? FILE_ACCESS_READ : FILE_ACCESS_WRITE,
-				      &report);
+		status = open_disk(&report);
 	}
-	if (status == STATUS_OK) {
-		status = open_object(&report);
-	}
-	the_plugin.is_open = status == STATUS_OK;
 	return status == STATUS_OK ? 0 : refuse(&report, status);
 }
 
@@ -250,16 +262,15 @@ static void *plugin_open(int readonly)
 static void plugin_close(void *handle)
 {
 	(void)handle;
-	(void)answer(object_device_flush(the_plugin.device), "the last flush", 0);
+	(void)answer(disk_flush(&the_plugin.disk), "the last flush", 0, 0);
 }
 
 static void plugin_unload(void)
 {
 	if (the_plugin.is_open) {
-		(void)answer(object_device_flush(the_plugin.device), "the last flush", 0);
-		object_device_close(the_plugin.device);
+		(void)answer(disk_flush(&the_plugin.disk), "the last flush", 0, 0);
+		disk_close(&the_plugin.disk);
 	}
-	free(the_plugin.device);
 	session_close(&the_plugin.session);
 	free(the_plugin.image);
 	free(the_plugin.key_file);
@@ -273,7 +284,7 @@ static void plugin_unload(void)
 static int64_t plugin_get_size(void *handle)
 {
 	(void)handle;
-	return (int64_t)the_plugin.device->size_bytes;
+	return (int64_t)the_plugin.disk.size_bytes;
 }
 
 static int plugin_block_size(void *handle, uint32_t *minimum, uint32_t *preferred,
@@ -290,6 +301,13 @@ static int plugin_can_write(void *handle)
 {
 	(void)handle;
 	return the_plugin.read_only ? 0 : 1;
+}
+
+/* Zeroing a part of a block, or any block of an object, reads it. */
+static int plugin_can_fast_zero(void *handle)
+{
+	(void)handle;
+	return the_plugin.disk.is_device ? 1 : 0;
 }
 
 static int plugin_can_fua(void *handle)
@@ -316,52 +334,95 @@ static int plugin_pread(void *handle, void *buf, uint32_t count, uint64_t offset
 {
 	(void)handle;
 	(void)flags;
-	return answer(object_device_read(the_plugin.device, offset, buf, count), "read", offset);
+	enum status status = disk_read(&the_plugin.disk, offset, buf, count);
+	int result = answer(status, "read", offset, count);
+	if (status == STATUS_READ_ONLY) {
+		nbdkit_set_error(EIO); /* It is not the read that is forbidden. */
+	}
+	return result;
 }
 
 /* FUA asks for one write to be durable; the transaction it is in, and those before, come along. */
 static enum status finish(enum status status, uint32_t flags)
 {
-	return status == STATUS_OK && (flags & NBDKIT_FLAG_FUA) != 0
-		       ? object_device_flush(the_plugin.device)
-		       : status;
+	return status == STATUS_OK && (flags & NBDKIT_FLAG_FUA) != 0 ? disk_flush(&the_plugin.disk)
+								     : status;
 }
 
 static int plugin_pwrite(void *handle, const void *buf, uint32_t count, uint64_t offset,
 			 uint32_t flags)
 {
 	(void)handle;
-	return answer(finish(object_device_write(the_plugin.device, offset, buf, count), flags),
-		      "write", offset);
+	return answer(finish(disk_write(&the_plugin.disk, offset, buf, count), flags), "write",
+		      offset, count);
 }
 
 static int plugin_flush(void *handle, uint32_t flags)
 {
 	(void)handle;
 	(void)flags;
-	return answer(object_device_flush(the_plugin.device), "flush", 0);
+	return answer(disk_flush(&the_plugin.disk), "flush", 0, 0);
+}
+
+/* Whole blocks become holes without being touched, but a part of one has to be read and written. */
+static bool has_whole_block(uint64_t offset, uint32_t count)
+{
+	uint64_t first = (offset + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+	return offset + count >= first + BLOCK_BYTES;
 }
 
 /* Zeroes are holes here, so trim and zero are the same, whatever the client said about holes. */
 static int plugin_zero(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
 	(void)handle;
-	return answer(finish(object_device_zero(the_plugin.device, offset, count), flags), "zero",
-		      offset);
+	if ((flags & NBDKIT_FLAG_FAST_ZERO) != 0 && !has_whole_block(offset, count)) {
+		nbdkit_set_error(EOPNOTSUPP);
+		return -1;
+	}
+	return answer(finish(disk_zero(&the_plugin.disk, offset, count), flags), "zero", offset,
+		      count);
 }
 
 static int plugin_trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
 	(void)handle;
-	return answer(finish(object_device_zero(the_plugin.device, offset, count), flags), "trim",
-		      offset);
+	return answer(finish(disk_zero(&the_plugin.disk, offset, count), flags), "trim", offset,
+		      count);
+}
+
+/* Holes read as zeroes, with the same authority as data. */
+static int plugin_extents(void *handle, uint32_t count, uint64_t offset, uint32_t flags,
+			  struct nbdkit_extents *extents)
+{
+	(void)handle;
+	for (uint64_t done = 0; done < count;) {
+		uint64_t left = count - done;
+		uint64_t extent = 0;
+		bool is_hole = false;
+		enum status status = disk_extent(
+			&the_plugin.disk, offset + done,
+			left < EXTENT_LOOK_BYTES ? left : EXTENT_LOOK_BYTES, &extent, &is_hole);
+		if (status != STATUS_OK) {
+			return answer(status, "block status", offset + done, 0);
+		}
+		uint32_t type = is_hole ? NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO : 0;
+		if (nbdkit_add_extent(extents, offset + done, extent, type) != 0) {
+			return -1;
+		}
+		done += extent;
+		if ((flags & NBDKIT_FLAG_REQ_ONE) != 0) {
+			break;
+		}
+	}
+	return 0;
 }
 
 static struct nbdkit_plugin plugin = {
 	.name = "holdfast",
 	.longname = "Holdfast volume",
 	.version = HOLDFAST_VERSION,
-	.description = "An object of a Holdfast volume: encrypted, authenticated, crash-safe",
+	.description =
+		"A Holdfast volume, or an object of one: encrypted, authenticated, crash-safe",
 	.load = plugin_load,
 	.unload = plugin_unload,
 	.config = plugin_config,
@@ -377,6 +438,8 @@ static struct nbdkit_plugin plugin = {
 	.can_flush = plugin_yes,
 	.can_trim = plugin_yes,
 	.can_zero = plugin_yes,
+	.can_fast_zero = plugin_can_fast_zero,
+	.can_extents = plugin_yes,
 	.can_fua = plugin_can_fua,
 	.can_multi_conn = plugin_yes,
 	.is_rotational = plugin_no,
@@ -385,6 +448,7 @@ static struct nbdkit_plugin plugin = {
 	.flush = plugin_flush,
 	.trim = plugin_trim,
 	.zero = plugin_zero,
+	.extents = plugin_extents,
 };
 
 /* The one symbol that nbdkit looks for; its macro declares no prototype. */
