@@ -94,6 +94,15 @@ static enum status reached(struct walk *walk, uint32_t level, uint64_t index,
 		     VOLUME_FAULT_META, &where);
 }
 
+/* Has the log replaced the block? In the block profile nothing needs the old one then, and it may
+ * be one that was lost and healed by being overwritten. (In the state profile a patch may need it.)
+ */
+static bool is_superseded(const struct volume *volume, uint64_t logical)
+{
+	return volume->geometry.profile == VOLUME_PROFILE_BLOCK &&
+	       volume_map_find(&volume->overlay, (uint32_t)logical) != NULL;
+}
+
 static enum status data_walk(struct walk *walk, const uint8_t *leaf, uint64_t leaf_index,
 			     uint32_t slot)
 {
@@ -108,7 +117,7 @@ static enum status data_walk(struct walk *walk, const uint8_t *leaf, uint64_t le
 	if (status == STATUS_OK) {
 		status = reached(walk, VOLUME_LEVEL_DATA, logical, &entry);
 	}
-	if (status == STATUS_OK) {
+	if (status == STATUS_OK && !is_superseded(volume, logical)) {
 		status =
 			volume_block_open(volume, VOLUME_LEVEL_DATA, logical, &entry, volume->base);
 	}

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from server import ok  # noqa: E402 (the path has to be set first)
+from server import Volume, ok  # noqa: E402 (the path has to be set first)
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +19,9 @@ def key(tmp_path_factory):
 
 @pytest.fixture
 def make_image(tmp_path, key):
-    def make(size="64M"):
+    def make(size="64M", profile="state"):
         image = tmp_path / "disk.img"
-        ok("image", "create", "--size", size, "-k", key, image)
+        ok("image", "create", "--profile", profile, "--size", size, "-k", key, image)
         return image
     return make
 
@@ -29,3 +29,9 @@ def make_image(tmp_path, key):
 @pytest.fixture
 def image(make_image):
     return make_image()
+
+
+@pytest.fixture(params=["state", "block"])
+def volume(request, make_image, key):
+    """One of each profile."""
+    return Volume(make_image(profile=request.param), key, request.param)

@@ -15,13 +15,13 @@ STOP_S = 20
 TIMEOUT_S = 60
 
 
-def holdfast(*arguments):
+def holdfast(*arguments, **options):
     return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, check=False,
-                          timeout=TIMEOUT_S)
+                          timeout=TIMEOUT_S, **options)
 
 
-def ok(*arguments):
-    done = holdfast(*arguments)
+def ok(*arguments, **options):
+    done = holdfast(*arguments, **options)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 
@@ -67,6 +67,33 @@ def refused(image, key, *parameters):
         return said
     assert process.returncode == 1, (process.returncode, said)
     return said
+
+
+class Volume:
+    """A volume to serve: an object of the state profile, or the device of the block profile."""
+
+    def __init__(self, image, key, profile):
+        self.image, self.key, self.profile = image, key, profile
+        self.name = "disk" if profile == "state" else "device"
+
+    def serve(self, folder, size=None):
+        """`size`: make the object so large; a device has its size."""
+        parameters = []
+        if self.profile == "state":
+            parameters = ["object=disk", *([f"size={size}"] if size else [])]
+        return Server(folder, self.image, self.key, *parameters)
+
+    def verify(self):
+        ok("image", "verify", "-k", self.key, self.image)
+
+    def plain(self, folder, size=None):
+        """What it holds, by `holdfast`; only the first `size` bytes, and the rest is zero."""
+        target = os.path.join(str(folder), "exported")
+        ok("image", "export", "--force", "-k", self.key, self.image, self.name, target)
+        with open(target, "rb") as file:
+            content = file.read(size)
+            assert not any(file.read())
+        return content
 
 
 class Server:

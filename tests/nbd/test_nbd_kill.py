@@ -9,7 +9,7 @@ import threading
 import nbd
 import pytest
 
-from server import Server, ok
+from server import Server
 
 BLOCK = 4096
 BLOCKS = 512
@@ -78,21 +78,20 @@ def prefix_of(before, load, found):
     return None
 
 
-def test_kill_in_mid_load(tmp_path, image, key):
+def test_kill_in_mid_load(tmp_path, volume):
     generator = random.Random(SEED)
     before, number = [0] * BLOCKS, 1
     print(f"seed {SEED}")
     for kill in range(ROUNDS):
         load = Load(generator, number)
-        parameters = [f"size={BLOCKS * BLOCK}"] if kill == 0 else []
-        with Server(tmp_path, image, key, "object=disk", *parameters) as server:
+        size = BLOCKS * BLOCK
+        with volume.serve(tmp_path, size if kill == 0 else None) as server:
             timer = threading.Timer(generator.uniform(0.05, 0.6), server.kill)
             timer.start()
             load.run(server.uri)
             timer.join()
-        ok("image", "verify", "-k", key, image)
-        ok("image", "export", "--force", "-k", key, image, "disk", tmp_path / "plain")
-        found = found_numbers((tmp_path / "plain").read_bytes())
+        volume.verify()
+        found = found_numbers(volume.plain(tmp_path, size))
         length = prefix_of(before, load, found)
         print(f"kill {kill}: {len(load.pieces)} blocks written, {load.flushed} flushed, "
               f"{length} there")
