@@ -100,7 +100,7 @@ static enum status reached(struct walk *walk, uint32_t level, uint64_t index,
 static bool is_superseded(const struct volume *volume, uint64_t logical)
 {
 	return volume->geometry.profile == VOLUME_PROFILE_BLOCK &&
-	       volume_map_find(&volume->overlay, (uint32_t)logical) != NULL;
+	       volume_pending_find(volume, (uint32_t)logical) != NULL;
 }
 
 static enum status data_walk(struct walk *walk, const uint8_t *leaf, uint64_t leaf_index,
