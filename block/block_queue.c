@@ -115,7 +115,7 @@ static void flush_send(struct block_queue *queue)
 	}
 }
 
-static void kick(struct block_queue *queue)
+void block_queue_kick(struct block_queue *queue)
 {
 	if (queue->needs_kick) {
 		queue->needs_kick = false;
@@ -131,7 +131,7 @@ static bool reap_one(struct block_queue *queue, bool wait)
 		return false;
 	}
 	if (wait) {
-		kick(queue);
+		block_queue_kick(queue);
 	}
 	enum status status = block_reap(queue->device, wait, &request);
 	/* The port's promise: with a request in flight, a wait ends with a completion. */
@@ -152,14 +152,14 @@ void block_queue_poll(struct block_queue *queue, bool wait)
 {
 	push(queue);
 	flush_send(queue);
-	kick(queue);
+	block_queue_kick(queue);
 	while (reap_one(queue, false)) { /* Ends: a completion is one less in flight, and what takes
 					    its place has not been kicked. */
 	}
 	if (wait && queue->finished.first == NULL) {
 		(void)reap_one(queue, true);
 	}
-	kick(queue);
+	block_queue_kick(queue);
 }
 
 struct block_request *block_queue_next(struct block_queue *queue)
@@ -169,7 +169,8 @@ struct block_request *block_queue_next(struct block_queue *queue)
 
 bool block_queue_is_idle(const struct block_queue *queue)
 {
-	return queue->in_flight == 0 && queue->unsent.first == NULL && queue->flush == NULL;
+	return queue->in_flight == 0 && queue->unsent.first == NULL && queue->flush == NULL &&
+	       queue->finished.first == NULL;
 }
 
 /* ---- Requests ------------------------------------------------------------------------------ */

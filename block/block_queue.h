@@ -90,10 +90,12 @@ void block_queue_room_return(struct block_queue *queue, const uint8_t *room);
 /* What is being written to a block, if it is in flight: valid until anything else is called. */
 const uint8_t *block_queue_find(const struct block_queue *queue, struct physical_block block);
 
-/* Notify the device of what is new, and take over what has completed. `wait`: come back with
+/* Notify the device of what is new, if anything is. */
+void block_queue_kick(struct block_queue *queue);
+/* The same, and take over what has completed. `wait`: come back with
  * something completed, unless nothing is in flight. */
 void block_queue_poll(struct block_queue *queue, bool wait);
 /* A completed read or flush; NULL: none. */
 struct block_request *block_queue_next(struct block_queue *queue);
-/* Nothing is in flight or waits to be. */
+/* Nothing is in flight, waits to be or was. */
 bool block_queue_is_idle(const struct block_queue *queue);

@@ -383,6 +383,10 @@ void volume_state_txn_apply(struct volume *volume);
 
 /* ---- volume_txn.c -------------------------------------------------------------------------- */
 
+/* What the running transaction makes of a block; NULL: nothing. */
+const struct volume_map_entry *volume_txn_find(const struct volume *volume, uint32_t logical);
+/* No further block fits. */
+bool volume_txn_is_full(const struct volume *volume);
 /* A commit in two halves, for those who wait for the flush between them themselves. The first
  * writes everything; if nothing needs a flush, or on an error, the transaction is over. */
 MUST_CHECK

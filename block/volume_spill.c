@@ -138,12 +138,16 @@ enum status volume_block_txn_spill(struct volume *volume)
 enum status volume_block_txn_place(struct volume *volume, uint32_t logical, const uint8_t *content)
 {
 	struct volume_map *map = &volume->txn.staged;
+	enum status status = volume_room_pace(volume);
+	if (status != STATUS_OK) {
+		return status;
+	}
 	struct volume_map_entry *staged = volume_map_find(map, logical);
 	struct volume_entry entry;
 	if (staged == NULL && map->count == map->pool->room) {
 		return STATUS_TOO_LARGE;
 	}
-	enum status status = content_seal(volume, logical, content, staged, &entry);
+	status = content_seal(volume, logical, content, staged, &entry);
 	if (status == STATUS_OK) {
 		/* Only now: an entry that a failure left behind would be a hole. */
 		entry_place(map, volume_map_take(map, logical), &entry);

@@ -100,6 +100,19 @@ enum status volume_txn_discard(struct volume *volume, struct logical_block block
 	return staged_take(volume, block, VOLUME_MAP_HOLE, &staged);
 }
 
+const struct volume_map_entry *volume_txn_find(const struct volume *volume, uint32_t logical)
+{
+	return volume->txn.open ? volume_map_find(&volume->txn.staged, logical) : NULL;
+}
+
+bool volume_txn_is_full(const struct volume *volume)
+{
+	const struct volume_txn *txn = &volume->txn;
+	/* Blocks that are overwritten again and again take space as well. */
+	return txn->staged.count == txn->staged.pool->room ||
+	       txn->spilled >= volume->geometry.txn_blocks;
+}
+
 enum status volume_txn_read(struct volume *volume, struct logical_block block,
 			    uint8_t out[BLOCK_BYTES])
 {

@@ -92,9 +92,22 @@ static bool all_survive(void *context, size_t sector)
 	return true;
 }
 
+/* Make durable what the flush covers; what was written later stays unflushed. */
+static void cover(struct sim_disk *disk, size_t covers)
+{
+	size_t all = disk->pending_count;
+	size_t covered = covers < all ? covers : all;
+	disk->pending_count = covered;
+	sim_disk_crash(disk, all_survive, NULL);
+	memmove(disk->pending, disk->pending + covered, (all - covered) * sizeof(*disk->pending));
+	disk->pending_count = all - covered;
+}
+
 static enum status sim_flush(void *context)
 {
 	struct sim_disk *disk = context;
+	size_t covers = disk->flush_covers;
+	disk->flush_covers = SIZE_MAX;
 	disk->counters.flushes++;
 	if (operation_fails(disk)) {
 		disk->write_path_failed = true;
@@ -103,7 +116,7 @@ static enum status sim_flush(void *context)
 	if (disk->before_flush != NULL) {
 		disk->before_flush(disk->before_flush_context);
 	}
-	sim_disk_crash(disk, all_survive, NULL);
+	cover(disk, covers);
 	return STATUS_OK;
 }
 
@@ -122,6 +135,7 @@ void sim_disk_init(struct sim_disk *disk, uint64_t blocks)
 			   .context = disk,
 			   .capacity = {blocks},
 			   .has_flush = true},
+		.flush_covers = SIZE_MAX,
 		.bad_block = UINT64_MAX,
 	};
 	/* Large disks are sparse and hold zeroes instead of noise. */

@@ -59,7 +59,9 @@ struct sim_disk {
 	 * The callee guards against its own flushes. */
 	void (*before_flush)(void *context);
 	void *before_flush_context;
-	uint64_t bad_block; /* Reads of it fail; UINT64_MAX: none. */
+	size_t flush_covers; /* Unflushed blocks that the next flush makes durable; SIZE_MAX: all.
+			      */
+	uint64_t bad_block;  /* Reads of it fail; UINT64_MAX: none. */
 };
 
 void sim_disk_init(struct sim_disk *disk, uint64_t blocks);
