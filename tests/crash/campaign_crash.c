@@ -136,6 +136,39 @@ void campaign_checkpoints_run(struct checker *checker, uint64_t case_index)
 	scene_fini(&scene);
 }
 
+/* A checkpoint in steps, with commits of every kind, mounts and new salts in between, until it is
+ * done; then another. */
+void campaign_steps_run(struct checker *checker, uint64_t case_index)
+{
+	static const enum op between[] = {OP_STEP,    OP_STEP,  OP_STEP,    OP_OVERWRITE,
+					  OP_WRITE,   OP_LARGE, OP_DISCARD, OP_ABORT,
+					  OP_EXHAUST, OP_MULTI, OP_ABORT,   OP_REMOUNT};
+	const struct crash_plan plan = {
+		.exhaustive_sectors = 4,
+		.patterned = 3,
+		.random = 6,
+		.nested_in = 10,
+		.warm_in = 3,
+		.verify_in = 6,
+	};
+	struct scene scene;
+	bool has_chain = case_index % 8 == 7;
+	checker_places_choose(checker, 16);
+	if (has_chain) {
+		checker->blocks = CHECKER_CHAIN_BLOCKS;
+		checker_chain_add(checker);
+	}
+	scene_init(&scene, checker, &plan);
+	bool good = scene_prepare(&scene, 1 + random_stream_below(&checker->dice, 6));
+	good = good && rig_op(&scene.rig, OP_LARGE) && rig_op(&scene.rig, OP_MULTI);
+	rig_watch(&scene.rig, scene.plans);
+	for (uint32_t i = 0; i < 20 && good; i++) {
+		enum op op = between[random_stream_below(&checker->dice, ARRAY_COUNT(between))];
+		good = rig_op(&scene.rig, has_chain && op == OP_LARGE ? OP_CHAIN : op);
+	}
+	scene_fini(&scene);
+}
+
 /* ---- Sequences ----------------------------------------------------------------------------- */
 
 /* All sequences of one, two and three operations, on a volume that is new (even passes) or has a

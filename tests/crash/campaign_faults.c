@@ -47,7 +47,7 @@ static bool scene_init(struct scene *scene, struct checker *checker, bool is_lyi
 	disk_init(&disk, checker->blocks);
 	rig_init(&rig, checker, &disk);
 	rig.history = &scene->history;
-	history_add(rig.history, rig.volume, &rig.now);
+	history_add(rig.history, rig.volume, &rig.now, rig.now.keys);
 	for (uint32_t i = 0; i < PREPARE_LENGTH && good; i++) {
 		good = rig_op(&rig, theme == THEME_CHAIN ? chained[i] : rig_op_choose(checker));
 	}
@@ -323,10 +323,13 @@ static bool lie_once(struct scene *scene, enum fault_kind kind, uint64_t k)
 	if (!good && run.rig.failure != STATUS_OK) { /* Issued: it may have happened. */
 		const struct point *after = &run.rig.watch.after;
 		history.points[after->sequence] = *after;
+		history.reached[after->sequence] = true;
 		history.last = after->sequence;
-		for (uint32_t i = 1; i <= 2; i++) {
+		/* A key change takes two checkpoints, behind one that may be running. */
+		for (uint32_t i = 1; i <= 3; i++) {
 			history.epoch_keys[++history.epoch] = after->keys | run.rig.now.keys;
 		}
+		history.epoch_most = history.epoch;
 	}
 	lie_judge(&run, &history, false);
 	bool past = run_is_past(&run);

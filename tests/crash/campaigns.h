@@ -10,6 +10,7 @@
 void campaign_commits_run(struct checker *checker, uint64_t case_index);
 void campaign_block_commits_run(struct checker *checker, uint64_t case_index);
 void campaign_checkpoints_run(struct checker *checker, uint64_t case_index);
+void campaign_steps_run(struct checker *checker, uint64_t case_index);
 void campaign_sequences_run(struct checker *checker, uint64_t case_index);
 uint64_t campaign_sequences_cases(enum volume_profile profile);
 void campaign_walk_run(struct checker *checker, uint64_t case_index);

@@ -43,6 +43,7 @@ static enum fault_kind fault_now(struct disk *disk)
 	case FAULT_NONE: break;
 	case FAULT_DEAD:
 	case FAULT_BAD_HOST:
+	case FAULT_NO_READS:
 	case FAULT_NEVER_FLUSH:
 		if (disk->operations >= fault->at) {
 			return fault->kind;
@@ -78,6 +79,7 @@ static enum status report(enum fault_kind kind)
 	case FAULT_ERROR_TORN:
 	case FAULT_DEAD: return STATUS_IO;
 	case FAULT_BAD_HOST: return STATUS_BAD_HOST;
+	case FAULT_NO_READS: /* disk_read() knows. */
 	case FAULT_NONE:
 	case FAULT_LOST:
 	case FAULT_NEVER_FLUSH:
@@ -117,6 +119,9 @@ static enum status disk_read(void *context, struct physical_block first, struct 
 	enum fault_kind kind = fault_now(disk);
 	disk->counters.reads++;
 	disk->counters.blocks_read += count.n;
+	if (kind == FAULT_NO_READS) {
+		return STATUS_IO;
+	}
 	if (report(kind) != STATUS_OK) {
 		return report(kind);
 	}

@@ -51,6 +51,7 @@ enum fault_kind {
 	FAULT_ERROR_TORN, /* Reports an error; of a write, some sectors went through. */
 	FAULT_DEAD,       /* Reports errors from now on. */
 	FAULT_BAD_HOST,   /* The driver caught the device lying: dead from now on. */
+	FAULT_NO_READS,   /* Reports errors for reads from now on; writes are carried out. */
 	/* A device that lies. */
 	FAULT_LOST,        /* Reports success, but a write or flush did not happen. */
 	FAULT_NEVER_FLUSH, /* Reports success for every flush from now on; none happens. */

@@ -7,11 +7,12 @@
 
 #define HISTORIES_MAX 16u
 
-void history_add(struct history *history, struct volume *volume, const struct point *now)
+void history_add(struct history *history, struct volume *volume, const struct point *now,
+		 uint32_t first_keys)
 {
 	struct volume_info info;
 	volume_info_get(volume, &info);
-	CHECK(info.sequence < HISTORY_MAX && info.epoch < HISTORY_MAX);
+	CHECK(info.sequence < HISTORY_MAX && info.epoch + 1 < HISTORY_MAX);
 	CHECK(info.sequence == now->sequence);
 	for (uint64_t sequence = history->last + 1; sequence < info.sequence; sequence++) {
 		history->reached[sequence] = false;
@@ -20,9 +21,13 @@ void history_add(struct history *history, struct volume *volume, const struct po
 	history->reached[info.sequence] = true;
 	history->last = info.sequence;
 	for (uint64_t epoch = history->epoch + 1; epoch <= info.epoch; epoch++) {
-		history->epoch_keys[epoch] = now->keys;
+		history->epoch_keys[epoch] = epoch == history->epoch + 1 ? first_keys : now->keys;
 	}
 	history->epoch = info.epoch;
+	history->epoch_most = info.epoch;
+	if (volume_checkpoint_is_running(volume)) {
+		history->epoch_keys[++history->epoch_most] = now->keys;
+	}
 }
 
 /* Errors that name what was done to the disk. */
@@ -117,7 +122,7 @@ static bool keys_judge(struct checker *checker, struct disk *disk,
 		for (size_t h = 0; h < count; h++) {
 			const struct history *history = histories[h];
 			was_valid =
-				was_valid || (info.epoch <= history->epoch &&
+				was_valid || (info.epoch <= history->epoch_most &&
 					      (history->epoch_keys[info.epoch] >> key & 1) != 0);
 		}
 		if (!was_valid) {

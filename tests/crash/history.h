@@ -17,11 +17,14 @@ struct history {
 	struct point points[HISTORY_MAX]; /* By sequence. */
 	bool reached[HISTORY_MAX];        /* False: within a transaction of several records. */
 	uint64_t epoch;
+	uint64_t epoch_most;              /* Of which the disk may know: a checkpoint runs. */
 	uint32_t epoch_keys[HISTORY_MAX]; /* Keys that open the volume, by epoch. */
 };
 
-/* What the volume has just acknowledged. */
-void history_add(struct history *history, struct volume *volume, const struct point *now);
+/* What the volume has just acknowledged. `first_keys`: opened the first of the epochs that are new;
+ * a checkpoint that was running anyway ends with the keys of before. */
+void history_add(struct history *history, struct volume *volume, const struct point *now,
+		 uint32_t first_keys);
 
 /* What became of an image. */
 struct outcome {

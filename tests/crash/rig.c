@@ -68,6 +68,14 @@ static enum status place_stage(struct rig *rig, const struct place *place, uint6
 	return status;
 }
 
+enum status rig_step_now_and_then(struct rig *rig)
+{
+	bool done = false;
+	bool steps = volume_checkpoint_is_running(rig->volume) &&
+		     random_stream_one_in(&rig->checker->dice, 4);
+	return steps ? volume_checkpoint_step(rig->volume, &done) : STATUS_OK;
+}
+
 enum status rig_stage(struct rig *rig, const struct contents *next)
 {
 	enum status status = volume_txn_begin(rig->volume);
@@ -75,12 +83,16 @@ enum status rig_stage(struct rig *rig, const struct contents *next)
 		if (next->number[i] != rig->now.contents.number[i]) {
 			status = place_stage(rig, &rig->checker->places[i], next->number[i]);
 		}
+		if (status == STATUS_OK) {
+			status = rig_step_now_and_then(rig);
+		}
 	}
 	return status;
 }
 
 bool rig_acknowledged(struct rig *rig)
 {
+	const uint32_t keys_before = rig->now.keys;
 	uint32_t wrong = 0;
 	rig->now = rig->watch.after;
 	bool right = rig->may_fail ? checker_contents_not_wrong(rig->checker, rig->volume,
@@ -101,7 +113,8 @@ bool rig_acknowledged(struct rig *rig)
 	}
 	rig->watch.before = rig->now;
 	if (rig->history != NULL) {
-		history_add(rig->history, rig->volume, &rig->now);
+		history_add(rig->history, rig->volume, &rig->now,
+			    rig->was_building ? keys_before : rig->now.keys);
 	}
 	if (rig->watch.plans != NULL) {
 		crashes_at_rest(&rig->watch, rig->disk);
@@ -140,6 +153,7 @@ static uint64_t short_content(struct checker *checker)
  * that. */
 static bool commit_failed(struct rig *rig, enum status status)
 {
+	volume_txn_abort(rig->volume); /* If it failed before its commit, it is still open. */
 	if (status == STATUS_NO_SPACE && rig->checker->may_be_full) {
 		rig->watch.after = rig->now;
 		return rig_acknowledged(rig);

@@ -25,6 +25,7 @@ enum op {
 	OP_LARGE,
 	OP_CHAIN,      /* Block profile: several records, of which the last commits. */
 	OP_ABORT,      /* Block profile: out of line, and then thought better of. */
+	OP_STEP,       /* Block profile: begin a checkpoint, or go on with it, for a few steps. */
 	OP_KEY_CHANGE, /* One key in the place of another, in one step. */
 	OP_EPOCH,      /* A checkpoint although nothing changed. */
 	OP_EXHAUST,    /* The session's nonces run out: a new salt, in place. */
@@ -47,6 +48,7 @@ struct rig {
 	 * violation. Wrong data is, as ever. */
 	bool may_fail;
 	enum status failure; /* Of the last operation that failed. */
+	bool was_building;   /* A checkpoint ran when the last operation began. */
 };
 
 const char *op_name(enum op op);

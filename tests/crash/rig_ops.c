@@ -26,6 +26,7 @@ const char *op_name(enum op op)
 	case OP_LARGE: return "large write";
 	case OP_CHAIN: return "write of several records";
 	case OP_ABORT: return "aborted write";
+	case OP_STEP: return "checkpoint steps";
 	case OP_KEY_CHANGE: return "key change";
 	case OP_EPOCH: return "new epoch";
 	case OP_EXHAUST: return "new salt";
@@ -40,7 +41,7 @@ static const enum op state_sequenced[] = {
 };
 static const enum op block_sequenced[] = {
 	OP_WRITE, OP_OVERWRITE, OP_DISCARD, OP_CHECKPOINT, OP_REMOUNT,
-	OP_LARGE, OP_CHAIN,     OP_ABORT,   OP_KEY_ADD,
+	OP_LARGE, OP_CHAIN,     OP_ABORT,   OP_KEY_ADD,    OP_STEP,
 };
 
 uint32_t rig_sequenced_count(enum volume_profile profile)
@@ -160,13 +161,18 @@ static bool write_and_abort(struct rig *rig)
 {
 	struct contents next = rig->now.contents;
 	uint8_t content[BLOCK_BYTES];
-	change_run(rig, &next);
+	if (random_stream_below(&rig->checker->dice, 2) == 0) {
+		change_run(rig, &next);
+	}
 	enum status status = rig_stage(rig, &next);
 	/* More than is kept in memory, so that something reaches the device. */
 	for (uint32_t i = 0; i < 40 && status == STATUS_OK; i++) {
 		struct logical_block block = {1200 + i};
 		model_content(rig_full_content(rig->checker), content);
 		status = volume_txn_put(rig->volume, block, content);
+		if (status == STATUS_OK && i % 8 == 7) { /* Few: it is to be aborted half way. */
+			status = rig_step_now_and_then(rig);
+		}
 	}
 	if (status != STATUS_OK) {
 		volume_txn_abort(rig->volume);
@@ -180,6 +186,19 @@ static bool checkpoint(struct rig *rig)
 {
 	enum status status = volume_checkpoint(rig->volume);
 	return status == STATUS_OK ? rig_acknowledged(rig) : rig_failed(rig, "checkpoint", status);
+}
+
+/* Part of a checkpoint; transactions go on in between, and may find it half done. */
+static bool checkpoint_steps(struct rig *rig)
+{
+	uint64_t steps = 1 + random_stream_below(&rig->checker->dice, 5);
+	bool done = false;
+	enum status status = volume_checkpoint_begin(rig->volume);
+	while (steps-- > 0 && status == STATUS_OK && !done) {
+		status = volume_checkpoint_step(rig->volume, &done);
+	}
+	return status == STATUS_OK ? rig_acknowledged(rig)
+				   : rig_failed(rig, "checkpoint step", status);
 }
 
 static bool remount(struct rig *rig)
@@ -268,6 +287,7 @@ bool rig_op(struct rig *rig, enum op op)
 		return false;
 	}
 	rig->failure = STATUS_OK;
+	rig->was_building = volume_checkpoint_is_running(rig->volume);
 	rig->watch.before = rig->now;
 	rig->watch.after = rig->now;
 	switch (op) {
@@ -278,6 +298,7 @@ bool rig_op(struct rig *rig, enum op op)
 	case OP_LARGE: return change(rig, op);
 	case OP_CHAIN: return chain(rig);
 	case OP_ABORT: return write_and_abort(rig);
+	case OP_STEP: return checkpoint_steps(rig);
 	case OP_CHECKPOINT: return checkpoint(rig);
 	case OP_REMOUNT: return remount(rig);
 	case OP_KEY_ADD: return key_change(rig, true);
@@ -294,10 +315,10 @@ bool rig_op(struct rig *rig, enum op op)
 static enum op block_op_choose(struct checker *checker)
 {
 	static const enum op choices[] = {
-		OP_WRITE,      OP_OVERWRITE, OP_OVERWRITE,  OP_DISCARD, OP_MULTI,
-		OP_LARGE,      OP_LARGE,     OP_LARGE,      OP_CHAIN,   OP_CHECKPOINT,
-		OP_CHECKPOINT, OP_REMOUNT,   OP_REMOUNT,    OP_ABORT,   OP_KEY_ADD,
-		OP_KEY_REMOVE, OP_EPOCH,     OP_KEY_CHANGE, OP_EXHAUST,
+		OP_WRITE,   OP_OVERWRITE, OP_OVERWRITE, OP_DISCARD,    OP_MULTI,      OP_LARGE,
+		OP_LARGE,   OP_LARGE,     OP_CHAIN,     OP_CHECKPOINT, OP_CHECKPOINT, OP_REMOUNT,
+		OP_REMOUNT, OP_ABORT,     OP_KEY_ADD,   OP_KEY_REMOVE, OP_STEP,       OP_STEP,
+		OP_STEP,    OP_STEP,      OP_STEP,      OP_EPOCH,      OP_KEY_CHANGE, OP_EXHAUST,
 	};
 	return choices[random_stream_below(&checker->dice, ARRAY_COUNT(choices))];
 }

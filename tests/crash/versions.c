@@ -36,7 +36,7 @@ bool versions_make(struct versions *versions, struct checker *checker, const enu
 	*versions = (struct versions){.checker = checker, .history_count = 1};
 	disk_init(&disk, checker->blocks);
 	rig_init(&rig, checker, &disk);
-	history_add(&versions->histories[0], rig.volume, &rig.now);
+	history_add(&versions->histories[0], rig.volume, &rig.now, rig.now.keys);
 	bool good = live(versions, &rig, 0, script, length);
 	disk_fini(&disk);
 	return good;
@@ -64,6 +64,7 @@ bool versions_fork(struct versions *versions, size_t from, const enum op *script
 	volume_info_get(volume, &info);
 	history->last = info.sequence;
 	history->epoch = info.epoch;
+	history->epoch_most = info.epoch;
 	rig_init_recovered(&rig, checker, &disk, 0, volume, &version->now);
 	bool good = live(versions, &rig, index, script, length);
 	disk_fini(&disk);
@@ -78,7 +79,7 @@ void versions_make_foreign(struct versions *versions)
 	disk_init(&disk, versions->checker->blocks);
 	rig_init(&rig, versions->checker, &disk);
 	versions->foreign_history = (struct history){0};
-	history_add(&versions->foreign_history, rig.volume, &rig.now);
+	history_add(&versions->foreign_history, rig.volume, &rig.now, rig.now.keys);
 	rig.history = &versions->foreign_history;
 	versions->has_foreign = true;
 	for (size_t i = 0; i < ARRAY_COUNT(script); i++) {
