@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """A block-profile volume over NBD, against plain files and against LUKS.
 
-fio drives three nbdkit servers on files in one directory: our plugin; nbdkit's own `file`, which does
-nothing but move bytes; and the filter `luks` over `file`, which encrypts (AES-256-XTS) but neither
-authenticates nor keeps anything whole after a crash. They take turns within one run (A B C A B C),
-because absolute figures drift with the machine; reported are medians of the turns, the ratios ours /
-theirs of the same turn, and their spread.
+fio drives three nbdkit servers on files in one directory: our plugin; nbdkit's own `file`, which
+does nothing but move bytes; and the filter `luks` over `file`, which encrypts (AES-256-XTS) but
+neither authenticates nor keeps anything whole after a crash. They take turns within one run
+(A B C A B C), because absolute figures drift with the machine; reported are medians of the turns,
+the ratios ours / theirs of the same turn, and their spread.
 
 Without a flush, `file` and `luks` leave everything in the page cache, while we commit now and then;
 the workload with flushes asks the same of all.
