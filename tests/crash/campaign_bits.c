@@ -204,7 +204,7 @@ void campaign_bits_run(struct checker *checker, uint64_t case_index)
 	uint32_t phase = (uint32_t)(case_index * 197 % STRIDE);
 	scene = (struct scene){.checker = checker};
 	checker_places_choose(checker, checker->profile == VOLUME_PROFILE_BLOCK ? 20 : 10);
-	disk_init(&disk, checker->blocks);
+	disk_init(&disk, checker->device_blocks);
 	rig_init(&scene.rig, checker, &disk);
 	scene.rig.history = &scene.history;
 	bool good = prepare(&scene.rig, last, &last_from);

@@ -17,7 +17,7 @@ struct scene {
 
 static void scene_init(struct scene *scene, struct checker *checker, const struct crash_plan *plan)
 {
-	disk_init(&scene->disk, checker->blocks);
+	disk_init(&scene->disk, checker->device_blocks);
 	rig_init(&scene->rig, checker, &scene->disk);
 	scene->plans[0] = *plan;
 	scene->plans[1] = nested_plan;
@@ -96,7 +96,7 @@ void campaign_block_commits_run(struct checker *checker, uint64_t case_index)
 	struct scene scene;
 	checker_places_choose(checker, 16);
 	if (op == OP_CHAIN) {
-		checker->blocks = CHECKER_CHAIN_BLOCKS;
+		checker_size_set(checker, CHECKER_CHAIN_BLOCKS);
 		checker_chain_add(checker);
 	}
 	scene_init(&scene, checker, &plan);
@@ -155,7 +155,7 @@ void campaign_steps_run(struct checker *checker, uint64_t case_index)
 	bool has_chain = case_index % 8 == 7;
 	checker_places_choose(checker, 16);
 	if (has_chain) {
-		checker->blocks = CHECKER_CHAIN_BLOCKS;
+		checker_size_set(checker, CHECKER_CHAIN_BLOCKS);
 		checker_chain_add(checker);
 	}
 	scene_init(&scene, checker, &plan);
@@ -191,7 +191,7 @@ static void sequence_places_choose(struct checker *checker, uint64_t index, uint
 	}
 	checker_places_choose(checker, 14);
 	if (has_chain) {
-		checker->blocks = CHECKER_CHAIN_BLOCKS;
+		checker_size_set(checker, CHECKER_CHAIN_BLOCKS);
 		checker_chain_add(checker);
 	}
 }
@@ -226,6 +226,8 @@ void campaign_sequences_run(struct checker *checker, uint64_t case_index)
 	}
 	scene_fini(&scene);
 }
+
+#define WALK_BLOCKS_MAX 33100u
 
 /* ---- Walk ---------------------------------------------------------------------------------- */
 
@@ -282,8 +284,8 @@ static bool walk_sessions(struct scene *scene)
 void campaign_walk_run(struct checker *checker, uint64_t case_index)
 {
 	const uint64_t least = checker->blocks;
-	const uint64_t sizes[] = {least, least + 77, least, CHECKER_BLOCKS_MAX};
-	checker->blocks = sizes[case_index % 4];
+	const uint64_t sizes[] = {least, least + 77, least, WALK_BLOCKS_MAX};
+	checker_size_set(checker, sizes[case_index % 4]);
 	const struct crash_plan plan = {
 		.exhaustive_sectors = 2,
 		.patterned = 1,
@@ -305,6 +307,40 @@ void campaign_walk_run(struct checker *checker, uint64_t case_index)
 		enum op op = walk_op_choose(checker, case_index);
 		good = random_stream_one_in(&checker->dice, 6) ? walk_crash(&scene, op)
 							       : rig_op(&scene.rig, op);
+	}
+	scene_fini(&scene);
+}
+
+/* ---- Growth -------------------------------------------------------------------------------- */
+
+/* A volume takes up its device in five steps, somewhere in which it gets another group, or a higher
+ * tree; with something of every kind in between. */
+void campaign_grow_run(struct checker *checker, uint64_t case_index)
+{
+	static const uint64_t state_sizes[] = {2048, 32800};
+	static const uint64_t block_sizes[] = {4096, 18900, 34720};
+	static const enum op between[] = {OP_WRITE,   OP_OVERWRITE,  OP_LARGE,
+					  OP_MULTI,   OP_CHECKPOINT, OP_REMOUNT,
+					  OP_DISCARD, OP_KEY_ADD,    OP_KEY_REMOVE};
+	const struct crash_plan plan = {
+		.exhaustive_sectors = 4,
+		.patterned = 3,
+		.random = 6,
+		.nested_in = 8,
+		.warm_in = 4,
+		.verify_in = 4,
+	};
+	bool is_block = checker->profile == VOLUME_PROFILE_BLOCK;
+	struct scene scene;
+	checker_places_choose(checker, is_block ? 14 : 10);
+	checker_size_set(checker, is_block ? block_sizes[case_index % ARRAY_COUNT(block_sizes)]
+					   : state_sizes[case_index % ARRAY_COUNT(state_sizes)]);
+	scene_init(&scene, checker, &plan);
+	bool good = scene_prepare(&scene, 1 + random_stream_below(&checker->dice, 5));
+	rig_watch(&scene.rig, scene.plans);
+	for (uint32_t i = 0; i < CHECKER_GROW_ROOM / CHECKER_GROW_STEP && good; i++) {
+		uint64_t which = random_stream_below(&checker->dice, ARRAY_COUNT(between));
+		good = rig_op(&scene.rig, OP_GROW) && rig_op(&scene.rig, between[which]);
 	}
 	scene_fini(&scene);
 }
@@ -354,7 +390,7 @@ void campaign_create_run(struct checker *checker, uint64_t case_index)
 	struct disk disk;
 	struct rig rig;
 	checker_places_choose(checker, 4);
-	disk_init(&disk, checker->blocks);
+	disk_init(&disk, checker->device_blocks);
 	if (creation.was_volume) {
 		rig_init(&rig, checker, &disk);
 		(void)(rig_op(&rig, OP_WRITE) && rig_op(&rig, OP_CHECKPOINT) &&

@@ -41,10 +41,10 @@ static bool scene_init(struct scene *scene, struct checker *checker, bool is_lyi
 	*scene = (struct scene){.checker = checker};
 	checker_places_choose(checker, checker->profile == VOLUME_PROFILE_BLOCK ? 14 : 6);
 	if (theme == THEME_CHAIN) {
-		checker->blocks = CHECKER_CHAIN_BLOCKS;
+		checker_size_set(checker, CHECKER_CHAIN_BLOCKS);
 		checker_chain_add(checker);
 	}
-	disk_init(&disk, checker->blocks);
+	disk_init(&disk, checker->device_blocks);
 	rig_init(&rig, checker, &disk);
 	rig.history = &scene->history;
 	history_add(rig.history, rig.volume, &rig.now, rig.now.keys);

@@ -115,9 +115,9 @@ void campaign_limits_run(struct checker *checker, uint64_t case_index)
 	struct rig rig;
 	checker_places_choose(checker, 16);
 	if (case_index % ARRAY_COUNT(lives) == 0) {
-		checker->blocks = CHECKER_CHAIN_BLOCKS;
+		checker_size_set(checker, CHECKER_CHAIN_BLOCKS);
 	}
-	disk_init(&disk, checker->blocks);
+	disk_init(&disk, checker->device_blocks);
 	rig_init(&rig, checker, &disk);
 	if (lives[case_index % ARRAY_COUNT(lives)](&rig)) {
 		rig_watch(&rig, plans);

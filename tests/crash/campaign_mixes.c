@@ -59,7 +59,7 @@ static void versions_pick(struct mix *mix, size_t count)
 	while (mix->picked_count < count) {
 		mix->picked[mix->picked_count++] = random_stream_below(dice, mix->versions.count);
 	}
-	for (uint64_t block = 0; block < mix->versions.checker->blocks; block++) {
+	for (uint64_t block = 0; block < mix->versions.checker->device_blocks; block++) {
 		block_consider(mix, block);
 	}
 }

@@ -189,7 +189,7 @@ void campaign_store_run(struct checker *checker, uint64_t case_index)
 	struct rig rig;
 	(void)case_index;
 	checker->view = &objects_view;
-	disk_init(&disk, checker->blocks);
+	disk_init(&disk, checker->device_blocks);
 	rig_init(&rig, checker, &disk);
 	rig_watch(&rig, plans);
 	for (uint32_t i = 0; i < 8 && any_operation(&rig); i++) {

@@ -14,6 +14,7 @@ void campaign_steps_run(struct checker *checker, uint64_t case_index);
 void campaign_sequences_run(struct checker *checker, uint64_t case_index);
 uint64_t campaign_sequences_cases(enum volume_profile profile);
 void campaign_walk_run(struct checker *checker, uint64_t case_index);
+void campaign_grow_run(struct checker *checker, uint64_t case_index);
 void campaign_create_run(struct checker *checker, uint64_t case_index);
 
 /* campaign_bits.c */

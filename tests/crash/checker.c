@@ -49,9 +49,9 @@ void checker_init(struct checker *checker)
 	const struct aead_platform platform = host_aead_platform();
 	*checker = (struct checker){.deadline_us = UINT64_MAX, .states_max = UINT64_MAX};
 	CHECK(aead_select(&checker->aead, &platform, NULL, 0) == STATUS_OK);
-	size_t state = volume_arena_bytes((struct block_count){CHECKER_BLOCKS_MAX});
-	size_t block = volume_arena_bytes_for(VOLUME_PROFILE_BLOCK,
-					      (struct block_count){CHECKER_BLOCKS_MAX});
+	const struct block_count most = {CHECKER_BLOCKS_MAX + CHECKER_GROW_ROOM};
+	size_t state = volume_arena_bytes_for(VOLUME_PROFILE_STATE, most);
+	size_t block = volume_arena_bytes_for(VOLUME_PROFILE_BLOCK, most);
 	size_t largest = state > block ? state : block;
 	checker->arena_size_bytes = (largest + GUARD_BYTES + 63) / 64 * 64;
 	for (size_t i = 0; i < CHECKER_ARENAS; i++) {
@@ -96,8 +96,9 @@ void checker_case_begin(struct checker *checker, const struct campaign *campaign
 	checker->repeats_reported = 0;
 	checker->view = NULL;
 	checker->profile = campaign->profile;
-	checker->blocks = checker->profile == VOLUME_PROFILE_BLOCK ? VOLUME_BLOCK_BLOCKS_MIN
-								   : VOLUME_STATE_BLOCKS_MIN;
+	checker_size_set(checker, checker->profile == VOLUME_PROFILE_BLOCK
+					  ? VOLUME_BLOCK_BLOCKS_MIN
+					  : VOLUME_STATE_BLOCKS_MIN);
 	checker->may_be_full = false;
 	random_stream_init(&checker->dice, case_seed(checker));
 	ledger_begin(random_stream_next(&checker->dice));
@@ -173,6 +174,12 @@ void checker_violation(struct checker *checker, const char *format, ...)
 #define PLACES_FIXED 11u
 #define CHAIN_FIRST  4000u
 #define CHAIN_BEHIND 6000u
+
+void checker_size_set(struct checker *checker, uint64_t blocks)
+{
+	checker->blocks = blocks;
+	checker->device_blocks = blocks + CHECKER_GROW_ROOM;
+}
 
 void checker_places_choose(struct checker *checker, uint32_t count)
 {
@@ -254,7 +261,8 @@ bool checker_place_equals(struct checker *checker, struct volume *volume, uint32
 /* Just what the volume needs: its cache is small then, and it has to read. */
 static size_t arena_bytes(const struct checker *checker)
 {
-	return volume_arena_bytes_for(checker->profile, (struct block_count){checker->blocks});
+	return volume_arena_bytes_for(checker->profile,
+				      (struct block_count){checker->device_blocks});
 }
 
 static uint8_t *guard_of(const struct checker *checker, uint32_t depth)

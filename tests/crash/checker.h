@@ -18,7 +18,9 @@
 #include "model.h"
 #include "random_stream.h"
 
-#define CHECKER_BLOCKS_MAX 33100u /* More than one allocation group. */
+#define CHECKER_BLOCKS_MAX 34800u /* More than one allocation group, or nearly. */
+#define CHECKER_GROW_STEP  64u
+#define CHECKER_GROW_ROOM  320u
 /* Block profile: a transaction that needs two records, and the least volume that can have one. */
 #define CHECKER_CHAIN_BLOCKS  8192u
 #define CHECKER_CHAIN_LENGTH  460u
@@ -85,7 +87,8 @@ struct checker {
 	const struct view *view; /* NULL: logical blocks. */
 	struct random_stream dice;
 	enum volume_profile profile; /* The campaign's. */
-	uint64_t blocks;             /* Of the case's volume. */
+	uint64_t blocks;             /* Of the case's volume when it is new. */
+	uint64_t device_blocks;      /* Room to grow. */
 	struct place places[MODEL_BLOCKS_MAX];
 	uint32_t place_count;
 	bool may_be_full;
@@ -107,6 +110,8 @@ bool checker_state_begin(struct checker *checker);
 bool checker_goes_on(struct checker *checker);
 PRINTF_LIKE(2, 3) void checker_violation(struct checker *checker, const char *format, ...);
 
+/* The size of the case's volume; the device is a little larger. */
+void checker_size_set(struct checker *checker, uint64_t blocks);
 /* `count` logical blocks, some of them neighbours, some far apart; index i is always the same kind
  * of place. */
 void checker_places_choose(struct checker *checker, uint32_t count);

@@ -263,6 +263,18 @@ MUTATIONS = [
              "volume_room.c",
              "if (volume_checkpoint_is_running(volume) && volume_session_is_worn(volume)) {",
              "if (false) {"),
+    Mutation("grow-copies", True, "both pairs move before the groups grow", "grow block-grow",
+             "volume_grow.c",
+             "for (uint32_t i = 0; i < 2 && status == STATUS_OK; i++) { "
+             "status = pair_move(volume);",
+             "for (uint32_t i = 0; i < 1 && status == STATUS_OK; i++) { "
+             "status = pair_move(volume);"),
+    Mutation("grow-bitmap", False, "what the volume takes up becomes free", "grow block-grow",
+             "volume_grow.c",
+             "for (uint64_t at = volume->build.grows_from; at < volume->build.grows_to; at++) {",
+             "for (uint64_t at = UINT64_MAX; at < volume->build.grows_to; at++) {"),
+    Mutation("grow-count", False, "and is counted", "block-grow", "volume_grow.c",
+             "volume->build.free_count += volume->build.grows_to - volume->build.grows_from;", ""),
     Mutation("half-records", False, "after records without an end nothing more is written",
              "block-faults", "volume_spill.c",
              "return volume_note_write(volume, status, UINT64_MAX);", "return status;"),

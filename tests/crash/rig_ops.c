@@ -29,6 +29,7 @@ const char *op_name(enum op op)
 	case OP_STEP: return "checkpoint steps";
 	case OP_KEY_CHANGE: return "key change";
 	case OP_EPOCH: return "new epoch";
+	case OP_GROW: return "grow";
 	case OP_EXHAUST: return "new salt";
 	case OP_COUNT: break;
 	}
@@ -36,12 +37,12 @@ const char *op_name(enum op op)
 }
 
 static const enum op state_sequenced[] = {
-	OP_WRITE,   OP_OVERWRITE, OP_DISCARD,    OP_MULTI, OP_CHECKPOINT,
-	OP_REMOUNT, OP_KEY_ADD,   OP_KEY_REMOVE, OP_NOOP,  OP_LARGE,
+	OP_WRITE,   OP_OVERWRITE,  OP_DISCARD, OP_MULTI, OP_CHECKPOINT, OP_REMOUNT,
+	OP_KEY_ADD, OP_KEY_REMOVE, OP_NOOP,    OP_LARGE, OP_GROW,
 };
 static const enum op block_sequenced[] = {
-	OP_WRITE, OP_OVERWRITE, OP_DISCARD, OP_CHECKPOINT, OP_REMOUNT,
-	OP_LARGE, OP_CHAIN,     OP_ABORT,   OP_KEY_ADD,    OP_STEP,
+	OP_WRITE, OP_OVERWRITE, OP_DISCARD, OP_CHECKPOINT, OP_REMOUNT, OP_LARGE,
+	OP_CHAIN, OP_ABORT,     OP_KEY_ADD, OP_STEP,       OP_GROW,
 };
 
 uint32_t rig_sequenced_count(enum volume_profile profile)
@@ -248,6 +249,29 @@ static bool epoch_begin(struct rig *rig)
 	return status == STATUS_OK ? rig_acknowledged(rig) : rig_failed(rig, "new epoch", status);
 }
 
+static uint64_t size_now(const struct rig *rig)
+{
+	struct volume_info info;
+	volume_info_get(rig->volume, &info);
+	return info.open.size.n;
+}
+
+static bool grow(struct rig *rig)
+{
+	uint64_t size = size_now(rig) + CHECKER_GROW_STEP;
+	if (size > rig->disk->device.capacity.n) {
+		size = rig->disk->device.capacity.n;
+	}
+	enum status status = volume_grow(rig->volume, (struct block_count){size});
+	if (status != STATUS_OK) {
+		return rig_failed(rig, "grow", status);
+	}
+	if (size_now(rig) != size) {
+		checker_violation(rig->checker, "a volume did not grow");
+	}
+	return rig_acknowledged(rig);
+}
+
 /* 2^32 seals take too long: say that they happened. */
 static bool exhaust(struct rig *rig)
 {
@@ -306,6 +330,7 @@ bool rig_op(struct rig *rig, enum op op)
 	case OP_NOOP: return change_nothing(rig);
 	case OP_KEY_CHANGE: return key_exchange(rig);
 	case OP_EPOCH: return epoch_begin(rig);
+	case OP_GROW: return grow(rig);
 	case OP_EXHAUST: return exhaust(rig);
 	case OP_COUNT: break;
 	}
@@ -315,10 +340,11 @@ bool rig_op(struct rig *rig, enum op op)
 static enum op block_op_choose(struct checker *checker)
 {
 	static const enum op choices[] = {
-		OP_WRITE,   OP_OVERWRITE, OP_OVERWRITE, OP_DISCARD,    OP_MULTI,      OP_LARGE,
-		OP_LARGE,   OP_LARGE,     OP_CHAIN,     OP_CHECKPOINT, OP_CHECKPOINT, OP_REMOUNT,
-		OP_REMOUNT, OP_ABORT,     OP_KEY_ADD,   OP_KEY_REMOVE, OP_STEP,       OP_STEP,
-		OP_STEP,    OP_STEP,      OP_STEP,      OP_EPOCH,      OP_KEY_CHANGE, OP_EXHAUST,
+		OP_WRITE,      OP_OVERWRITE, OP_OVERWRITE, OP_DISCARD,    OP_MULTI,
+		OP_LARGE,      OP_LARGE,     OP_LARGE,     OP_CHAIN,      OP_CHECKPOINT,
+		OP_CHECKPOINT, OP_REMOUNT,   OP_REMOUNT,   OP_ABORT,      OP_KEY_ADD,
+		OP_KEY_REMOVE, OP_STEP,      OP_STEP,      OP_STEP,       OP_STEP,
+		OP_STEP,       OP_GROW,      OP_EPOCH,     OP_KEY_CHANGE, OP_EXHAUST,
 	};
 	return choices[random_stream_below(&checker->dice, ARRAY_COUNT(choices))];
 }
@@ -329,9 +355,10 @@ enum op rig_op_choose(struct checker *checker)
 		return block_op_choose(checker);
 	}
 	static const enum op choices[] = {
-		OP_WRITE,   OP_WRITE,      OP_OVERWRITE,  OP_OVERWRITE,  OP_OVERWRITE,  OP_DISCARD,
-		OP_MULTI,   OP_MULTI,      OP_CHECKPOINT, OP_CHECKPOINT, OP_CHECKPOINT, OP_REMOUNT,
-		OP_KEY_ADD, OP_KEY_REMOVE, OP_NOOP,       OP_KEY_CHANGE, OP_EPOCH,      OP_EXHAUST,
+		OP_WRITE,      OP_WRITE,   OP_OVERWRITE, OP_OVERWRITE,  OP_OVERWRITE,
+		OP_DISCARD,    OP_MULTI,   OP_MULTI,     OP_CHECKPOINT, OP_CHECKPOINT,
+		OP_CHECKPOINT, OP_REMOUNT, OP_KEY_ADD,   OP_KEY_REMOVE, OP_NOOP,
+		OP_KEY_CHANGE, OP_EPOCH,   OP_EXHAUST,   OP_GROW,
 	};
 	return choices[random_stream_below(&checker->dice, ARRAY_COUNT(choices))];
 }

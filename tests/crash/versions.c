@@ -34,7 +34,7 @@ bool versions_make(struct versions *versions, struct checker *checker, const enu
 	struct disk disk;
 	struct rig rig;
 	*versions = (struct versions){.checker = checker, .history_count = 1};
-	disk_init(&disk, checker->blocks);
+	disk_init(&disk, checker->device_blocks);
 	rig_init(&rig, checker, &disk);
 	history_add(&versions->histories[0], rig.volume, &rig.now, rig.now.keys);
 	bool good = live(versions, &rig, 0, script, length);
@@ -76,7 +76,7 @@ void versions_make_foreign(struct versions *versions)
 	static const enum op script[] = {OP_WRITE, OP_MULTI, OP_CHECKPOINT, OP_WRITE, OP_MULTI};
 	struct disk disk;
 	struct rig rig;
-	disk_init(&disk, versions->checker->blocks);
+	disk_init(&disk, versions->checker->device_blocks);
 	rig_init(&rig, versions->checker, &disk);
 	versions->foreign_history = (struct history){0};
 	history_add(&versions->foreign_history, rig.volume, &rig.now, rig.now.keys);
