@@ -93,6 +93,10 @@ static struct status_text text_of(enum status status)
 					    "The disk is smaller than the volume on it."};
 	case STATUS_FAULTED:
 		return (struct status_text){"FAULTED", "A service crashed; see the log."};
+	case STATUS_NOT_ENROLLED:
+		return (struct status_text){
+			"NOT_ENROLLED",
+			"The witness does not know this volume; see 'holdfast witness init'."};
 	case STATUS_AUTH_FAILED:
 		return (struct status_text){"AUTH_FAILED", "An authentication tag does not match."};
 	}

@@ -58,10 +58,12 @@ enum status {
 	STATUS_FAULTED = -33, /* A ring-3 service crashed. */
 	STATUS_AUTH_FAILED =
 		-34, /* An AEAD tag does not match (crypto/ only; callers name what). */
+
+	STATUS_NOT_ENROLLED = -35, /* The witness has never heard of this volume. */
 };
 
 /* Number of distinct values, STATUS_OK included. Values are 0 .. -(STATUS_COUNT - 1). */
-#define STATUS_COUNT 35
+#define STATUS_COUNT 36
 
 /* A short upper-case name such as "WRONG_KEY", for logs and tests. Never NULL: a value outside
  * the enum gives "UNKNOWN". */

@@ -88,6 +88,7 @@ void volume_info_get(const struct volume *volume, struct volume_info *info)
 		.blocks_used = {allocatable - volume_space_left(volume)},
 		.blocks_free = {volume_space_left(volume)},
 	};
+	volume_freshness_get(volume, &info->freshness);
 	memcpy(info->open.uuid, volume->uuid, VOLUME_UUID_BYTES);
 }
 

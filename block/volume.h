@@ -12,10 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/status.h"
 #include "base/units.h"
 #include "block/block_device.h"
+#include "block/volume_witness.h"
 #include "crypto/aead.h"
 #include "crypto/random.h"
 
@@ -66,6 +68,10 @@ struct volume_environment {
 	struct random *random;
 	uint8_t *arena; /* 64-byte aligned, private memory, at least volume_arena_bytes(). */
 	size_t arena_size_bytes;
+	/* Who remembers how far the volume has come; NULL: nobody can be asked. */
+	const struct witness *witness;
+	const struct clock *clock; /* For policies with a time; NULL: their time is always up. */
+	enum volume_witness_decision witness_decision;
 };
 
 struct volume_counters {
@@ -75,6 +81,7 @@ struct volume_counters {
 	uint64_t checkpoint_stalls; /* Transactions that ran a checkpoint to its end. */
 	uint64_t log_writes;        /* Device writes that carried log records. */
 	uint64_t rehomed_blocks;
+	uint64_t witness_advances; /* Of them, those that succeeded. */
 };
 
 /* Readable without a key: nothing here is authenticated. */
@@ -94,6 +101,7 @@ struct volume_info {
 	uint32_t keyslots_in_use;
 	struct block_count blocks_used;
 	struct block_count blocks_free;
+	struct volume_freshness_info freshness;
 };
 
 /* Where the first failure of this mount was, for messages. level 0 is data; UINT64_MAX: unknown. */
@@ -151,6 +159,21 @@ enum status volume_create_profile(const struct volume_environment *environment,
 				  const struct volume_key *key, volume_progress progress,
 				  void *progress_context);
 
+struct volume_create_params {
+	enum volume_profile profile;
+	struct block_count size;
+	struct volume_witness_policy witness_policy; /* All zero: open. */
+	volume_progress progress;                    /* May be NULL. */
+	void *progress_context;
+};
+
+/* The same with everything that can be chosen. With a policy other than OPEN the volume mounts for
+ * writing once it is enrolled: VOLUME_WITNESS_ENROL. STATUS_INVALID: no such policy. */
+MUST_CHECK
+enum status volume_create_with(const struct volume_environment *environment,
+			       const struct volume_create_params *params,
+			       const struct volume_key *key);
+
 /* What anybody can read. STATUS_NOT_A_VOLUME, STATUS_NEWER_FORMAT, STATUS_IO. */
 MUST_CHECK
 enum status volume_public_info_read(const struct block_device *device,
@@ -160,7 +183,9 @@ enum status volume_public_info_read(const struct block_device *device,
  * `read_only` also allows devices without FLUSH or without write access.
  * `failure` (may be NULL) says where a failed mount failed.
  * Errors: NOT_A_VOLUME, NEWER_FORMAT, WRONG_KEY, NO_KEY, TRUNCATED, AUTH_META, TAMPER, NO_FLUSH,
- * READ_ONLY, NO_ENTROPY, IO, BAD_HOST, TIMEOUT, NO_MEMORY (arena too small). */
+ * READ_ONLY, NO_ENTROPY, IO, BAD_HOST, TIMEOUT, NO_MEMORY (arena too small).
+ * And from the witness: ROLLBACK, FORK, NOT_ENROLLED, UNANCHORED. A read-only mount asks it too,
+ * but does without one that cannot be asked; volume_info says so. */
 MUST_CHECK
 enum status volume_mount(const struct volume_environment *environment, const struct volume_key *key,
 			 bool read_only, struct volume **volume, struct volume_failure *failure);
@@ -249,8 +274,9 @@ bool volume_txn_has_room(const struct volume *volume, struct block_count count);
 /* All or nothing, durable when it returns OK: one device write and one flush for up to 32 KiB of
  * changes. A larger one of the block profile: its data in writes of up to 128 KiB, its records,
  * one flush. A transaction that changes nothing writes nothing. On an error the transaction is
- * gone; whether it survives a crash is undecided only after STATUS_IO, _TIMEOUT or _BAD_HOST, and
- * then the volume is no longer writable. */
+ * gone; whether it survives a crash is undecided only if the volume is no longer writable. That is
+ * so after STATUS_IO, _TIMEOUT and _BAD_HOST of the device, and after STATUS_UNANCHORED or _FORK
+ * where the policy is strict: the disk has the transaction then, the witness may not. */
 MUST_CHECK
 enum status volume_txn_commit(struct volume *volume);
 void volume_txn_abort(struct volume *volume);

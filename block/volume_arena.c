@@ -237,6 +237,7 @@ enum status volume_arena_begin(const struct volume_environment *environment, str
 	made->device = environment->device;
 	made->aead = environment->aead;
 	made->random = environment->random;
+	volume_freshness_begin(made, environment);
 	made->arena_bytes = environment->arena_size_bytes;
 	made->failure = (struct volume_failure){
 		.status = STATUS_OK, .logical = UINT64_MAX, .physical = UINT64_MAX};

@@ -147,6 +147,7 @@ static enum status chain_step_at(struct volume *volume, struct walk *walk, uint3
 	if (status != STATUS_OK) {
 		return status;
 	}
+	volume_freshness_follow(volume, &record);
 	return volume_log_extend(volume, offset, header.block_count, record.epoch, header.tag);
 }
 
@@ -161,6 +162,7 @@ static void log_rewind(struct volume *volume)
 	log->sequence = volume->superblock.log_sequence;
 	memcpy(log->tag, volume->superblock.log_tag, AEAD_TAG_BYTES);
 	memcpy(log->anchor, volume->superblock.anchor, VOLUME_ANCHOR_BYTES);
+	volume_freshness_rewind(volume);
 }
 
 static enum status chain_walk(struct volume *volume, struct walk *walk, enum walk_mode mode,

@@ -105,8 +105,10 @@ static enum status superblock_seal(struct volume *volume)
 	struct volume_build *build = &volume->build;
 	volume_build_round(volume);
 	superblock_fill(volume);
-	enum status status =
-		volume_superblock_seal(volume, &build->superblock, build->batch.blocks);
+	enum status status = volume_freshness_seal(volume, &build->superblock);
+	if (status == STATUS_OK) {
+		status = volume_superblock_seal(volume, &build->superblock, build->batch.blocks);
+	}
 	if (status == STATUS_OK) {
 		volume_build_phase_end(volume);
 	}
@@ -260,5 +262,6 @@ enum status volume_epoch_begin(struct volume *volume)
 	if (volume->txn.open) {
 		return STATUS_BUSY;
 	}
-	return volume_checkpoint_run(volume, true);
+	enum status status = volume_checkpoint_run(volume, true);
+	return status == STATUS_OK ? volume_freshness_mark(volume) : status;
 }

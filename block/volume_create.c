@@ -107,18 +107,34 @@ enum status volume_create_profile(const struct volume_environment *environment,
 				  const struct volume_key *key, volume_progress progress,
 				  void *progress_context)
 {
-	struct steps steps = {.progress = progress, .context = progress_context};
+	const struct volume_create_params params = {
+		.profile = profile,
+		.size = size,
+		.progress = progress,
+		.progress_context = progress_context,
+	};
+	return volume_create_with(environment, &params, key);
+}
+
+enum status volume_create_with(const struct volume_environment *environment,
+			       const struct volume_create_params *params,
+			       const struct volume_key *key)
+{
+	struct steps steps = {.progress = params->progress, .context = params->progress_context};
 	const struct block_device *device = environment->device;
 	struct volume_geometry geometry;
 	struct volume *volume = NULL;
 	enum status status = volume_key_check(key);
 	if (status == STATUS_OK) {
-		status = volume_geometry_make((uint32_t)profile, size.n, &geometry);
+		status = volume_geometry_make((uint32_t)params->profile, params->size.n, &geometry);
+	}
+	if (status == STATUS_OK && !volume_witness_policy_is_sane(&params->witness_policy)) {
+		status = STATUS_INVALID;
 	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (size.n > device->capacity.n) {
+	if (params->size.n > device->capacity.n) {
 		return STATUS_TRUNCATED;
 	}
 	if (device->read_only) {
@@ -132,6 +148,8 @@ enum status volume_create_profile(const struct volume_environment *environment,
 		return status;
 	}
 	volume->geometry = geometry;
+	volume->freshness.witness = NULL; /* It hears of the volume when it is enrolled. */
+	volume->freshness.policy = params->witness_policy;
 	status = volume_arena_lay_out(volume);
 	if (status == STATUS_OK) {
 		status = create(volume, key, &steps);

@@ -15,6 +15,7 @@
 #define SUPERBLOCK_TAG_AT      96u
 #define BODY_GROUPS_AT         320u
 #define BODY_LIFE_AT           848u /* Behind what the block profile has. */
+#define BODY_DOUBT_AT          896u
 #define ENTRY_PHYSICAL_BITS    40u
 
 STATIC_ASSERT(SUPERBLOCK_CHECKSUM_AT + CHECKSUM_BYTES == VOLUME_SUPERBLOCK_AAD_BYTES,
@@ -176,9 +177,11 @@ void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 	writer_copy(&writer, superblock->keyslot_digest, SHA256_BYTES);
 	writer_le64(&writer, superblock->witness_sequence);
 	writer_copy(&writer, superblock->witness_anchor, VOLUME_ANCHOR_BYTES);
-	writer_le32(&writer, superblock->witness_policy);
+	writer_le32(&writer, (uint32_t)superblock->witness_policy.kind);
 	writer_le32(&writer, superblock->flags);
 	writer_le64(&writer, superblock->sweep_cursor);
+	writer_le32(&writer, superblock->witness_policy.commits);
+	writer_le32(&writer, superblock->witness_policy.seconds);
 	writer_zero(&writer, BODY_GROUPS_AT - writer.at);
 	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
 		entry_write(&writer, &superblock->groups[i]);
@@ -188,6 +191,9 @@ void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 		writer_le64(&writer, superblock->free_count);
 	}
 	life_write(&writer, superblock);
+	writer_zero(&writer, BODY_DOUBT_AT - writer.at);
+	writer_le64(&writer, superblock->witness_doubt_sequence);
+	writer_copy(&writer, superblock->witness_doubt_anchor, VOLUME_ANCHOR_BYTES);
 }
 
 static enum status entry_read(struct reader *reader, struct volume_entry *entry)
@@ -263,7 +269,8 @@ static bool superblock_fields_are_sane(const struct volume_superblock *superbloc
 	       superblock->log_offset < superblock->geometry.ring_blocks &&
 	       superblock->session != 0 && superblock->next_session > superblock->session &&
 	       superblock->keyslot_epoch != 0 && superblock->flags == 0 &&
-	       superblock->witness_policy == 0 && rotation_is_sane(superblock) &&
+	       volume_witness_policy_is_sane(&superblock->witness_policy) &&
+	       rotation_is_sane(superblock) &&
 	       superblock->free_count <= volume_allocatable_count(&superblock->geometry) &&
 	       (superblock->geometry.profile == VOLUME_PROFILE_STATE ||
 		(superblock->cursor >= superblock->geometry.group_first &&
@@ -289,9 +296,11 @@ static void superblock_tail_read(struct reader *reader, struct volume_superblock
 	reader_copy(reader, superblock->keyslot_digest, SHA256_BYTES);
 	superblock->witness_sequence = reader_le64(reader);
 	reader_copy(reader, superblock->witness_anchor, VOLUME_ANCHOR_BYTES);
-	superblock->witness_policy = reader_le32(reader);
+	superblock->witness_policy.kind = (enum volume_witness_policy_kind)reader_le32(reader);
 	superblock->flags = reader_le32(reader);
 	superblock->sweep_cursor = reader_le64(reader);
+	superblock->witness_policy.commits = reader_le32(reader);
+	superblock->witness_policy.seconds = reader_le32(reader);
 }
 
 static bool rest_is_zero(struct reader *reader, size_t size_bytes)
@@ -358,8 +367,12 @@ enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_B
 		read.cursor = reader_le64(&reader);
 		read.free_count = reader_le64(&reader);
 	}
-	if (!rest_is_zero(&reader, BODY_LIFE_AT - reader.at) || !life_read(&reader, &read) ||
-	    !rest_is_zero(&reader, reader_left(&reader)) || !reader_ok(&reader) ||
+	bool has_life = rest_is_zero(&reader, BODY_LIFE_AT - reader.at) &&
+			life_read(&reader, &read) &&
+			rest_is_zero(&reader, BODY_DOUBT_AT - reader.at);
+	read.witness_doubt_sequence = reader_le64(&reader);
+	reader_copy(&reader, read.witness_doubt_anchor, VOLUME_ANCHOR_BYTES);
+	if (!has_life || !rest_is_zero(&reader, reader_left(&reader)) || !reader_ok(&reader) ||
 	    !superblock_fields_are_sane(&read) || !superblock_places_are_sane(&read)) {
 		return STATUS_AUTH_META;
 	}

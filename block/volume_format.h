@@ -161,10 +161,13 @@ struct volume_superblock {
 	uint32_t next_session;
 	uint64_t keyslot_epoch;
 	uint8_t keyslot_digest[SHA256_BYTES];
-	/* For the freshness witness; zero until there is one. */
+	/* The freshness witness: what it acknowledged last (zero: nothing), what was sent to it
+	 * without an answer (zero: nothing), and the policy. */
 	uint64_t witness_sequence;
 	uint8_t witness_anchor[VOLUME_ANCHOR_BYTES];
-	uint32_t witness_policy;
+	uint64_t witness_doubt_sequence;
+	uint8_t witness_doubt_anchor[VOLUME_ANCHOR_BYTES];
+	struct volume_witness_policy witness_policy;
 	uint32_t flags;
 	uint64_t sweep_cursor; /* Key rotation: where it goes on. */
 	enum volume_rotation rotation;

@@ -53,7 +53,11 @@ enum status volume_keyslots_write(struct volume *volume, struct volume_keyslots 
 static enum status keyslots_replace(struct volume *volume, struct volume_keyslots *keyslots)
 {
 	enum status status = volume_keyslots_write(volume, keyslots);
-	return status == STATUS_OK ? volume_checkpoint_run(volume, true) : status;
+	if (status == STATUS_OK) {
+		status = volume_checkpoint_run(volume, true);
+	}
+	/* Or an image from before would pass for this one. */
+	return status == STATUS_OK ? volume_freshness_mark(volume) : status;
 }
 
 enum status volume_keyslot_of(struct volume *volume, const struct volume_key *key, uint32_t *slot)

@@ -81,7 +81,8 @@ static void record_fill(struct volume *volume, uint32_t change_count, bool commi
 	const struct volume_log *log = &volume->log;
 	struct volume_record record = {
 		.session = volume->session.id,
-		.flags = VOLUME_RECORD_UNANCHORED | (commits ? (uint32_t)VOLUME_RECORD_COMMIT : 0),
+		.flags = volume_freshness_flags(volume) |
+			 (commits ? (uint32_t)VOLUME_RECORD_COMMIT : 0),
 		.change_count = change_count,
 		.epoch = volume->superblock.epoch,
 		.sequence = log->sequence + 1,

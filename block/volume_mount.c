@@ -64,10 +64,19 @@ static enum status mount(struct volume *volume, const struct volume_key *key)
 	}
 	if (status == STATUS_OK) {
 		volume->session.id = volume->superblock.next_session;
+		/* Before the log is read: who writes to it meanwhile is fenced, and cannot make us
+		 * look old. */
+		volume_freshness_ask(volume);
 		status = volume_log_replay(volume);
+	}
+	if (status == STATUS_OK) {
+		status = volume_freshness_check(volume);
 	}
 	if (status == STATUS_OK && !volume->read_only) {
 		status = writing_begin(volume);
+		if (status == STATUS_OK) {
+			status = volume_freshness_settle(volume);
+		}
 	}
 	return status;
 }

@@ -145,11 +145,13 @@ enum status volume_record_body_decode(const struct volume_geometry *geometry, co
 	};
 	memcpy(read.previous_tag, body + 32, AEAD_TAG_BYTES);
 	memcpy(read.anchor, body + 48, VOLUME_CHAIN_ANCHOR_BYTES);
-	/* A transaction is one record in the state profile, and none is ever empty. */
-	bool has_flags = read.flags == (VOLUME_RECORD_COMMIT | VOLUME_RECORD_UNANCHORED) ||
-			 (read.flags == VOLUME_RECORD_UNANCHORED &&
-			  geometry->profile == VOLUME_PROFILE_BLOCK);
-	if (!has_flags || read.change_count == 0 || read.session == 0 || read.sequence == 0 ||
+	/* A transaction is one record in the state profile. A record without changes is a mark: it
+	 * moves the running anchor, and is a transaction of its own. */
+	bool commits = (read.flags & VOLUME_RECORD_COMMIT) != 0;
+	bool has_flags =
+		read.flags <= (VOLUME_RECORD_COMMIT | VOLUME_RECORD_UNANCHORED) &&
+		(commits || (geometry->profile == VOLUME_PROFILE_BLOCK && read.change_count != 0));
+	if (!has_flags || read.session == 0 || read.sequence == 0 ||
 	    read.durable_sequence >= read.sequence ||
 	    !changes_are_sane(geometry, body, size_bytes, read.change_count)) {
 		return STATUS_AUTH_META;

@@ -35,8 +35,9 @@
 #define VOLUME_CHAIN_ANCHOR_BYTES 16u /* A record carries the first half of the anchor. */
 
 enum volume_record_flag {
-	VOLUME_RECORD_COMMIT = 1,     /* Ends a transaction. Always set in the state profile. */
-	VOLUME_RECORD_UNANCHORED = 2, /* No witness has seen the history up to here. */
+	VOLUME_RECORD_COMMIT = 1, /* Ends a transaction. Always set in the state profile. */
+	/* When this was written, no witness had acknowledged the history before it. */
+	VOLUME_RECORD_UNANCHORED = 2,
 };
 
 /* In clear. */

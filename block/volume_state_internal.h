@@ -316,6 +316,25 @@ struct volume_build {
 	uint64_t grows_to;
 };
 
+/* What is known of the witness, and what it is to know. volume_freshness.c. */
+struct volume_witness_state {
+	const struct witness *witness; /* NULL: there is none. */
+	const struct clock *clock;
+	enum volume_witness_decision decision;
+	struct volume_witness_policy policy;
+	enum status answer; /* Its last word; STATUS_NO_DEVICE: nobody was asked. */
+	bool is_open;       /* `token` is this mount's. */
+	bool is_on_chain;   /* The replay came past `remembered`. */
+	uint64_t token;
+	struct witness_mark remembered;   /* What the witness said when it was opened. */
+	struct witness_mark acknowledged; /* The latest that it is known to have. */
+	struct witness_mark doubt;        /* Sent, and no answer. */
+	struct witness_mark recovered;    /* Where this mount began. */
+	struct witness_mark committed;    /* The last commit: durable on the disk. */
+	uint64_t commits_behind;          /* Since `acknowledged`; never fewer than there are. */
+	uint64_t behind_since_us;         /* By the clock, the first of them in this mount. */
+};
+
 struct volume {
 	const struct block_device *device;
 	/* While a request queue is attached: `device` is its face, and batches are buffers of its.
@@ -347,6 +366,7 @@ struct volume {
 		transfers; /* Device calls for blocks, so that a step knows when it has made one. */
 
 	struct volume_log log;
+	struct volume_witness_state freshness;
 	/* What the log holds and the tree does not yet: since the head of the epoch to come, and,
 	 * while a checkpoint moves it to the tree, before that. Lookups go in this order. */
 	struct volume_pool pool;

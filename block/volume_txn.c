@@ -133,7 +133,10 @@ static enum status records_write(struct volume *volume)
 	if (!volume->writable) {
 		return STATUS_READ_ONLY;
 	}
-	enum status status = volume_room_pace(volume);
+	enum status status = volume_freshness_admit(volume);
+	if (status == STATUS_OK) {
+		status = volume_room_pace(volume);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -158,6 +161,9 @@ enum status volume_txn_write(struct volume *volume, bool *needs_flush)
 enum status volume_txn_settle(struct volume *volume, enum status flushed)
 {
 	enum status status = volume_log_settle(volume, flushed);
+	if (status == STATUS_OK) {
+		status = volume_freshness_confirm(volume);
+	}
 	if (status != STATUS_OK) {
 		volume_txn_abort(volume);
 		return status;

@@ -40,6 +40,7 @@ int errno_of_status(enum status status)
 	case STATUS_UNANCHORED:
 	case STATUS_DUPLICATE_VOLUME:
 	case STATUS_TRUNCATED:
+	case STATUS_NOT_ENROLLED:
 	case STATUS_AUTH_FAILED: return LINUX_EBADMSG;
 	}
 	/* Not a value of ours: never success, never "absent". */

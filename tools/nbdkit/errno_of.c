@@ -40,6 +40,7 @@ int errno_of(enum status status)
 	case STATUS_DUPLICATE_VOLUME:
 	case STATUS_TRUNCATED:
 	case STATUS_FAULTED:
+	case STATUS_NOT_ENROLLED:
 	case STATUS_AUTH_FAILED: return EIO;
 	}
 	return EIO;
