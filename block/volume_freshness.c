@@ -203,7 +203,7 @@ static enum status mark_append(struct volume *volume)
 		status = volume_log_append(volume, VOLUME_RECORD_OVERHEAD, 0, true);
 	}
 	if (status == STATUS_OK) {
-		status = volume_log_flush(volume);
+		status = volume_log_settle(volume, block_flush(volume->device));
 	}
 	if (status == STATUS_OK) {
 		volume->freshness.committed = mark_now(volume);

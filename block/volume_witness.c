@@ -4,6 +4,8 @@
  * An advance that got no answer may have been made. It stays in `doubt`, is sent again before
  * anything later is (the port's compare-and-set takes it twice), and goes into the superblock, so
  * that a later mount knows it for a point of this history. So there is never more than one. */
+#include "block/volume_witness.h"
+
 #include <string.h>
 
 #include "base/bytes.h"

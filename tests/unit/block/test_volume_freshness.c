@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: MIT
+/* Rollbacks, forks, clones and lies; and honest crashes and cut-off witnesses, which must never be
+ * taken for one of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "block/volume_format.h"
+#include "witness_scene.h"
+
+static const enum volume_profile profiles[] = {VOLUME_PROFILE_STATE, VOLUME_PROFILE_BLOCK};
+
+static void commits(struct witness_scene *scene, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		assert_int_equal(witnessed_commit(scene), STATUS_OK);
+	}
+}
+
+/* ---- Rollbacks ------------------------------------------------------------------------------- */
+
+static void test_every_earlier_image_is_a_rollback(void **state)
+{
+	(void)state;
+	for (size_t p = 0; p < ARRAY_COUNT(profiles); p++) {
+		struct witness_scene scene;
+		witness_scene_init(&scene, profiles[p], &witness_strict);
+		for (uint32_t i = 0; i < SCENE_SNAPSHOTS - 1; i++) {
+			(void)witnessed_snapshot(&scene);
+			commits(&scene, 1);
+			if (i % 5 == 3) {
+				assert_int_equal(volume_checkpoint(scene.fixture.volume),
+						 STATUS_OK);
+			}
+		}
+		uint32_t last = witnessed_snapshot(&scene);
+		for (uint32_t i = 0; i < last; i++) {
+			witnessed_restore(&scene, i);
+			assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK),
+					 STATUS_ROLLBACK);
+		}
+		witnessed_restore(&scene, last);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+		assert_true(model_equals(&scene.model, scene.fixture.volume));
+		witness_scene_fini(&scene);
+	}
+}
+
+/* Damage to the last record looks like a torn one, except to a witness. */
+static void test_a_dropped_last_record_is_a_rollback(void **state)
+{
+	struct witness_scene scene;
+	(void)state;
+	witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_strict);
+	uint8_t *before = malloc(VOLUME_RING_BLOCKS * BLOCK_BYTES);
+	assert_non_null(before);
+	commits(&scene, 3);
+	memcpy(before, sim_disk_look(&scene.fixture.disk, 4), VOLUME_RING_BLOCKS * BLOCK_BYTES);
+	commits(&scene, 1);
+	fixture_unmount(&scene.fixture);
+	memcpy(sim_disk_edit(&scene.fixture.disk, 4), before, VOLUME_RING_BLOCKS * BLOCK_BYTES);
+	free(before);
+	assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_ROLLBACK);
+	scene.fixture.environment.witness = NULL;
+	assert_int_equal(fixture_mount_read_only(&scene.fixture), STATUS_OK);
+	witness_scene_fini(&scene);
+}
+
+/* What is in no record of its own moves the anchor all the same. */
+static void test_changes_of_keys_and_policy_are_history(void **state)
+{
+	static const uint8_t other_bytes[VOLUME_KEY_BYTES] = "another key of thirty-two bytes";
+	const struct volume_key other = {VOLUME_KEY_RAW, other_bytes, sizeof(other_bytes)};
+	struct witness_scene scene;
+	(void)state;
+	witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_open);
+	assert_int_equal(volume_key_add(scene.fixture.volume, &other), STATUS_OK);
+	uint32_t with_key = witnessed_snapshot(&scene);
+	assert_int_equal(volume_key_remove(scene.fixture.volume, &other), STATUS_OK);
+	uint32_t open = witnessed_snapshot(&scene);
+	assert_int_equal(volume_witness_policy_set(scene.fixture.volume, &witness_strict),
+			 STATUS_OK);
+	uint32_t strict = witnessed_snapshot(&scene);
+	assert_int_equal(volume_epoch_begin(scene.fixture.volume), STATUS_OK);
+	const uint32_t older[] = {with_key, open, strict};
+	for (size_t i = 0; i < ARRAY_COUNT(older); i++) {
+		witnessed_restore(&scene, older[i]);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_ROLLBACK);
+	}
+	witness_scene_fini(&scene);
+}
+
+/* ---- Forks and clones ------------------------------------------------------------------------ */
+
+static void test_a_branch_is_a_fork(void **state)
+{
+	(void)state;
+	for (size_t p = 0; p < ARRAY_COUNT(profiles); p++) {
+		struct witness_scene scene;
+		witness_scene_init(&scene, profiles[p], &witness_open);
+		commits(&scene, 2);
+		uint32_t parting = witnessed_snapshot(&scene);
+		/* One branch while the witness is away, the other one with it. */
+		scene.witness.is_silent = true;
+		commits(&scene, 4);
+		uint32_t branch = witnessed_snapshot(&scene);
+		assert_int_equal(volume_checkpoint(scene.fixture.volume), STATUS_OK);
+		commits(&scene, 1);
+		uint32_t released = witnessed_snapshot(&scene);
+		scene.witness.is_silent = false;
+		witnessed_restore(&scene, parting);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+		commits(&scene, 3);
+		assert_int_equal(volume_witness_sync(scene.fixture.volume), STATUS_OK);
+		uint32_t main_line = witnessed_snapshot(&scene);
+		/* Within the replayed records; of the same length; behind the log's head. */
+		witnessed_restore(&scene, branch);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_FORK);
+		witnessed_restore(&scene, released);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_FORK);
+		witnessed_restore(&scene, main_line);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+		commits(&scene, 1);
+		assert_int_equal(volume_witness_sync(scene.fixture.volume), STATUS_OK);
+		witnessed_restore(&scene, branch);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_FORK);
+		witness_scene_fini(&scene);
+	}
+}
+
+/* Two copies, both mounted before either commits. */
+static void clones_run(bool has_no_fence)
+{
+	struct witness_scene scene;
+	struct fixture copy;
+	struct model model = {.count = 0};
+	witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_strict);
+	scene.witness.has_no_fence = has_no_fence;
+	commits(&scene, 2);
+	fixture_init(&copy, FIXTURE_BLOCKS);
+	memcpy(copy.disk.media, scene.fixture.disk.media, FIXTURE_BLOCKS * BLOCK_BYTES);
+	copy.environment.witness = &scene.witness.port;
+	assert_int_equal(fixture_mount(&copy), STATUS_OK);
+	/* With a fence the earlier one is out at once; without, the later commit loses. */
+	enum status later = STATUS_OK;
+	enum status earlier = STATUS_OK;
+	if (has_no_fence) {
+		earlier = witnessed_commit(&scene);
+		later = model_commit(&model, copy.volume, SCENE_PLACE, 99);
+		assert_int_equal(earlier, STATUS_OK);
+		assert_int_equal(later, STATUS_FORK);
+		assert_false(volume_is_writable(copy.volume));
+	} else {
+		later = model_commit(&model, copy.volume, SCENE_PLACE, 99);
+		earlier = witnessed_commit(&scene);
+		assert_int_equal(later, STATUS_OK);
+		assert_int_equal(earlier, STATUS_FORK);
+		assert_false(volume_is_writable(scene.fixture.volume));
+	}
+	/* And stays out. */
+	struct fixture *loser = has_no_fence ? &copy : &scene.fixture;
+	fixture_unmount(loser);
+	assert_int_equal(fixture_mount(loser), STATUS_FORK);
+	fixture_fini(&copy);
+	witness_scene_fini(&scene);
+}
+
+static void test_clones_by_fence(void **state)
+{
+	(void)state;
+	clones_run(false);
+}
+
+static void test_clones_by_comparison(void **state)
+{
+	(void)state;
+	clones_run(true);
+}
+
+/* Whatever the policy: who hears of a fork writes no more. */
+static void test_a_fenced_open_volume_stops_at_its_checkpoint(void **state)
+{
+	struct witness_scene scene;
+	(void)state;
+	witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_open);
+	commits(&scene, 1);
+	scene.witness.fence++;
+	commits(&scene, 1);
+	assert_int_equal(volume_checkpoint(scene.fixture.volume), STATUS_FORK);
+	assert_false(volume_is_writable(scene.fixture.volume));
+	assert_int_equal(witnessed_freshness(&scene).freshness, VOLUME_FRESHNESS_UNANCHORED);
+	assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+	assert_true(model_equals(&scene.model, scene.fixture.volume));
+	witness_scene_fini(&scene);
+}
+
+/* ---- Accepting an older image ---------------------------------------------------------------- */
+
+static void test_accepting_makes_the_other_history_a_fork(void **state)
+{
+	(void)state;
+	for (uint32_t more = 0; more < 4; more++) {
+		struct witness_scene scene;
+		witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_strict);
+		commits(&scene, 2);
+		uint32_t backup = witnessed_snapshot(&scene);
+		commits(&scene, 2);
+		uint32_t abandoned = witnessed_snapshot(&scene);
+		witnessed_restore(&scene, backup);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_ENROL), STATUS_ROLLBACK);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_ACCEPT), STATUS_OK);
+		assert_int_equal(scene.witness.replacements, 1);
+		commits(&scene, more);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+		uint64_t sequence = witnessed_sequence(&scene);
+		witnessed_restore(&scene, abandoned);
+		enum status status = witnessed_remount(&scene, VOLUME_WITNESS_CHECK);
+		assert_int_equal(status, sequence <= 5 ? STATUS_FORK : STATUS_ROLLBACK);
+		/* The backup as it was is older than what was made of it. */
+		witnessed_restore(&scene, backup);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_ROLLBACK);
+		witness_scene_fini(&scene);
+	}
+}
+
+/* ---- Lies ------------------------------------------------------------------------------------ */
+
+static void lie_is(struct witness_scene *scene, struct witness_mark lie, enum status expected)
+{
+	scene->witness.lie = &lie;
+	assert_int_equal(witnessed_remount(scene, VOLUME_WITNESS_CHECK), expected);
+	fixture_unmount(&scene->fixture);
+	scene->witness.lie = NULL;
+}
+
+static void test_a_witness_that_lies(void **state)
+{
+	struct witness_scene scene;
+	(void)state;
+	witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_strict);
+	struct witness_mark enrolled = scene.witness.mark;
+	commits(&scene, 2);
+	struct witness_mark middle = scene.witness.mark;
+	commits(&scene, 2);
+	struct witness_mark truth = scene.witness.mark;
+	struct witness_mark lie = truth;
+	lie.anchor[31] ^= 1;
+	lie_is(&scene, lie, STATUS_FORK);
+	lie = truth;
+	lie.sequence++;
+	lie_is(&scene, lie, STATUS_ROLLBACK);
+	lie = middle;
+	lie.anchor[0] ^= 1;
+	lie_is(&scene, lie, STATUS_FORK);
+	/* Points of this history that it acknowledged more than: it was turned back itself. */
+	lie_is(&scene, middle, STATUS_FORK);
+	lie_is(&scene, enrolled, STATUS_FORK);
+	lie_is(&scene, (struct witness_mark){.sequence = 0}, STATUS_FORK);
+	assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+	/* Likewise behind the log's head. */
+	assert_int_equal(volume_checkpoint(scene.fixture.volume), STATUS_OK);
+	lie_is(&scene, middle, STATUS_FORK);
+	lie_is(&scene, (struct witness_mark){.sequence = 0}, STATUS_FORK);
+	lie_is(&scene, truth, STATUS_OK);
+	witness_scene_fini(&scene);
+}
+
+static void test_zero_is_no_mark_even_of_a_volume_without_one(void **state)
+{
+	struct witness_scene scene;
+	(void)state;
+	witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_open);
+	scene.fixture.environment.witness = NULL;
+	fixture_unmount(&scene.fixture);
+	assert_int_equal(fixture_create(&scene.fixture), STATUS_OK);
+	scene.fixture.environment.witness = &scene.witness.port;
+	lie_is(&scene, (struct witness_mark){.sequence = 0}, STATUS_FORK);
+	witness_scene_fini(&scene);
+}
+
+/* ---- Lost answers and crashes -----------------------------------------------------------------
+ */
+
+/* The advance was made, nobody heard of it, and the log up to there is gone. */
+static void test_an_advance_without_an_answer_is_remembered(void **state)
+{
+	struct witness_scene scene;
+	(void)state;
+	witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_open);
+	commits(&scene, 2);
+	fake_witness_fail_at(&scene.witness, 1, FAKE_WITNESS_AFTER);
+	assert_int_equal(volume_checkpoint(scene.fixture.volume), STATUS_OK);
+	uint64_t reached = scene.witness.mark.sequence;
+	assert_int_equal(reached, witnessed_sequence(&scene));
+	scene.witness.is_silent = true;
+	for (int i = 0; i < 2; i++) {
+		commits(&scene, 2);
+		assert_int_equal(volume_checkpoint(scene.fixture.volume), STATUS_OK);
+	}
+	scene.witness.is_silent = false;
+	scene.witness.fail_at = 0;
+	uint32_t image = witnessed_snapshot(&scene);
+	/* In this mount: sent again, then the rest. */
+	assert_int_equal(volume_witness_sync(scene.fixture.volume), STATUS_OK);
+	struct witness_mark truth = scene.witness.mark;
+	assert_true(truth.sequence > reached);
+	/* And by a mount that only has the superblock. */
+	witnessed_restore(&scene, image);
+	assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+	assert_memory_equal(&truth, &scene.witness.mark, sizeof(truth));
+	witness_scene_fini(&scene);
+}
+
+static void test_a_witness_that_comes_back_late(void **state)
+{
+	const struct volume_witness_policy policy = {.kind = VOLUME_WITNESS_BOUNDED, .commits = 8};
+	struct witness_scene scene;
+	(void)state;
+	witness_scene_init(&scene, VOLUME_PROFILE_STATE, &policy);
+	commits(&scene, 2);
+	scene.witness.is_silent = true;
+	assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+	commits(&scene, 2);
+	scene.witness.is_silent = false;
+	struct witness_mark truth = scene.witness.mark;
+	struct witness_mark lie = truth;
+	/* It knows something between what was acknowledged and where the mount began. */
+	scene.witness.lie = &lie;
+	lie.sequence++;
+	assert_int_equal(volume_witness_sync(scene.fixture.volume), STATUS_UNANCHORED);
+	assert_true(volume_is_writable(scene.fixture.volume));
+	scene.witness.lie = NULL;
+	assert_int_equal(volume_witness_sync(scene.fixture.volume), STATUS_OK);
+	assert_int_equal(scene.witness.mark.sequence, witnessed_sequence(&scene));
+	/* Or something else altogether. */
+	for (int ahead = 0; ahead < 2; ahead++) {
+		scene.witness.is_silent = true;
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+		commits(&scene, 1);
+		scene.witness.is_silent = false;
+		lie = scene.witness.mark;
+		lie.sequence += ahead == 1 ? 100 : 0;
+		lie.anchor[0] ^= 1;
+		scene.witness.lie = &lie;
+		assert_int_equal(volume_witness_sync(scene.fixture.volume),
+				 ahead == 1 ? STATUS_ROLLBACK : STATUS_FORK);
+		assert_false(volume_is_writable(scene.fixture.volume));
+		scene.witness.lie = NULL;
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+	}
+	assert_true(model_equals(&scene.model, scene.fixture.volume));
+	witness_scene_fini(&scene);
+}
+
+static void snapshot_before_advance(void *context)
+{
+	(void)witnessed_snapshot(context);
+}
+
+/* The power goes between the disk's flush and the witness: the longer chain is accepted and
+ * anchored. */
+static void test_crash_between_disk_and_witness(void **state)
+{
+	(void)state;
+	for (size_t p = 0; p < ARRAY_COUNT(profiles); p++) {
+		struct witness_scene scene;
+		witness_scene_init(&scene, profiles[p], &witness_strict);
+		for (int round = 0; round < 7; round++) {
+			struct witness_mark before = scene.witness.mark;
+			scene.witness.before_advance = snapshot_before_advance;
+			scene.witness.before_advance_context = &scene;
+			commits(&scene, 1);
+			scene.witness.before_advance = NULL;
+			struct witness_mark after = scene.witness.mark;
+			scene.witness.mark = before;
+			witnessed_restore(&scene, scene.snapshot_count - 1);
+			assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK),
+					 STATUS_OK);
+			assert_memory_equal(&scene.witness.mark, &after, sizeof(after));
+			assert_true(model_equals(&scene.model, scene.fixture.volume));
+			if (round == 3) {
+				assert_int_equal(volume_checkpoint(scene.fixture.volume),
+						 STATUS_OK);
+			}
+		}
+		witness_scene_fini(&scene);
+	}
+}
+
+/* What the workload of the fault tests does; the first failure ends it. */
+static enum status work(struct witness_scene *scene)
+{
+	static const uint8_t other_bytes[VOLUME_KEY_BYTES] = "another key of thirty-two bytes";
+	const struct volume_key other = {VOLUME_KEY_RAW, other_bytes, sizeof(other_bytes)};
+	enum status status = witnessed_commit(scene);
+	for (int i = 0; i < 3 && status == STATUS_OK; i++) {
+		status = witnessed_commit(scene);
+	}
+	if (status == STATUS_OK) {
+		status = volume_checkpoint(scene->fixture.volume);
+	}
+	if (status == STATUS_OK) {
+		status = volume_key_add(scene->fixture.volume, &other);
+	}
+	if (status == STATUS_OK) {
+		status = witnessed_commit(scene);
+	}
+	if (status == STATUS_OK) {
+		status = volume_witness_policy_set(scene->fixture.volume, &witness_strict);
+	}
+	return status == STATUS_OK ? witnessed_commit(scene) : status;
+}
+
+/* After a failure anywhere: an honest disk and an honest witness agree, and what was acknowledged
+ * is there. */
+static void aftermath(struct witness_scene *scene)
+{
+	uint8_t content[BLOCK_BYTES];
+	uint8_t expected[BLOCK_BYTES];
+	scene->witness.fail_at = 0;
+	scene->witness.is_silent = false;
+	sim_disk_fail_at(&scene->fixture.disk, 0, SIM_FAIL_ONCE, STATUS_OK);
+	assert_int_equal(witnessed_remount(scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+	assert_int_equal(scene->witness.mark.sequence, witnessed_sequence(scene));
+	assert_int_equal(
+		volume_read(scene->fixture.volume, (struct logical_block){SCENE_PLACE}, content),
+		STATUS_OK);
+	uint64_t acknowledged = model_get(&scene->model, SCENE_PLACE);
+	model_content(acknowledged, expected);
+	uint64_t found = 0;
+	memcpy(&found, content, sizeof(found)); /* Contents begin with their seed; they rise. */
+	assert_true(memcmp(content, expected, BLOCK_BYTES) == 0 || found == acknowledged + 1);
+	assert_int_equal(volume_verify(scene->fixture.volume, NULL, NULL), STATUS_OK);
+	assert_int_equal(ledger_repeats(), 0);
+}
+
+static void test_every_call_of_the_witness_fails(void **state)
+{
+	const struct volume_witness_policy policies[] = {
+		witness_open, witness_strict, {.kind = VOLUME_WITNESS_BOUNDED, .commits = 2}};
+	const enum fake_witness_failure failures[] = {FAKE_WITNESS_BEFORE, FAKE_WITNESS_AFTER};
+	(void)state;
+	for (size_t p = 0; p < ARRAY_COUNT(policies); p++) {
+		for (size_t f = 0; f < ARRAY_COUNT(failures); f++) {
+			bool done = false;
+			for (uint64_t k = 1; !done; k++) {
+				struct witness_scene scene;
+				assert_true(k < 40);
+				witness_scene_init(&scene, VOLUME_PROFILE_STATE, &policies[p]);
+				fake_witness_fail_at(&scene.witness, k, failures[f]);
+				enum status status = work(&scene);
+				done = scene.witness.calls < k;
+				assert_true(done ? status == STATUS_OK
+						 : status == STATUS_OK ||
+							    status == STATUS_UNANCHORED);
+				aftermath(&scene);
+				witness_scene_fini(&scene);
+			}
+		}
+	}
+}
+
+static void test_every_operation_of_the_disk_fails(void **state)
+{
+	(void)state;
+	for (int lands = 0; lands < 2; lands++) {
+		bool done = false;
+		for (uint64_t k = 1; !done; k++) {
+			struct witness_scene scene;
+			assert_true(k < 400);
+			witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_strict);
+			scene.fixture.disk.failed_writes_land = lands == 1;
+			sim_disk_fail_at(&scene.fixture.disk, k, SIM_FAIL_ONCE, STATUS_IO);
+			enum status status = work(&scene);
+			done = scene.fixture.disk.operations < k;
+			assert_int_equal(status, done ? STATUS_OK : STATUS_IO);
+			aftermath(&scene);
+			witness_scene_fini(&scene);
+		}
+	}
+}
+
+/* The k-th call of a mount that enrols or accepts fails. */
+static void test_decisions_that_fail_can_be_repeated(void **state)
+{
+	const enum fake_witness_failure failures[] = {FAKE_WITNESS_BEFORE, FAKE_WITNESS_AFTER};
+	(void)state;
+	for (int accepts = 0; accepts < 2; accepts++) {
+		for (uint64_t k = 1; k <= 2; k++) {
+			for (size_t f = 0; f < ARRAY_COUNT(failures); f++) {
+				struct witness_scene scene;
+				witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_strict);
+				uint32_t backup = witnessed_snapshot(&scene);
+				commits(&scene, 2);
+				scene.witness.knows = accepts == 1;
+				witnessed_restore(&scene, backup);
+				memset(&scene.model, 0, sizeof(scene.model));
+				fake_witness_fail_at(&scene.witness, k, failures[f]);
+				enum status status =
+					witnessed_remount(&scene, VOLUME_WITNESS_ACCEPT);
+				assert_int_equal(status, k == 1 ? STATUS_OK : STATUS_UNANCHORED);
+				scene.witness.fail_at = 0;
+				assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_ACCEPT),
+						 STATUS_OK);
+				assert_int_equal(scene.witness.mark.sequence,
+						 witnessed_sequence(&scene));
+				commits(&scene, 1);
+				witness_scene_fini(&scene);
+			}
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_earlier_image_is_a_rollback),
+		cmocka_unit_test(test_a_dropped_last_record_is_a_rollback),
+		cmocka_unit_test(test_changes_of_keys_and_policy_are_history),
+		cmocka_unit_test(test_a_branch_is_a_fork),
+		cmocka_unit_test(test_clones_by_fence),
+		cmocka_unit_test(test_clones_by_comparison),
+		cmocka_unit_test(test_a_fenced_open_volume_stops_at_its_checkpoint),
+		cmocka_unit_test(test_accepting_makes_the_other_history_a_fork),
+		cmocka_unit_test(test_a_witness_that_lies),
+		cmocka_unit_test(test_zero_is_no_mark_even_of_a_volume_without_one),
+		cmocka_unit_test(test_an_advance_without_an_answer_is_remembered),
+		cmocka_unit_test(test_a_witness_that_comes_back_late),
+		cmocka_unit_test(test_crash_between_disk_and_witness),
+		cmocka_unit_test(test_every_call_of_the_witness_fails),
+		cmocka_unit_test(test_every_operation_of_the_disk_fails),
+		cmocka_unit_test(test_decisions_that_fail_can_be_repeated),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
