@@ -131,6 +131,10 @@ uint32_t volume_superblock_features(const struct volume_superblock *superblock)
 	if (superblock->rotation != VOLUME_ROTATION_NONE) {
 		features |= VOLUME_FEATURE_ROTATION;
 	}
+	if (superblock->witness_policy.kind != VOLUME_WITNESS_OPEN ||
+	    superblock->witness_sequence != 0 || superblock->witness_doubt_sequence != 0) {
+		features |= VOLUME_FEATURE_WITNESS;
+	}
 	return features;
 }
 
@@ -263,14 +267,26 @@ static bool rotation_is_sane(const struct volume_superblock *superblock)
 	return false; /* A number from the disk. */
 }
 
+/* No mark is all zero; and what is in doubt is later than what is not. */
+static bool witness_is_sane(const struct volume_superblock *superblock)
+{
+	uint64_t acknowledged = superblock->witness_sequence;
+	uint64_t doubt = superblock->witness_doubt_sequence;
+	return volume_witness_policy_is_sane(&superblock->witness_policy) &&
+	       (acknowledged != 0 ||
+		bytes_are_zero(superblock->witness_anchor, VOLUME_ANCHOR_BYTES)) &&
+	       (doubt > acknowledged ||
+		(doubt == 0 &&
+		 bytes_are_zero(superblock->witness_doubt_anchor, VOLUME_ANCHOR_BYTES)));
+}
+
 static bool superblock_fields_are_sane(const struct volume_superblock *superblock)
 {
 	return superblock->epoch != 0 &&
 	       superblock->log_offset < superblock->geometry.ring_blocks &&
 	       superblock->session != 0 && superblock->next_session > superblock->session &&
 	       superblock->keyslot_epoch != 0 && superblock->flags == 0 &&
-	       volume_witness_policy_is_sane(&superblock->witness_policy) &&
-	       rotation_is_sane(superblock) &&
+	       witness_is_sane(superblock) && rotation_is_sane(superblock) &&
 	       superblock->free_count <= volume_allocatable_count(&superblock->geometry) &&
 	       (superblock->geometry.profile == VOLUME_PROFILE_STATE ||
 		(superblock->cursor >= superblock->geometry.group_first &&

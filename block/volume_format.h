@@ -115,7 +115,9 @@ enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct v
 /* Features, in the clear header: programs that do not know one answer NEWER_FORMAT. */
 #define VOLUME_FEATURE_GROWN    1u /* The geometry is not the one of a new volume of this size. */
 #define VOLUME_FEATURE_ROTATION 2u /* Two master keys: a rotation is under way. */
-#define VOLUME_FEATURES_KNOWN   (VOLUME_FEATURE_GROWN | VOLUME_FEATURE_ROTATION)
+#define VOLUME_FEATURE_WITNESS  4u /* A witness knows of it, or has to. */
+#define VOLUME_FEATURES_KNOWN \
+	(VOLUME_FEATURE_GROWN | VOLUME_FEATURE_ROTATION | VOLUME_FEATURE_WITNESS)
 
 /* In clear, and so only a claim until the body has opened. */
 struct volume_superblock_header {

@@ -94,7 +94,7 @@ static enum status reopen(struct volume *volume)
 		return writing_end(volume, STATUS_FORK);
 	}
 	state->acknowledged = *mark;
-	state->doubt.sequence = 0;
+	state->doubt = (struct witness_mark){.sequence = 0};
 	state->is_open = true;
 	return STATUS_OK;
 }

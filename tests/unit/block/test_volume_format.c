@@ -161,6 +161,18 @@ static void test_superblock_body(void **state)
 	assert_int_equal(read.log_sequence, superblock.log_sequence);
 	assert_int_equal(read.groups[2].physical, superblock.groups[2].physical);
 	assert_int_equal(read.witness_sequence, 13);
+	superblock.witness_policy = (struct volume_witness_policy){
+		.kind = VOLUME_WITNESS_BOUNDED, .commits = 0x11223344, .seconds = 0x55667788};
+	superblock.witness_doubt_sequence = 14;
+	fixture_random_bytes(superblock.witness_doubt_anchor, VOLUME_ANCHOR_BYTES);
+	volume_superblock_body_encode(body, &superblock);
+	assert_int_equal(volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, 100000, &read),
+			 STATUS_OK);
+	assert_int_equal(read.witness_doubt_sequence, 14);
+	assert_memory_equal(read.witness_doubt_anchor, superblock.witness_doubt_anchor,
+			    VOLUME_ANCHOR_BYTES);
+	assert_memory_equal(&read.witness_policy, &superblock.witness_policy,
+			    sizeof(read.witness_policy));
 	assert_int_equal(volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, 100001, &read),
 			 STATUS_OK);
 	assert_int_equal(volume_superblock_body_decode(body, VOLUME_PROFILE_STATE, 2048, &read),
@@ -184,14 +196,21 @@ static void test_superblock_body_refusals(void **state)
 		{102, 9},          /* tree entry: reserved */
 		{130, 9},          /* table entry: out of the groups */
 		{196, 0},          /* next session not above the session */
-		{280, 1},          /* policy */
+		{240, 0},          /* acknowledged: an anchor without a number */
+		{280, 2},          /* policy: bounded without a bound */
+		{280, 3},          /* policy */
 		{284, 1},          /* flags */
 		{288, 1},          /* sweep cursor */
-		{296, 1},          /* reserved */
+		{296, 1},          /* bound of an open policy */
+		{300, 1},          /* likewise */
+		{304, 1},          /* reserved */
 		{319, 1},          /* reserved */
 		{320, 6},          /* bitmap of group 0 elsewhere */
 		{320 + 4 * 32, 1}, /* group that is not there */
 		{832, 1},          /* reserved */
+		{896, 9},          /* in doubt, and older than what is not */
+		{904, 1},          /* in doubt: an anchor without a number */
+		{936, 1},          /* reserved */
 		{1023, 1},         /* reserved */
 	};
 	struct volume_superblock superblock;
