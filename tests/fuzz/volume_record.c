@@ -103,7 +103,8 @@ static void body_run(struct fuzz_input *input)
 		FUZZ_REQUIRE(fuzz_is_stained(&record, sizeof(record)));
 		return;
 	}
-	FUZZ_REQUIRE(record.session != 0 && record.change_count != 0);
+	FUZZ_REQUIRE(record.session != 0);
+	FUZZ_REQUIRE(record.change_count != 0 || (record.flags & VOLUME_RECORD_COMMIT) != 0);
 	FUZZ_REQUIRE(record.durable_sequence < record.sequence);
 	FUZZ_REQUIRE(geometry->profile == VOLUME_PROFILE_BLOCK ||
 		     (record.flags & VOLUME_RECORD_COMMIT) != 0);

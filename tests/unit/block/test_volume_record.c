@@ -153,6 +153,28 @@ static void test_record_body_refusals(void **state)
 	}
 }
 
+/* A record without changes moves the anchor; one that is no transaction would not end. */
+static void test_marks(void **state)
+{
+	struct volume_geometry geometry;
+	struct volume_record record = record_sample();
+	struct volume_record read;
+	uint8_t body[BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES] = {0};
+	(void)state;
+	assert_int_equal(volume_geometry_make(VOLUME_PROFILE_BLOCK, 16384, &geometry), STATUS_OK);
+	record.change_count = 0;
+	for (uint32_t flags = 0; flags < 4; flags++) {
+		bool commits = (flags & VOLUME_RECORD_COMMIT) != 0;
+		record.flags = flags;
+		volume_record_body_encode(body, &record);
+		assert_int_equal(
+			volume_record_body_decode(state_geometry(), body, sizeof(body), &read),
+			commits ? STATUS_OK : STATUS_AUTH_META);
+		assert_int_equal(volume_record_body_decode(&geometry, body, sizeof(body), &read),
+				 commits ? STATUS_OK : STATUS_AUTH_META);
+	}
+}
+
 /* ---- Changes ------------------------------------------------------------------------------- */
 
 static void content_make(uint8_t *content, const uint8_t *base)
@@ -243,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_record_header),
 		cmocka_unit_test(test_record_body),
 		cmocka_unit_test(test_record_body_refusals),
+		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_changes_round_trip),
 		cmocka_unit_test(test_changes_are_short),
 	};
