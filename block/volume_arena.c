@@ -3,6 +3,7 @@
  * profile and size, since a mount has to find room for whatever an earlier one left in the log. */
 #include <string.h>
 
+#include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
 
 #define ARENA_ALIGNMENT 64u

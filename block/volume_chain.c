@@ -14,6 +14,7 @@
  * may have been in flight has arrived (the tail rule), and to apply it up to the last transaction
  * for which both hold. A record outside the chain is honest unless its durable_sequence says that
  * more was acknowledged than was recovered. */
+#include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
 
 #include <string.h>

@@ -11,6 +11,7 @@
  * It runs in steps of about one device call. At its beginning the overlay is frozen and an empty
  * one takes its place; from then on records belong behind the head that the next superblock names.
  * So transactions go on, and may be open, while it runs; the state profile runs it to its end. */
+#include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
 
 #include <string.h>

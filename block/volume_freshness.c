@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
 
 /* ---- Policies ------------------------------------------------------------------------------ */

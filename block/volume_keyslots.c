@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
 
 static enum status area_write(struct volume *volume, struct volume_keyslots *keyslots)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Writing the log. A record is contiguous; where it does not fit before the ring's end, it goes to
  * the ring's start. */
+#include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
 
 #include <string.h>

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
 
 /* ---- Tables -------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
 
 static bool is_block_profile(const struct volume *volume)

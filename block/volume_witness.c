@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
 
 STATIC_ASSERT(WITNESS_UUID_BYTES == VOLUME_UUID_BYTES, "the port's copy of the size");
