@@ -28,6 +28,9 @@
 #define VOLUME_STATE_BLOCKS_MAX 262144u             /* 1 GiB */
 #define VOLUME_BLOCK_BLOCKS_MIN 4096u               /* 16 MiB */
 #define VOLUME_BLOCK_BLOCKS_MAX (UINT64_C(1) << 32) /* 16 TiB */
+/* A volume grows by at least so many: the copies at its new end do not touch those at the old one.
+ */
+#define VOLUME_GROW_BLOCKS_MIN 4u
 /* Blocks that one transaction of the state profile may change: an object of 256 KiB (64 blocks),
  * its metadata and the index, with room for a second small object. */
 #define VOLUME_TXN_BLOCKS_MAX 72u
@@ -311,8 +314,10 @@ enum status volume_epoch_begin(struct volume *volume);
  * the new one; where it was interrupted half-way, the same call goes on, and does nothing for a
  * volume of that size already. A volume that has grown keeps its ring, so it may need less memory
  * than a new one; for a larger one the arena has to be as large as volume_arena_bytes_for() says.
- * STATUS_INVALID: smaller than it is. STATUS_TRUNCATED: larger than the device. STATUS_TOO_LARGE:
- * beyond the profile. STATUS_NO_MEMORY: beyond the arena. STATUS_BUSY: a transaction is open, or a
+ * STATUS_INVALID: smaller than it is, or larger by fewer than VOLUME_GROW_BLOCKS_MIN.
+ * STATUS_TRUNCATED: larger than the device. STATUS_TOO_LARGE:
+ * beyond the profile. STATUS_NO_MEMORY: beyond the arena. STATUS_BUSY: a transaction is open, a
+ * request queue is attached, or a
  * rotation of the master key is under way. */
 MUST_CHECK
 enum status volume_grow(struct volume *volume, struct block_count size);
@@ -365,6 +370,33 @@ enum status volume_key_remove(struct volume *volume, const struct volume_key *ke
 MUST_CHECK
 enum status volume_key_change(struct volume *volume, const struct volume_key *old,
 			      const struct volume_key *key);
+/* Rotation of the master key, while the volume is in use. A key of generation g+1 is drawn; the
+ * keyslots that `keys` open are wrapped anew, and open the volume from now on. The other slots
+ * cannot be: with `drop_others` they are given up, without STATUS_NO_KEY comes before anything is
+ * changed, and `missing_slots` has a bit for each of them (set in both cases). STATUS_BUSY: a
+ * transaction is open, or a rotation or a grow is under way. STATUS_WRONG_KEY: one of `keys` opens
+ * no slot. STATUS_LIMIT: there is no next generation. After another error the rotation may have
+ * begun all the same: volume_key_rotation_get() says so. */
+MUST_CHECK
+enum status volume_key_rotate_begin(struct volume *volume, const struct volume_key *keys,
+				    size_t key_count, bool drop_others, uint32_t *missing_slots);
+/* A bounded part of what a rotation has to do: seal anew what is sealed under generation g, then
+ * overwrite what is left of it in unused blocks. Between steps the volume can be read and written,
+ * unmounted, and lose its power: steps go on where the last one was durable. `*done`: the old key
+ * is gone from the volume. STATUS_NO_SPACE: there is no room for one block; the volume goes on, and
+ * so does the rotation when there is. STATUS_IO: a block could not be read; likewise, and
+ * overwriting or discarding it helps. A block that does not authenticate goes on being
+ * STATUS_AUTH_DATA. STATUS_BUSY: a transaction is open. */
+MUST_CHECK
+enum status volume_key_rotate_step(struct volume *volume, bool *done);
+
+struct volume_rotation_info {
+	bool is_running; /* volume_key_rotate_step() has something to do. */
+	uint64_t done;   /* Of `total`. */
+	uint64_t total;
+};
+void volume_key_rotation_get(const struct volume *volume, struct volume_rotation_info *info);
+
 /* Remove a key that is lost. STATUS_NOT_FOUND: not in use. STATUS_INVALID: it is the last one. */
 MUST_CHECK
 enum status volume_keyslot_remove(struct volume *volume, uint32_t slot);

@@ -81,6 +81,7 @@ void volume_build_begin(struct volume *volume)
 	build->from_left = bitmaps->left;
 	build->from_log_taken = bitmaps->log_taken;
 	build->phase = VOLUME_PHASE_HEAL;
+	volume_rotate_build_begin(volume);
 }
 
 /* ---- Building ------------------------------------------------------------------------------ */
@@ -118,12 +119,19 @@ static enum status entry_rehome(struct volume *volume, const struct volume_map_e
 	return volume_cursor_spoil(volume, entry->logical);
 }
 
+static bool tree_is_rotated(const struct volume *volume)
+{
+	return volume->build.rotates == VOLUME_ROTATES_STEP &&
+	       volume->superblock.rotation == VOLUME_ROTATION_TREE;
+}
+
 static enum status rehome_turn(struct volume *volume)
 {
 	struct volume_build *build = &volume->build;
 	if (build->done == volume->frozen.count) {
 		/* Nodes of this checkpoint may have to be read back by a sweep. */
-		build->phase = build->sweep.victim != 0 ? VOLUME_PHASE_LEAVE : VOLUME_PHASE_SWEPT;
+		bool sweeps = build->sweep.victim != 0 || tree_is_rotated(volume);
+		build->phase = sweeps ? VOLUME_PHASE_LEAVE : VOLUME_PHASE_SWEPT;
 		return build->grows ? volume_grow_build(volume) : STATUS_OK;
 	}
 	const struct volume_map_entry *entry =
@@ -156,7 +164,7 @@ static enum status sweep_turn(struct volume *volume)
 	bool done = false;
 	enum status status = volume_cursor_sweep(volume, &done);
 	build->need += build->taken - taken; /* It comes on top. */
-	if (!build->is_patient) {
+	if (!build->is_patient || tree_is_rotated(volume)) {
 		build->sweep.budget--;
 	}
 	if (status == STATUS_OK && (done || build->sweep.budget == 0)) {

@@ -96,6 +96,7 @@ static void superblock_fill(struct volume *volume)
 		next->cursor = volume->build.round_cursor;
 		next->free_count = volume->build.free_count;
 	}
+	volume_rotate_fill(volume, next);
 	next->keyslot_epoch = volume->keyslots.epoch;
 	memcpy(next->keyslot_digest, volume->keyslots_digest, SHA256_BYTES);
 }

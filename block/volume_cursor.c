@@ -125,7 +125,7 @@ static enum status level_enter(struct volume *volume, uint32_t level, uint64_t i
 	}
 	cursor->loaded[at] = true;
 	cursor->index[at] = index;
-	cursor->dirty[at] = entry.physical != 0 && entry.session == volume->build.sweep.victim;
+	cursor->dirty[at] = entry.physical != 0 && volume_session_is_stale(volume, entry.session);
 	return STATUS_OK;
 }
 
@@ -259,12 +259,21 @@ static enum status victim_find(struct volume *volume, bool *found, struct volume
 		enum status status =
 			volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF,
 					  sweep->at >> VOLUME_NODE_SHIFT, sweep->slot, entry);
-		*found = entry->physical != 0 && entry->session == sweep->victim;
+		*found = entry->physical != 0 && volume_session_is_stale(volume, entry->session);
 		if (status != STATUS_OK || *found) {
 			return status;
 		}
 	}
 	return STATUS_OK;
+}
+
+/* A lost block goes on being lost without the key that it was sealed under: zeroes take its place,
+ * under a tag that nothing matches. */
+static enum status lost_seal(struct volume *volume, uint64_t logical)
+{
+	memset(volume->base, 0, BLOCK_BYTES);
+	enum status status = volume_cursor_put(volume, (uint32_t)logical, volume->base);
+	return status == STATUS_OK ? volume_cursor_spoil(volume, (uint32_t)logical) : status;
 }
 
 /* Re-seal one block of the leaf that was sought, or go on to the next leaf. */
@@ -285,7 +294,9 @@ static enum status leaf_sweep(struct volume *volume)
 	uint64_t logical = sweep->at + sweep->slot++;
 	status = volume_block_open(volume, VOLUME_LEVEL_DATA, logical, &entry, volume->base);
 	if (status == STATUS_AUTH_DATA) {
-		return STATUS_OK; /* Lost already; it costs its block, not the checkpoint. */
+		/* Lost already; it costs its block, not the checkpoint. */
+		return volume->build.rotates == VOLUME_ROTATES_NOT ? STATUS_OK
+								   : lost_seal(volume, logical);
 	}
 	return status == STATUS_OK ? volume_cursor_put(volume, (uint32_t)logical, volume->base)
 				   : status;
@@ -303,7 +314,10 @@ static bool sweep_has_room(const struct volume *volume)
 {
 	const struct volume_deltas *deltas = &volume->build.deltas;
 	/* One more leaf: its blocks, and a path for each of them at worst. */
-	const size_t most = 2 * (VOLUME_NODE_ENTRIES + 2 * VOLUME_TREE_LEVELS_MAX);
+	const size_t leaf = 2 * (VOLUME_NODE_ENTRIES + 2 * VOLUME_TREE_LEVELS_MAX);
+	/* A rotation has to come through on a full volume: one more block, and its path. */
+	const size_t block = 4 * (1 + VOLUME_TREE_LEVELS_MAX);
+	const size_t most = volume->build.rotates == VOLUME_ROTATES_NOT ? leaf : block;
 	/* Beside transactions it leaves them what they may take. */
 	uint64_t space =
 		volume->build.is_patient ? volume_space_left(volume) : volume_room_slack(volume);

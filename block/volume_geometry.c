@@ -114,6 +114,7 @@ enum status volume_geometry_grown(uint32_t profile, uint64_t size, uint64_t usab
 				  uint64_t ring_blocks, struct volume_geometry *geometry)
 {
 	if (!size_is_valid(profile, size) || !size_is_valid(profile, usable) || usable > size ||
+	    (usable != size && size - usable < VOLUME_GROW_BLOCKS_MIN) ||
 	    !ring_is_valid(profile, usable, ring_blocks)) {
 		return STATUS_INVALID;
 	}

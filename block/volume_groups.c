@@ -155,7 +155,7 @@ static enum status node_enter(struct volume *volume, uint32_t height, uint64_t i
 	cursor->loaded[height - 1] = true;
 	cursor->index[height - 1] = index;
 	cursor->dirty[height - 1] =
-		entry.physical != 0 && entry.session == volume->build.sweep.victim;
+		entry.physical != 0 && volume_session_is_stale(volume, entry.session);
 	return STATUS_OK;
 }
 
@@ -217,9 +217,9 @@ static enum status deltas_apply(struct volume *volume, const uint64_t *deltas, s
 }
 
 /* Sealed by a session that this checkpoint wants to be rid of. */
-static bool is_stale(const struct volume *volume, const struct volume_entry *entry)
+static bool is_stale(struct volume *volume, const struct volume_entry *entry)
 {
-	return entry->physical != 0 && entry->session == volume->build.sweep.victim;
+	return entry->physical != 0 && volume_session_is_stale(volume, entry->session);
 }
 
 static bool group_grows(const struct volume *volume, uint32_t group)

@@ -38,6 +38,14 @@ static enum status copies_move(struct volume *volume, uint64_t size)
 	return status;
 }
 
+/* No superblock, and no key that has been removed since, is to be found at the old end: the blocks
+ * may not be written for a long time. */
+static enum status copies_erase(struct volume *volume)
+{
+	uint64_t first = volume_keyslots_place(volume->geometry.usable, 0, 1);
+	return volume_blocks_erase(volume, first, volume->geometry.usable - first);
+}
+
 /* ---- Higher trees -------------------------------------------------------------------------- */
 
 /* A node of the group tree above its root. Its places are group 0's, and no smaller volume uses
@@ -183,7 +191,9 @@ static enum status groups_extend(struct volume *volume)
 
 static enum status size_check(const struct volume *volume, uint64_t size)
 {
-	if (size < volume->geometry.size) {
+	if (size < volume->geometry.size ||
+	    (size != volume->geometry.size &&
+	     size - volume->geometry.size < VOLUME_GROW_BLOCKS_MIN)) {
 		return STATUS_INVALID;
 	}
 	if (size > volume_size_max((uint32_t)volume->geometry.profile)) {
@@ -200,12 +210,16 @@ static enum status grow(struct volume *volume, uint64_t size)
 	if (status == STATUS_OK) {
 		status = copies_move(volume, size);
 	}
+	if (status == STATUS_OK) {
+		status = copies_erase(volume);
+	}
 	return status == STATUS_OK ? groups_extend(volume) : status;
 }
 
 enum status volume_grow(struct volume *volume, struct block_count size)
 {
-	if (volume->txn.open) {
+	/* A request queue has lent its buffers, which a new layout would lose. */
+	if (volume->txn.open || volume->io != NULL) {
 		return STATUS_BUSY;
 	}
 	if (!volume->writable) {

@@ -286,8 +286,8 @@ static enum status slot_open(struct finder *finder, uint32_t which,
 		same_at[i == 0 ? 0 : 1] += copy.epoch == best ? 1u : 0u;
 	}
 	secure_zero(&copy, sizeof(copy));
-	/* A copy that the device is too small for counts like any other: to pass over it would be to
-	 * fall back to an older one. */
+	/* A copy that the device is too small for counts like any other: to pass over it would be
+	 * to fall back to an older one. */
 	finder->slots[which].found = best != 0 && !finder->slots[which].too_large;
 	if (best != 0) {
 		pair->places[0] = volume_superblock_place(superblock->geometry.size, which, 0);
@@ -372,9 +372,15 @@ static enum status superblock_find(struct finder *finder)
 		return volume_note(volume, STATUS_TAMPER, VOLUME_LEVEL_SUPERBLOCK, UINT64_MAX,
 				   UINT64_MAX);
 	}
+	bool was_rotating =
+		even->rotation != VOLUME_ROTATION_NONE || odd->rotation != VOLUME_ROTATION_NONE;
 	if (even->epoch > odd->epoch) {
 		*odd = *even;
 	}
+	/* Which areas and slots a rotation came to before a crash is not known, or does not matter:
+	 * its next step writes the other one again. */
+	volume->area_is_stale = odd->rotation != VOLUME_ROTATION_NONE;
+	volume->slot_is_stale = was_rotating && !volume->area_is_stale;
 	return STATUS_OK;
 }
 

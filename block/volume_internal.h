@@ -404,6 +404,18 @@ enum status volume_grow_build(struct volume *volume);
 /* Clear the bits of the group that becomes longer. */
 void volume_grow_bitmap(const struct volume *volume, uint32_t group, uint8_t *bitmap);
 
+/* ---- volume_rotate.c ----------------------------------------------------------------------- */
+
+/* Is what this session sealed to be sealed anew by the running checkpoint? */
+bool volume_session_is_stale(struct volume *volume, uint32_t session);
+/* Set the running checkpoint's sweep to the rotation's. */
+void volume_rotate_build_begin(struct volume *volume);
+/* What the next superblock says of a rotation. */
+void volume_rotate_fill(struct volume *volume, struct volume_superblock *next);
+/* Overwrite blocks that nothing refers to, VOLUME_BATCH_BLOCKS at most. No transaction is open. */
+MUST_CHECK
+enum status volume_blocks_erase(struct volume *volume, uint64_t first, uint64_t count);
+
 /* ---- volume_keyslots.c --------------------------------------------------------------------- */
 
 /* Find the slot that a key opens. STATUS_WRONG_KEY: none. */

@@ -276,6 +276,13 @@ struct volume_sweep {
 	uint32_t budget; /* Turns that are left in this checkpoint. */
 };
 
+/* What a checkpoint does for a rotation of the master key. */
+enum volume_rotates {
+	VOLUME_ROTATES_NOT,
+	VOLUME_ROTATES_BEGIN, /* The first superblock under the new key. */
+	VOLUME_ROTATES_STEP,
+};
+
 /* The state that a checkpoint builds beside the current one. */
 struct volume_build {
 	enum volume_phase phase;
@@ -307,6 +314,8 @@ struct volume_build {
 	/* The round of the epoch to come. */
 	uint64_t round_cursor;
 	uint64_t round_left;
+	enum volume_rotates rotates;
+	uint64_t erased_to; /* Rotation: unused blocks before this one have been overwritten. */
 	/* Groups whose bitmaps are looked at, changed or not. */
 	uint32_t visit_first;
 	uint32_t visit_end;
@@ -348,6 +357,9 @@ struct volume {
 	uint8_t uuid[VOLUME_UUID_BYTES];
 	struct volume_master master;
 	struct volume_master previous; /* Generation 0: there is none. */
+	/* A rotation began, or ended, and the other area, or slot, is still what it was before. */
+	bool area_is_stale;
+	bool slot_is_stale;
 	uint8_t anchor_key[SHA256_BYTES];
 
 	struct volume_superblock superblock; /* As last made durable. */

@@ -5,6 +5,7 @@
  * fuzzer, so a mode bit repairs magic and checksum; another repairs the body's geometry. */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "block/volume_format.h"
 #include "crypto/hash.h"
 #include "tests/fuzz/fuzz.h"
@@ -18,6 +19,8 @@
 #define HEADER_BYTES   (VOLUME_SUPERBLOCK_AAD_BYTES + AEAD_TAG_BYTES)
 #define GEOMETRY_AT    8u
 #define GEOMETRY_BYTES 24u
+#define USABLE_AT      848u
+#define USABLE_BYTES   8u
 
 static void header_repair(uint8_t *block)
 {
@@ -61,6 +64,10 @@ static void body_check(const struct volume_superblock *superblock, uint64_t size
 	const uint32_t entries = is_block ? 1 : geometry->group_count;
 	FUZZ_REQUIRE(entries <= VOLUME_GROUPS_MAX);
 	FUZZ_REQUIRE(geometry->group_end < size);
+	FUZZ_REQUIRE(geometry->usable <= size);
+	FUZZ_REQUIRE(superblock->rotation <= VOLUME_ROTATION_ERASE);
+	FUZZ_REQUIRE((superblock->rotation == VOLUME_ROTATION_NONE) ==
+		     bytes_are_zero(superblock->previous_key, VOLUME_KEY_BYTES));
 	FUZZ_REQUIRE(superblock->epoch != 0 && superblock->session != 0);
 	FUZZ_REQUIRE(superblock->log_offset < geometry->ring_blocks);
 	FUZZ_REQUIRE(superblock->next_session > superblock->session);
@@ -88,6 +95,10 @@ static void body_run(struct fuzz_input *input, bool repair, uint32_t profile)
 	if (repair && volume_geometry_make(profile, size, &expected.geometry) == STATUS_OK) {
 		volume_superblock_body_encode(again, &expected);
 		memcpy(body + GEOMETRY_AT, again + GEOMETRY_AT, GEOMETRY_BYTES);
+		/* Now and then not growing: most other numbers are no size. */
+		if (body[USABLE_AT] < 128) {
+			memset(body + USABLE_AT, 0, USABLE_BYTES);
+		}
 	}
 	fuzz_stain(&superblock, sizeof(superblock));
 	const enum status status = volume_superblock_body_decode(body, profile, size, &superblock);

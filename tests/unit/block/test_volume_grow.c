@@ -186,7 +186,7 @@ static void test_ends(void **state)
 			struct model model = {0};
 			uint64_t ring = p == VOLUME_PROFILE_STATE ? 256 : 2176;
 			uint64_t from = 4 + ring + GROUP_BLOCKS + rest + 4;
-			uint64_t to = from + (rest % 3 == 0 ? 1 + rest : 9000);
+			uint64_t to = from + (rest % 3 == 0 ? 4 + rest : 9000);
 			create(&fixture, (enum volume_profile)p, from, to);
 			assert_int_equal(fixture.volume->geometry.ring_blocks, ring);
 			put_some(&fixture, &model, 5, 12, 1);
@@ -232,6 +232,7 @@ static void test_refusals(void **state)
 	uint64_t epoch = fixture.volume->superblock.epoch;
 	assert_int_equal(grow(&fixture, STATE_SMALL - 1), STATUS_INVALID);
 	assert_int_equal(grow(&fixture, 0), STATUS_INVALID);
+	assert_int_equal(grow(&fixture, STATE_SMALL + 3), STATUS_INVALID);
 	assert_int_equal(grow(&fixture, STATE_SMALL + 1001), STATUS_TRUNCATED);
 	assert_int_equal(grow(&fixture, VOLUME_STATE_BLOCKS_MAX + 1), STATUS_TOO_LARGE);
 	assert_int_equal(grow(&fixture, UINT64_MAX), STATUS_TOO_LARGE);
