@@ -396,6 +396,9 @@ static void test_virtq_uses_tables_while_there_are_any(void **state)
 			assert_int_equal(fake.pending[i].segment_count, cases[i].segments);
 			assert_int_equal(fake.pending[i].is_indirect,
 					 cases[i].in_table && has_tables);
+			const uint8_t *at = fake.pending[i].segments[0].bytes;
+			assert_ptr_equal(at, fake_device_at(&fake, buffer.at.raw, 1) +
+						     tokens[i].serial % QUEUE_SIZE * BUFFER_BYTES);
 		}
 		assert_int_equal(queue.free_count, has_tables ? QUEUE_SIZE - 3 : QUEUE_SIZE - 7);
 		fake.lies.silent = false;

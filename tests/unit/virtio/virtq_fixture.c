@@ -76,9 +76,11 @@ int virtq_teardown(void **state)
 enum status virtq_test_submit(uint16_t read_count, uint16_t write_count, struct virtq_token *token)
 {
 	struct virtq_segment segments[16];
+	/* Chains in flight do not share memory. */
+	const size_t first = queue.next_serial % QUEUE_SIZE * BUFFER_BYTES;
 	for (uint16_t i = 0; i < read_count + write_count; i++) {
 		segments[i] = (struct virtq_segment){
-			.at = shared_region_addr(&buffer, 16u * i, 16),
+			.at = shared_region_addr(&buffer, first + 16u * i, 16),
 			.len_bytes = 16,
 			.device_writes = i >= read_count,
 		};
