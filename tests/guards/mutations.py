@@ -5,8 +5,8 @@ unit tests find out, with the split ring and with the packed one.
 
 A mutation is a text in one source and what stands there instead; `items` are those of
 docs/virtio-threats.md. The source is changed in a copy, compiled with the flags of the real one and
-linked in its place. A mutation whose text is no longer there fails (so that the list is kept in step
-with the code), and so does one that survives.
+linked in its place. A mutation whose text is no longer there fails (so that the list is kept in
+step with the code), and so does one that survives.
 """
 
 import argparse
