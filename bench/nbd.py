@@ -74,8 +74,12 @@ def make_servers(folder, build_dir, size):
     path = {side: os.path.join(folder, side + ".img") for side in SIDES}
     key, secret = os.path.join(folder, "key"), os.path.join(folder, "secret")
     run(holdfast, "key", "generate", key)
+    # A log writes to fresh places, and the host's file system must not have to find room for them:
+    # the other files are overwritten in place, so this one has all its blocks too.
     run(holdfast, "image", "create", "--profile", "block", "--size", 2 * size, "-k", key,
-        path["holdfast"])
+        path["holdfast"] + ".sparse")
+    run("cp", "--sparse=never", path["holdfast"] + ".sparse", path["holdfast"])
+    run("sync", path["holdfast"])
     with open(path["file"], "wb") as image:
         image.truncate(size)
     with open(secret, "w", encoding="ascii") as file:

@@ -67,7 +67,8 @@ static uint32_t slot_of(const struct volume_map *map, uint32_t logical)
 
 struct volume_map_entry *volume_map_find(const struct volume_map *map, uint32_t logical)
 {
-	uint32_t index = map->slots[slot_of(map, logical)];
+	/* Mostly two of three maps are empty, and a look into a large table misses the cache. */
+	uint32_t index = map->count == 0 ? 0 : map->slots[slot_of(map, logical)];
 	return index == 0 ? NULL : &map->pool->entries[index - 1];
 }
 
