@@ -267,7 +267,6 @@ enum status store_txn_remove(struct store *store, const char *name)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	store_object_remember(store, slot, NULL);
 	status = apply_truncation(store, slot, 0, object.size_bytes);
 	if (status == STATUS_OK) {
 		status = volume_txn_discard(store->volume, store_object_block(store, slot));

@@ -16,6 +16,15 @@
 #define SIZE        (BLOCKS * BLOCK_BYTES)
 #define REQUEST_MAX (70u * BLOCK_BYTES)
 
+/* The volume's answer, unless a test wants it to have no room to promise. */
+static bool room_is_scarce;
+bool __real_volume_txn_has_room(const struct volume *volume, struct block_count count);
+bool __wrap_volume_txn_has_room(const struct volume *volume, struct block_count count);
+bool __wrap_volume_txn_has_room(const struct volume *volume, struct block_count count)
+{
+	return !room_is_scarce && __real_volume_txn_has_room(volume, count);
+}
+
 struct scene {
 	struct fixture fixture;
 	struct device device;
@@ -212,6 +221,32 @@ static void test_full_device(void **state)
 	scene_free(scene);
 }
 
+/* Where there is no promise of room, what is accepted is durable at once, and what fails takes
+ * nothing else along. */
+static void test_scarce_room(void **state)
+{
+	struct scene *scene = scene_make();
+	struct device *device = &scene->device;
+	(void)state;
+	fixture_random_seed(8);
+	fixture_random_bytes(scene->model, SIZE);
+	assert_int_equal(device_write(device, 0, scene->model, SIZE / 2), STATUS_OK);
+	room_is_scarce = true;
+	assert_int_equal(device_write(device, SIZE / 2, scene->model + SIZE / 2, SIZE / 2),
+			 STATUS_OK);
+	assert_int_equal(device_zero(device, 0, 10 * BLOCK_BYTES), STATUS_OK);
+	memset(scene->model, 0, (size_t)10 * BLOCK_BYTES);
+	power_cycle(scene);
+	assert_true(equals(scene, scene->model));
+	/* A block that nobody can read: the request fails, the device does not. */
+	sim_disk_fail_at(&scene->fixture.disk, 1, SIM_FAIL_ONCE, STATUS_IO);
+	assert_int_equal(device_write(device, 20 * BLOCK_BYTES + 1, scene->model, 1), STATUS_IO);
+	assert_int_equal(device->lost, STATUS_OK);
+	assert_true(equals(scene, scene->model));
+	room_is_scarce = false;
+	scene_free(scene);
+}
+
 /* A block that does not authenticate: nothing of it is shown or kept, nothing else is lost, and a
  * write of the whole of it heals it. */
 static void test_damaged_block(void **state)
@@ -296,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_extents_and_zeroes),
 		cmocka_unit_test(test_full_device),
+		cmocka_unit_test(test_scarce_room),
 		cmocka_unit_test(test_damaged_block),
 		cmocka_unit_test(test_every_operation_fails_in_turn),
 	};
