@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A Linux guest with its disk on the plugin: mkfs, a mount, files, discards, fsck; what it leaves is
-checked from the host. QEMU emulates, so nothing but the packages of packages.txt is needed; the
-kernel is Debian's, the initramfs is made here."""
+"""A Linux guest with its disk on the plugin: mkfs, a mount, files, discards, fsck; what it
+leaves is checked from the host. QEMU emulates, so nothing but the packages of packages.txt is
+needed; the kernel is Debian's, the initramfs is made here."""
 
 import glob
 import os
