@@ -78,6 +78,7 @@ struct volume_queue {
 	struct volume_part *parts_free;
 	uint32_t depth;
 	struct volume_fetch fetches[VOLUME_QUEUE_FETCHES];
+	size_t fetches_used; /* The others have never been: empty, and not looked at. */
 	struct volume_stream streams[VOLUME_QUEUE_STREAMS];
 	uint64_t clock;
 

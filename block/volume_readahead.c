@@ -23,7 +23,7 @@
 
 struct volume_fetch *volume_fetch_find(struct volume_queue *queue, const struct volume_entry *entry)
 {
-	for (size_t i = 0; i < VOLUME_QUEUE_FETCHES; i++) {
+	for (size_t i = 0; i < queue->fetches_used; i++) {
 		struct volume_fetch *fetch = &queue->fetches[i];
 		uint64_t at = entry->physical - fetch->entries[0].physical;
 		if (at < fetch->count && fetch->entries[at].session == entry->session &&
@@ -60,6 +60,9 @@ struct volume_fetch *volume_fetch_begin(struct volume_queue *queue,
 	struct volume_fetch *fetch = fetch_take(queue);
 	if (fetch == NULL) {
 		return NULL;
+	}
+	if (fetch == &queue->fetches[queue->fetches_used]) {
+		queue->fetches_used++;
 	}
 	fetch->state = VOLUME_FETCH_UNDER_WAY;
 	fetch->waiting = NULL;
