@@ -138,8 +138,17 @@ static void sift(uint64_t *numbers, size_t root, size_t end)
 
 void volume_sort_begin(struct volume_sorter *sorter, uint64_t *numbers, size_t count)
 {
+	size_t risen = 1; /* What was written in sequence is in order already. */
+	while (risen < count && numbers[risen - 1] <= numbers[risen]) {
+		risen++;
+	}
+	const bool is_sorted = risen >= count;
 	*sorter = (struct volume_sorter){
-		.numbers = numbers, .count = count, .roots = count / 2, .end = count};
+		.numbers = numbers,
+		.count = count,
+		.roots = is_sorted ? 0 : count / 2,
+		.end = is_sorted ? 0 : count,
+	};
 }
 
 bool volume_sort(struct volume_sorter *sorter, size_t turns)
