@@ -85,6 +85,7 @@ void volume_info_get(const struct volume *volume, struct volume_info *info)
 		.sequence = volume->log.sequence,
 		.key_generation = volume->master.generation,
 		.keyslots_in_use = keyslots,
+		.is_growing = volume->geometry.usable != volume->geometry.size,
 		.blocks_used = {allocatable - volume_space_left(volume)},
 		.blocks_free = {volume_space_left(volume)},
 	};

@@ -102,6 +102,7 @@ struct volume_info {
 	uint64_t sequence; /* Of the last commit. */
 	uint32_t key_generation;
 	uint32_t keyslots_in_use;
+	bool is_growing; /* A grow was interrupted; volume_grow() goes on with it. */
 	struct block_count blocks_used;
 	struct block_count blocks_free;
 	struct volume_freshness_info freshness;

@@ -7,6 +7,7 @@
 #include "tools/holdfast/report.h"
 
 enum status image_create(const struct options *options, struct report *report);
+enum status image_grow(const struct options *options, struct report *report);
 enum status image_info(const struct options *options, struct report *report);
 enum status image_ls(const struct options *options, struct report *report);
 enum status image_cat(const struct options *options, struct report *report);
@@ -23,3 +24,4 @@ enum status key_list(const struct options *options, struct report *report);
 enum status key_add(const struct options *options, struct report *report);
 enum status key_change(const struct options *options, struct report *report);
 enum status key_remove(const struct options *options, struct report *report);
+enum status key_rotate(const struct options *options, struct report *report);

@@ -247,3 +247,20 @@ const char *file_device_error(const struct file_device *file)
 {
 	return file->error_number == 0 ? NULL : strerror(file->error_number);
 }
+
+enum status file_device_extend(struct file_device *file, uint64_t size_bytes, struct report *report)
+{
+	struct stat info;
+	if (size_bytes <= file->device.capacity.n * BLOCK_BYTES) {
+		return STATUS_OK;
+	}
+	if (fstat(file->fd, &info) == 0 && !S_ISREG(info.st_mode)) {
+		return STATUS_TRUNCATED;
+	}
+	if (ftruncate(file->fd, (off_t)size_bytes) != 0 || fsync(file->fd) != 0) {
+		return report_note(report, STATUS_IO, file->path, "Cannot make it larger: %s.",
+				   strerror(errno));
+	}
+	file->device.capacity.n = size_bytes / BLOCK_BYTES;
+	return STATUS_OK;
+}

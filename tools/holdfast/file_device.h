@@ -48,6 +48,11 @@ enum status file_device_finish(struct file_device *file, struct report *report);
 /* Creation failed: remove the file if it is new, and close. */
 void file_device_discard(struct file_device *file);
 
+/* Make an open file at least so large; a device cannot be: STATUS_TRUNCATED if it is smaller. */
+MUST_CHECK
+enum status file_device_extend(struct file_device *file, uint64_t size_bytes,
+			       struct report *report);
+
 void file_device_close(struct file_device *file);
 
 /* What the last failed transfer met ("No space left on device"); NULL: none failed. */

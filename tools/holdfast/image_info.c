@@ -17,7 +17,7 @@ static void print_bytes(const char *name, struct block_count count)
 }
 
 static void print_text(const struct volume_info *info, struct block_count device,
-		       bool authenticated)
+		       const struct volume_rotation_info *rotation, bool authenticated)
 {
 	char uuid[UUID_TEXT_BYTES];
 	uuid_format(info->open.uuid, uuid);
@@ -32,6 +32,13 @@ static void print_text(const struct volume_info *info, struct block_count device
 	(void)printf("%-15s %" PRIu64 "\n", "sequence", info->sequence);
 	(void)printf("%-15s %" PRIu32 "\n", "key generation", info->key_generation);
 	(void)printf("%-15s %" PRIu32 "\n", "keyslots", info->keyslots_in_use);
+	if (rotation->is_running) {
+		(void)printf("%-15s %" PRIu64 " %%\n", "rotated",
+			     rotation->done * 100 / rotation->total);
+	}
+	if (info->is_growing) {
+		(void)printf("%-15s %s\n", "grow", "interrupted");
+	}
 	if (device.n != 0) {
 		print_bytes("device", device);
 	}
@@ -40,7 +47,7 @@ static void print_text(const struct volume_info *info, struct block_count device
 }
 
 static void print_json(const char *path, const struct volume_info *info, struct block_count device,
-		       bool authenticated)
+		       const struct volume_rotation_info *rotation, bool authenticated)
 {
 	char uuid[UUID_TEXT_BYTES];
 	struct json json;
@@ -59,6 +66,12 @@ static void print_json(const char *path, const struct volume_info *info, struct 
 		json_number(&json, "sequence", info->sequence);
 		json_number(&json, "key_generation", info->key_generation);
 		json_number(&json, "keyslots_in_use", info->keyslots_in_use);
+		json_bool(&json, "growing", info->is_growing);
+		json_bool(&json, "rotating", rotation->is_running);
+		if (rotation->is_running) {
+			json_number(&json, "rotation_done", rotation->done);
+			json_number(&json, "rotation_total", rotation->total);
+		}
 		if (device.n != 0) {
 			json_number(&json, "device_bytes", device.n * BLOCK_BYTES);
 		}
@@ -88,6 +101,7 @@ enum status image_info(const struct options *options, struct report *report)
 {
 	bool has_key = key_choice_is_made(&options->key);
 	struct volume_info info = {.epoch = 0};
+	struct volume_rotation_info rotation = {.is_running = false};
 	struct block_count device = {0}; /* What a volume of the block profile offers. */
 	struct session session;
 	session_init(&session);
@@ -96,13 +110,14 @@ enum status image_info(const struct options *options, struct report *report)
 				     : read_public(&session, options, &info, report);
 	if (status == STATUS_OK && has_key) {
 		volume_info_get(session.volume, &info);
+		volume_key_rotation_get(session.volume, &rotation);
 		device.n = session.device.size_bytes / BLOCK_BYTES;
 	}
 	session_close(&session);
 	if (status == STATUS_OK && options->json) {
-		print_json(options->positional[0], &info, device, has_key);
+		print_json(options->positional[0], &info, device, &rotation, has_key);
 	} else if (status == STATUS_OK) {
-		print_text(&info, device, has_key);
+		print_text(&info, device, &rotation, has_key);
 	}
 	return status;
 }

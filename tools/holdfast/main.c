@@ -24,6 +24,10 @@ const struct command command_table[] = {
 	 "Without a key: what anybody can read, none of it authenticated. With a key: the "
 	 "authenticated state as well.",
 	 OPTIONS_KEY | OPTIONS_JSON, 1, image_info},
+	{"image", "grow", "PATH", "Make a volume larger",
+	 "The file grows first, then the volume in it; what is stored stays. A grow that was "
+	 "interrupted is gone on with by the same command.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON | OPTIONS_GROW, 1, image_grow},
 	{"image", "ls", "PATH", "List the objects", "",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON | OPTIONS_LONG, 1, image_ls},
 	{"image", "cat", "PATH NAME", "Write an object to standard output",
@@ -79,6 +83,11 @@ const struct command command_table[] = {
 	 "The last key is never removed. Somebody who kept a copy of the image from before can "
 	 "open that copy still.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_OLD_KEY | OPTIONS_JSON, 1, key_remove},
+	{"key", "rotate", "PATH", "Replace the master key of a volume",
+	 "All that is stored is sealed anew, and nothing opens with the old master key afterwards. "
+	 "The keys of all keyslots are needed, or --drop-others. A rotation that was interrupted "
+	 "is gone on with by the same command.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON | OPTIONS_ROTATE, 1, key_rotate},
 	{0},
 };
 

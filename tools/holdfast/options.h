@@ -20,7 +20,11 @@ struct options {
 	struct key_choice new_key; /* key add, key change. */
 	bool new_recovery_key;     /* Instead of new_key: generate one and print it. */
 	struct key_choice old_key; /* key remove. */
-	uint32_t slot;             /* Instead of old_key; OPTIONS_NO_SLOT: not given. */
+	struct key_choice also[VOLUME_KEYSLOTS_MAX - 1]; /* key rotate: of other slots. */
+	uint32_t also_count;
+	bool drop_others;
+	bool resume;
+	uint32_t slot; /* Instead of old_key; OPTIONS_NO_SLOT: not given. */
 	uint64_t size_bytes;
 	enum volume_profile profile; /* image create. */
 	uint64_t rate_bytes;         /* A second; 0: unlimited. */
@@ -43,6 +47,8 @@ struct options {
 #define OPTIONS_FORCE        128u
 #define OPTIONS_RATE         256u
 #define OPTIONS_REPORT       512u
+#define OPTIONS_GROW         1024u
+#define OPTIONS_ROTATE       2048u
 
 struct command {
 	const char *group;

@@ -20,6 +20,11 @@ enum long_option {
 	LONG_RATE,
 	LONG_REPAIR_REPORT,
 	LONG_PROFILE,
+	LONG_ALSO_KEY_FILE,
+	LONG_ALSO_PASSPHRASE_FILE,
+	LONG_ALSO_RECOVERY_KEY_FILE,
+	LONG_DROP_OTHERS,
+	LONG_RESUME,
 };
 
 static uint32_t choices(const struct key_choice *choice)
@@ -201,6 +206,47 @@ static error_t parse_report(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
+static error_t parse_grow(int key, char *argument, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+	struct options *options = parse->options;
+	switch (key) {
+	case 's': parse_size(argument, options, state); return 0;
+	case ARGP_KEY_SUCCESS:
+		if (options->size_bytes == 0 || options->size_bytes % BLOCK_BYTES != 0) {
+			argp_error(state, "--size is needed, in steps of 4K");
+		}
+		return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static struct key_choice *also_next(struct options *options, struct argp_state *state)
+{
+	if (options->also_count == VOLUME_KEYSLOTS_MAX - 1) {
+		argp_error(state, "a volume has %u keys at most", VOLUME_KEYSLOTS_MAX);
+	}
+	return &options->also[options->also_count++];
+}
+
+static error_t parse_rotate(int key, char *argument, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+	struct options *options = parse->options;
+	switch (key) {
+	case LONG_ALSO_KEY_FILE: also_next(options, state)->raw_file = argument; return 0;
+	case LONG_ALSO_PASSPHRASE_FILE:
+		also_next(options, state)->passphrase_file = argument;
+		return 0;
+	case LONG_ALSO_RECOVERY_KEY_FILE:
+		also_next(options, state)->recovery_file = argument;
+		return 0;
+	case LONG_DROP_OTHERS: options->drop_others = true; return 0;
+	case LONG_RESUME: options->resume = true; return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static const struct argp_option key_options[] = {
 	{"key-file", 'k', "FILE", 0, "The volume's key: a file of exactly 32 bytes", 0},
 	{"passphrase-file", 'p', "FILE", 0, "A passphrase: the first line of FILE", 0},
@@ -252,6 +298,19 @@ static const struct argp_option report_options[] = {
 	 "Do not end at the first failure: name each, what it costs and what ends it", 0},
 	{0},
 };
+static const struct argp_option grow_options[] = {
+	{"size", 's', "SIZE", 0, "New size of the volume, such as 128M", 0},
+	{0},
+};
+static const struct argp_option rotate_options[] = {
+	{"also-key-file", LONG_ALSO_KEY_FILE, "FILE", 0, "Another key that is to be kept", 0},
+	{"also-passphrase-file", LONG_ALSO_PASSPHRASE_FILE, "FILE", 0, "Another passphrase", 0},
+	{"also-recovery-key-file", LONG_ALSO_RECOVERY_KEY_FILE, "FILE", 0, "Another recovery key",
+	 0},
+	{"drop-others", LONG_DROP_OTHERS, NULL, 0, "Give up the keys that are not given", 0},
+	{"resume", LONG_RESUME, NULL, 0, "Only go on with a rotation that was interrupted", 0},
+	{0},
+};
 
 static const struct argp key_argp = {.options = key_options, .parser = parse_key};
 static const struct argp new_key_argp = {.options = new_key_options, .parser = parse_new_key};
@@ -262,6 +321,8 @@ static const struct argp create_argp = {.options = create_options, .parser = par
 static const struct argp force_argp = {.options = force_options, .parser = parse_force};
 static const struct argp rate_argp = {.options = rate_options, .parser = parse_rate};
 static const struct argp report_argp = {.options = report_options, .parser = parse_report};
+static const struct argp grow_argp = {.options = grow_options, .parser = parse_grow};
+static const struct argp rotate_argp = {.options = rotate_options, .parser = parse_rotate};
 
 uint32_t options_groups_of(const struct command *command,
 			   struct argp_child children[OPTIONS_GROUPS_MAX + 1])
@@ -274,7 +335,8 @@ uint32_t options_groups_of(const struct command *command,
 		{OPTIONS_OLD_KEY, &old_key_argp}, {OPTIONS_JSON, &json_argp},
 		{OPTIONS_LONG, &long_argp},       {OPTIONS_CREATE, &create_argp},
 		{OPTIONS_FORCE, &force_argp},     {OPTIONS_RATE, &rate_argp},
-		{OPTIONS_REPORT, &report_argp},
+		{OPTIONS_REPORT, &report_argp},   {OPTIONS_GROW, &grow_argp},
+		{OPTIONS_ROTATE, &rotate_argp},
 	};
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < OPTIONS_GROUPS_MAX; i++) {
