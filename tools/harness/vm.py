@@ -52,6 +52,7 @@ class VmOptions:
     memory_mib: int = 64
     accel: str = "tcg"
     machine: str = "microvm"  # Or "q35": the same devices, over PCI.
+    serial: str = ""  # More properties of the serial device.
     kernel: str = None
     bundle: str = None
     qmp: bool = False
@@ -105,10 +106,15 @@ def cache_mode(path):
         return "writeback"
 
 
-def _vhost_disk(number, disk):
-    device = f"vhost-user-blk,chardev=v{number},num-queues=1"
-    return ["-chardev", f"socket,id=v{number},path={disk.vhost}",
-            "-device", device + ("," + disk.device if disk.device else "")]
+def _more(properties, others):
+    return properties + ("," + others if others else "")
+
+
+def _vhost_disk(options, number, disk):
+    """QEMU's name for it is not regular."""
+    kind = "vhost-user-blk-pci,disable-legacy=on" if options.machine == "q35" else "vhost-user-blk"
+    properties = _more(f"{kind},chardev=v{number},num-queues=1", disk.device)
+    return ["-chardev", f"socket,id=v{number},path={disk.vhost}", "-device", properties]
 
 
 def _shared_memory(options):
@@ -123,14 +129,13 @@ def qemu_command(options):
         command += _shared_memory(options)
     for number, disk in enumerate(options.disks):
         if disk.vhost:
-            command += _vhost_disk(number, disk)
+            command += _vhost_disk(options, number, disk)
             continue
         readonly = "on" if disk.readonly else "off"
         command += ["-drive", f"if=none,id=d{number},format=raw,file={disk.path},"
                               f"cache={cache_mode(disk.path)},readonly={readonly}"]
-        command += device(options, "blk", f"drive=d{number}" +
-                          ("," + disk.device if disk.device else ""))
-    command += device(options, "serial", "max_ports=4")
+        command += device(options, "blk", _more(f"drive=d{number}", disk.device))
+    command += device(options, "serial", _more("max_ports=4", options.serial))
     command += _port(1, "org.holdfast.tpm", os.path.join(options.folder, "tpm.sock"))
     command += _port(2, "org.holdfast.control", os.path.join(options.folder, "control.sock"))
     if options.key:
@@ -272,6 +277,12 @@ class Vm:
         with self._changed:
             self._changed.wait_for(lambda: self._ended, 5)
         return code
+
+    def cpu_seconds(self):
+        """What QEMU has used so far."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self):
         """SIGKILL, as a host that crashes. Returns once QEMU and its lock on the disk are gone."""
