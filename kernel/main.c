@@ -12,11 +12,13 @@
 #include "kernel/panic.h"
 #include "kernel/panic_drill.h"
 #include "kernel/svsm.h"
+#include "virtio/virtio_rng.h"
 
-#define CONSOLE_PORT       0x3f8u
-#define MAIN_STACK_PAGES   16u
-#define IST_STACK_PAGES    4u
-#define SHARED_POOL_PAGES  (VIRTIO_SERIAL_SHARED_PAGES + VIRTIO_BLK_SHARED_PAGES + 8u)
+#define CONSOLE_PORT     0x3f8u
+#define MAIN_STACK_PAGES 16u
+#define IST_STACK_PAGES  4u
+#define SHARED_POOL_PAGES \
+	(VIRTIO_SERIAL_SHARED_PAGES + VIRTIO_BLK_SHARED_PAGES + VIRTIO_RNG_SHARED_PAGES + 8u)
 #define AEAD_MEASURE_US    2000u
 #define HOST_ENTROPY_BYTES 64u
 #define HOST_ENTROPY_FILE  "opt/org.holdfast/entropy"
@@ -86,15 +88,36 @@ static void print_banner(const struct svsm *svsm)
 		  page_alloc_free_pages(&svsm->memory.pages));
 }
 
+/* What the host gives as random, from the device that is for that. */
+static size_t read_host_device(struct svsm *svsm, uint8_t *out, size_t size_bytes)
+{
+	size_t got_bytes = 0;
+	struct device_slot *slot = devices_nth(&svsm->devices, VIRTIO_ID_ENTROPY, 0);
+	if (slot == NULL) {
+		return 0;
+	}
+	const struct virtio_rng_environment environment = {
+		.transport = &slot->transport,
+		.memory = &svsm->sharedmem,
+		.clock = &svsm->clock,
+	};
+	const enum status status = virtio_rng_read(&environment, out, size_bytes, &got_bytes);
+	log_write(LOG_DEBUG, "entropy", "%lu bytes of the host's device: %s", got_bytes,
+		  status_name(status));
+	return got_bytes;
+}
+
+/* The host's bytes only add; none are as good. */
 static void start_entropy(struct svsm *svsm)
 {
-	uint8_t host[HOST_ENTROPY_BYTES];
-	size_t host_size = 0;
-	if (fw_cfg_read(HOST_ENTROPY_FILE, host, sizeof(host), &host_size) != STATUS_OK) {
-		host_size = 0; /* The host's bytes only add; none is as good. */
+	uint8_t host[2 * HOST_ENTROPY_BYTES];
+	size_t size_bytes = 0;
+	if (fw_cfg_read(HOST_ENTROPY_FILE, host, HOST_ENTROPY_BYTES, &size_bytes) != STATUS_OK) {
+		size_bytes = 0;
 	}
+	size_bytes += read_host_device(svsm, host + size_bytes, HOST_ENTROPY_BYTES);
 	struct entropy_port port = entropy_hardware_port();
-	require("entropy", random_init(&svsm->random, &port, host, host_size));
+	require("entropy", random_init(&svsm->random, &port, host, size_bytes));
 }
 
 static void start_crypto(struct svsm *svsm)
@@ -320,10 +343,10 @@ static void boot_devices(void *argument)
 {
 	struct svsm *svsm = argument;
 	require("interrupt controller", apic_init(&svsm->apic, &svsm->memory, &svsm->clock));
-	start_entropy(svsm);
-	start_crypto(svsm);
 	start_sharedmem(svsm);
 	start_devices(svsm);
+	start_entropy(svsm);
+	start_crypto(svsm);
 	start_serial(svsm);
 	open_state(svsm);
 	require("seal", kernel_memory_seal(&svsm->memory));

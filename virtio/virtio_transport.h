@@ -16,6 +16,7 @@
 /* Device types, virtio 1.2, section 5. */
 #define VIRTIO_ID_BLOCK   2u
 #define VIRTIO_ID_CONSOLE 3u
+#define VIRTIO_ID_ENTROPY 4u
 
 /* Device status bits, section 2.1. */
 #define VIRTIO_STATUS_ACKNOWLEDGE 1u
