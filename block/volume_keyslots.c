@@ -17,8 +17,11 @@ static enum status area_write(struct volume *volume, struct volume_keyslots *key
 	if (status == STATUS_OK) {
 		status = volume_keyslots_encode(volume->scratch, keyslots, digest);
 	}
-	if (status == STATUS_OK) {
-		status = volume_pair_write(volume, &volume->keyslots_pairs[area], volume->scratch);
+	/* The end of the volume first: where it has grown, and nothing in clear says any more how
+	 * large it was, the first place has the area's only copy that a wrong key can find. */
+	for (uint32_t copy = VOLUME_COPIES; copy > 0 && status == STATUS_OK; copy--) {
+		status = volume_pair_copy_write(volume, &volume->keyslots_pairs[area], copy - 1,
+						volume->scratch);
 	}
 	if (status == STATUS_OK) {
 		volume->keyslots = *keyslots;

@@ -8,7 +8,6 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "virtio/virtio_wait.h"
 
 #define STATUS_RUNNING                                                                  \
 	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | \
@@ -78,7 +77,6 @@ enum status virtio_device_open(struct virtio_device *device, struct virtio_trans
 	if (transport->failure_count >= VIRTIO_FAILURES_MAX) {
 		return STATUS_LIMIT;
 	}
-	transport->config_changed = false;
 	if (!reset_confirmed(device)) {
 		transport->failure_count++;
 		return STATUS_TIMEOUT;
@@ -163,26 +161,20 @@ enum status virtio_device_used_wait(struct virtio_device *device, struct virtq *
 {
 	const struct clock *clock = device->clock;
 	struct deadline next_look = clock_deadline_after(clock, VIRTIO_REKICK_US);
-	struct virtio_wait wait;
-	enum status status;
-	virtio_wait_begin(&wait, device->transport->wait_policy, clock);
 	for (;;) {
-		status = virtq_used_poll(queue, token, written_bytes);
+		enum status status = virtq_used_poll(queue, token, written_bytes);
 		if (status != STATUS_AGAIN) {
-			break;
+			return status;
 		}
 		if (clock_deadline_passed(clock, deadline)) {
-			status = STATUS_TIMEOUT;
-			break;
+			return STATUS_TIMEOUT;
 		}
 		status = virtio_device_look_after(device, &next_look, queue, 1);
 		if (status != STATUS_OK) {
-			break;
+			return status;
 		}
-		virtio_wait_turn(&wait, device->transport, queue, 1, next_look);
+		clock->relax(clock->context);
 	}
-	virtio_wait_end(&wait, queue, 1);
-	return status;
 }
 
 void virtio_device_stop(struct virtio_device *device)
