@@ -35,6 +35,7 @@ struct scene {
 	struct versions versions;
 	struct volume_geometry geometry;
 	struct image image; /* Being tampered with. */
+	size_t newest;      /* Version, of the main history. */
 	uint64_t used[USED_MAX];
 	size_t used_count;
 };
@@ -244,7 +245,7 @@ static bool resized_once(struct scene *scene, int32_t change)
 static bool superblocks_rolled_back(struct scene *scene, size_t to)
 {
 	struct checker *checker = scene->checker;
-	const struct version *newest = &scene->versions.all[scene->versions.count - 1];
+	const struct version *newest = &scene->versions.all[scene->newest];
 	const struct image *old = &scene->versions.all[to].image;
 	struct outcome outcome;
 	bool differ = false;
@@ -255,8 +256,10 @@ static bool superblocks_rolled_back(struct scene *scene, size_t to)
 		image_take(&scene->image, place, old, place);
 	}
 	bool good = versions_judge(&scene->versions, &scene->image, &outcome);
-	/* The script's last commits are in the log; they say that there was more. */
-	if (good && differ && outcome.mount == STATUS_OK) {
+	/* The script's last commits are in the log; they say that there was more. Only if all of
+	 * them were made while a checkpoint ran is the state before it, with them, as new. */
+	if (good && differ && outcome.mount == STATUS_OK &&
+	    outcome.sequence != newest->now.sequence) {
 		checker_violation(checker, "superblocks of epoch %u under a later log",
 				  (unsigned)outcome.epoch);
 	}
@@ -287,11 +290,26 @@ static bool prepare(struct scene *scene)
 		OP_WRITE,     OP_KEY_ADD, OP_MULTI, OP_KEY_ADD,    OP_CHECKPOINT, OP_WRITE,
 		OP_OVERWRITE, OP_DISCARD, OP_MULTI, OP_KEY_REMOVE, OP_WRITE,      OP_OVERWRITE,
 	};
+	/* Commits before, in and after checkpoints that run in the background. */
+	static const enum op steps[] = {
+		OP_WRITE, OP_KEY_ADD,    OP_LARGE, OP_STEP,      OP_OVERWRITE,
+		OP_STEP,  OP_LARGE,      OP_STEP,  OP_STEP,      OP_STEP,
+		OP_MULTI, OP_LARGE,      OP_STEP,  OP_OVERWRITE, OP_STEP,
+		OP_LARGE, OP_KEY_REMOVE, OP_WRITE, OP_LARGE,     OP_OVERWRITE,
+	};
 	static const enum op other[] = {OP_WRITE, OP_CHECKPOINT, OP_MULTI, OP_KEY_REMOVE, OP_WRITE};
+	static const enum op late[] = {OP_STEP, OP_LARGE, OP_WRITE};
 	struct random_stream *dice = &scene->checker->dice;
-	return versions_make(&scene->versions, scene->checker, script, ARRAY_COUNT(script)) &&
-	       versions_fork(&scene->versions, random_stream_below(dice, ARRAY_COUNT(script)),
-			     other, ARRAY_COUNT(other));
+	bool with_steps = scene->checker->profile == VOLUME_PROFILE_BLOCK &&
+			  random_stream_below(dice, 2) == 0;
+	size_t length = with_steps ? ARRAY_COUNT(steps) : ARRAY_COUNT(script);
+	if (!versions_make(&scene->versions, scene->checker, with_steps ? steps : script, length)) {
+		return false;
+	}
+	scene->newest = length - 1;
+	size_t from = random_stream_below(dice, length);
+	return with_steps ? versions_fork(&scene->versions, from, late, ARRAY_COUNT(late))
+			  : versions_fork(&scene->versions, from, other, ARRAY_COUNT(other));
 }
 
 void campaign_splice_run(struct checker *checker, uint64_t case_index)
@@ -302,7 +320,7 @@ void campaign_splice_run(struct checker *checker, uint64_t case_index)
 	scene = (struct scene){.checker = checker};
 	CHECK(volume_geometry_make(checker->profile, checker->blocks, &scene.geometry) ==
 	      STATUS_OK);
-	checker_places_choose(checker, 8);
+	checker_places_choose(checker, checker->profile == VOLUME_PROFILE_BLOCK ? 14 : 8);
 	bool good = prepare(&scene);
 	if (good) {
 		versions_make_foreign(&scene.versions);
@@ -311,7 +329,7 @@ void campaign_splice_run(struct checker *checker, uint64_t case_index)
 	for (size_t i = 0; i < ARRAY_COUNT(sizes) && good; i++) {
 		good = resized_once(&scene, sizes[i]);
 	}
-	for (size_t i = 0; i + 1 < scene.versions.count && good; i++) {
+	for (size_t i = 0; i < scene.newest && good; i++) {
 		good = superblocks_rolled_back(&scene, i);
 	}
 	for (uint32_t i = 0; i < EDITS_PER_CASE && good; i++) {

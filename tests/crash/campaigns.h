@@ -30,6 +30,9 @@ void campaign_mixes_run(struct checker *checker, uint64_t case_index);
 void campaign_faults_run(struct checker *checker, uint64_t case_index);
 void campaign_lies_run(struct checker *checker, uint64_t case_index);
 
+/* campaign_witness.c */
+void campaign_witness_run(struct checker *checker, uint64_t case_index);
+
 /* campaign_limits.c */
 void campaign_limits_run(struct checker *checker, uint64_t case_index);
 

@@ -95,6 +95,8 @@ void checker_case_begin(struct checker *checker, const struct campaign *campaign
 	checker->next_base = 0;
 	checker->repeats_reported = 0;
 	checker->view = NULL;
+	checker->has_witness = false;
+	checker->witness_decision = VOLUME_WITNESS_CHECK;
 	checker->profile = campaign->profile;
 	checker_size_set(checker, checker->profile == VOLUME_PROFILE_BLOCK
 					  ? VOLUME_BLOCK_BLOCKS_MIN
@@ -169,93 +171,6 @@ void checker_violation(struct checker *checker, const char *format, ...)
 		      checker->case_index, checker->state);
 }
 
-/* ---- Places -------------------------------------------------------------------------------- */
-
-#define PLACES_FIXED 11u
-#define CHAIN_FIRST  4000u
-#define CHAIN_BEHIND 6000u
-
-void checker_size_set(struct checker *checker, uint64_t blocks)
-{
-	checker->blocks = blocks;
-	checker->device_blocks = blocks + CHECKER_GROW_ROOM;
-}
-
-void checker_places_choose(struct checker *checker, uint32_t count)
-{
-	/* One leaf, its neighbour, the same slice, other slices; or, as far as a small device has
-	 * them, other leaves. */
-	static const uint32_t state[PLACES_FIXED] = {5,     6,     7,     127,     128, 700,
-						     16384, 16385, 40000, 2097151, 0};
-	static const uint32_t block[PLACES_FIXED] = {5,   6,    7,    127,  128, 700,
-						     701, 2048, 2049, 3327, 0};
-	bool is_block = checker->profile == VOLUME_PROFILE_BLOCK;
-	CHECK(count <= MODEL_BLOCKS_MAX);
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t fixed = is_block ? block[i % PLACES_FIXED] : state[i % PLACES_FIXED];
-		/* Behind those: neighbours, which one extent can say, or none. */
-		uint32_t other = 900 + (is_block ? 1 : 3) * (i - PLACES_FIXED);
-		checker->places[i] = (struct place){i < PLACES_FIXED ? fixed : other, 1};
-	}
-	checker->place_count = count;
-}
-
-void checker_chain_add(struct checker *checker)
-{
-	CHECK(checker->place_count + 2 <= MODEL_BLOCKS_MAX &&
-	      checker->blocks >= CHECKER_CHAIN_BLOCKS);
-	checker->places[checker->place_count++] = (struct place){CHAIN_FIRST, CHECKER_CHAIN_LENGTH};
-	checker->places[checker->place_count++] = (struct place){CHAIN_BEHIND, 1};
-}
-
-struct logical_block checker_place_block(const struct place *place, uint32_t k)
-{
-	return (struct logical_block){place->logical + 2 * k};
-}
-
-/* The blocks of one place differ in a few bytes. */
-static void content_mark(uint32_t k, uint8_t content[BLOCK_BYTES])
-{
-	const size_t at = 160;
-	if (k != 0) {
-		memcpy(content + at, &k, sizeof(k));
-	}
-}
-
-void checker_place_content(uint64_t number, uint32_t k, uint8_t out[BLOCK_BYTES])
-{
-	model_content(number, out);
-	if (number != 0) {
-		content_mark(k, out);
-	}
-}
-
-bool checker_place_equals(struct checker *checker, struct volume *volume, uint32_t index,
-			  uint64_t number, bool may_fail, enum status *status)
-{
-	const struct place *place = &checker->places[index];
-	uint8_t expected[BLOCK_BYTES];
-	uint8_t content[BLOCK_BYTES];
-	model_content(number, expected);
-	for (uint32_t k = 0; k < place->count; k++) {
-		enum status now = volume_read(volume, checker_place_block(place, k), content);
-		if (now != STATUS_OK) {
-			*status = now;
-			if (!may_fail) {
-				return false;
-			}
-			continue;
-		}
-		if (number != 0) {
-			content_mark(k, expected);
-		}
-		if (memcmp(content, expected, BLOCK_BYTES) != 0) {
-			return false;
-		}
-	}
-	return true;
-}
-
 /* ---- Mount --------------------------------------------------------------------------------- */
 
 /* Just what the volume needs: its cache is small then, and it has to read. */
@@ -277,7 +192,8 @@ static void bounds_check(struct checker *checker, const struct disk *disk, uint3
 	const uint8_t *guard = guard_of(checker, depth);
 	struct volume_geometry geometry;
 	CHECK(volume_geometry_make(checker->profile, checker->blocks, &geometry) == STATUS_OK);
-	if (now->writes != before->writes) {
+	/* To enrol, or to accept what the witness does not know, is to be remembered. */
+	if (now->writes != before->writes && checker->witness_decision == VOLUME_WITNESS_CHECK) {
 		checker_violation(checker, "a mount wrote to the device");
 	}
 	if (now->reads - before->reads > MOUNT_READS_PER_RING * geometry.ring_blocks ||
@@ -305,7 +221,15 @@ struct volume_environment checker_environment(struct checker *checker, struct di
 		.random = &checker->random,
 		.arena = checker->arenas[depth],
 		.arena_size_bytes = arena_bytes(checker),
+		.witness = checker->has_witness ? &checker->witnesses[depth].port : NULL,
+		.witness_decision = checker->witness_decision,
 	};
+}
+
+void checker_witness_copy(struct checker *checker, uint32_t from, uint32_t to)
+{
+	checker->witnesses[to] = checker->witnesses[from];
+	checker->witnesses[to].port.context = &checker->witnesses[to];
 }
 
 enum status checker_mount(struct checker *checker, struct disk *disk, uint32_t depth, uint32_t key,
@@ -371,6 +295,7 @@ static bool keys_probe(struct checker *checker, struct disk *disk, uint32_t dept
 	for (uint32_t key = 0; key < CHECKER_KEYS; key++) {
 		struct volume *volume = NULL;
 		/* One that no change is about is tried now and then. */
+		checker_witness_copy(checker, depth - 1, depth);
 		bool changes = ((before->keys ^ after->keys) >> key & 1) != 0;
 		if (key == CHECKER_MAIN_KEY) {
 			continue;
@@ -404,6 +329,7 @@ static bool read_only_agrees(struct checker *checker, struct disk *disk, uint32_
 	struct volume *volume = NULL;
 	struct volume_info info;
 	uint32_t wrong = 0;
+	checker_witness_copy(checker, depth - 1, depth);
 	enum status status = checker_mount(checker, disk, depth, CHECKER_MAIN_KEY, true, &volume);
 	if (status != STATUS_OK) {
 		checker_violation(checker, "read-only mount: %s", status_name(status));
@@ -415,6 +341,31 @@ static bool read_only_agrees(struct checker *checker, struct disk *disk, uint32_
 		checker_violation(checker, "a read-only mount differs from the other");
 		return false;
 	}
+	return true;
+}
+
+/* Which of the two states it is, the content has to say: not the number of the record. */
+static bool recovered_with_witness(struct checker *checker, struct volume *volume,
+				   const struct point *before, const struct point *after,
+				   struct point *found)
+{
+	struct volume_info info;
+	uint32_t wrong = 0;
+	volume_info_get(volume, &info);
+	*found = *after;
+	if (!checker_contents_equal(checker, volume, &after->contents, &wrong)) {
+		*found = *before;
+		if (!checker_contents_equal(checker, volume, &before->contents, &wrong)) {
+			checker_violation(checker, "neither the state before nor after");
+			return false;
+		}
+	}
+	if (info.sequence < before->sequence || !volume_is_writable(volume)) {
+		checker_violation(checker, "recovered commit %" PRIu64 ", acknowledged %" PRIu64,
+				  info.sequence, before->sequence);
+		return false;
+	}
+	found->sequence = info.sequence;
 	return true;
 }
 
@@ -430,6 +381,11 @@ bool checker_recover(struct checker *checker, struct disk *disk, uint32_t depth,
 		return false;
 	}
 	volume_info_get(*volume, &info);
+	if (checker->has_witness) { /* Some records say only what the witness has. */
+		return recovered_with_witness(checker, *volume, before, after, found) &&
+		       (before->keys == after->keys ||
+			keys_probe(checker, disk, depth + 1, before, after, found));
+	}
 	if (info.sequence != before->sequence && info.sequence != after->sequence) {
 		checker_violation(checker,
 				  "recovered commit %" PRIu64 ", acknowledged %" PRIu64

@@ -17,6 +17,7 @@
 #include "disk.h"
 #include "model.h"
 #include "random_stream.h"
+#include "tests/unit/block/fake_witness.h"
 
 #define CHECKER_BLOCKS_MAX 34800u /* More than one allocation group, or nearly. */
 #define CHECKER_GROW_STEP  64u
@@ -93,6 +94,12 @@ struct checker {
 	uint32_t place_count;
 	bool may_be_full;
 	uint64_t next_base; /* Of contents: none comes twice. */
+	/* Somebody who remembers, for each mount that there may be; those below the live volume's
+	 * are copies. */
+	bool has_witness;
+	struct volume_witness_policy witness_policy;
+	enum volume_witness_decision witness_decision;
+	struct fake_witness witnesses[CHECKER_ARENAS];
 	uint64_t repeats_reported;
 };
 
@@ -126,6 +133,8 @@ void checker_place_content(uint64_t number, uint32_t k, uint8_t out[BLOCK_BYTES]
 bool checker_place_equals(struct checker *checker, struct volume *volume, uint32_t index,
 			  uint64_t number, bool may_fail, enum status *status);
 
+/* A mount at a depth asks the witness as the one above it left it. */
+void checker_witness_copy(struct checker *checker, uint32_t from, uint32_t to);
 /* What the volume borrows, with the arena of a depth. */
 struct volume_environment checker_environment(struct checker *checker, struct disk *disk,
 					      uint32_t depth);

@@ -50,6 +50,7 @@ static void look(struct watch *watch, struct disk *disk, bool must_go_on)
 	if (!is_deepest) { /* The recovery may be crashed as well. */
 		crashes_watch(&inner, disk);
 	}
+	checker_witness_copy(checker, watch->depth, watch->depth + 1);
 	bool good = checker_recover(checker, disk, watch->depth + 1, &watch->before, &watch->after,
 				    &volume, &found);
 	crashes_unwatch(disk);

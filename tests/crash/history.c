@@ -31,9 +31,10 @@ void history_add(struct history *history, struct volume *volume, const struct po
 }
 
 /* Errors that name what was done to the disk. */
-static bool is_refusal(enum status status, bool io_errors)
+static bool is_refusal(const struct checker *checker, enum status status, bool io_errors)
 {
-	return status == STATUS_AUTH_META || status == STATUS_TAMPER ||
+	return (checker->has_witness && (status == STATUS_ROLLBACK || status == STATUS_FORK)) ||
+	       status == STATUS_AUTH_META || status == STATUS_TAMPER ||
 	       status == STATUS_WRONG_KEY || status == STATUS_NOT_A_VOLUME ||
 	       status == STATUS_NEWER_FORMAT || status == STATUS_TRUNCATED ||
 	       (io_errors && (status == STATUS_IO || status == STATUS_BAD_HOST));
@@ -113,6 +114,7 @@ static bool keys_judge(struct checker *checker, struct disk *disk,
 	for (uint32_t key = 1; key < CHECKER_KEYS; key++) {
 		struct volume *volume = NULL;
 		struct volume_info info;
+		checker_witness_copy(checker, 1, 2);
 		enum status status = checker_mount(checker, disk, 2, key, true, &volume);
 		if (status != STATUS_OK) {
 			continue;
@@ -158,9 +160,10 @@ bool history_judge_disk(struct checker *checker, struct disk *disk,
 	struct volume *mounted = NULL;
 	struct volume_info info;
 	*outcome = (struct outcome){.mount = STATUS_OK};
+	checker_witness_copy(checker, 0, 1);
 	outcome->mount = checker_mount(checker, disk, 1, CHECKER_MAIN_KEY, false, &mounted);
 	if (outcome->mount != STATUS_OK) {
-		if (!is_refusal(outcome->mount, io_errors)) {
+		if (!is_refusal(checker, outcome->mount, io_errors)) {
 			checker_violation(checker, "mount after tampering: %s",
 					  status_name(outcome->mount));
 			return false;

@@ -44,6 +44,8 @@ static const struct campaign campaigns[] = {
 	{"store", "transactions over several objects", campaign_store_run, 0, 3, STATE},
 	{"create", "crashes while a volume is made", campaign_create_run, 0, 1, STATE},
 	{"grow", "a volume takes up more of its device", campaign_grow_run, 0, 3, STATE},
+	{"witness", "crashes, rollbacks and forks before a witness", campaign_witness_run, 0, 4,
+	 STATE},
 	{"walk", "long random lives with crashes", campaign_walk_run, 0, 4, STATE},
 	{"block-commits", "commits of a block device: inline, out of line, several records",
 	 campaign_block_commits_run, 256, 4, BLOCK},
@@ -63,6 +65,7 @@ static const struct campaign campaigns[] = {
 	 BLOCK},
 	{"block-grow", "a block device takes up more of its device", campaign_grow_run, 0, 3,
 	 BLOCK},
+	{"block-witness", "a block device and its witness", campaign_witness_run, 0, 4, BLOCK},
 	{"block-walk", "its long random lives", campaign_walk_run, 0, 4, BLOCK},
 };
 #define CAMPAIGNS ARRAY_COUNT(campaigns)

@@ -23,13 +23,25 @@ void rig_init_recovered(struct rig *rig, struct checker *checker, struct disk *d
 
 void rig_init(struct rig *rig, struct checker *checker, struct disk *disk)
 {
+	fake_witness_init(&checker->witnesses[0]);
+	checker->witness_decision =
+		checker->has_witness ? VOLUME_WITNESS_ENROL : VOLUME_WITNESS_CHECK;
 	const struct volume_environment environment = checker_environment(checker, disk, 0);
-	const struct point empty = {.keys = 1u << CHECKER_MAIN_KEY};
+	const struct volume_create_params params = {
+		.profile = checker->profile,
+		.size = {checker->blocks},
+		.witness_policy = checker->has_witness ? checker->witness_policy
+						       : (struct volume_witness_policy){0},
+	};
+	struct point empty = {.keys = 1u << CHECKER_MAIN_KEY};
 	struct volume *volume = NULL;
-	CHECK(volume_create_profile(&environment, checker->profile,
-				    (struct block_count){checker->blocks},
-				    &checker_keys[CHECKER_MAIN_KEY], NULL, NULL) == STATUS_OK);
+	CHECK(volume_create_with(&environment, &params, &checker_keys[CHECKER_MAIN_KEY]) ==
+	      STATUS_OK);
 	CHECK(checker_mount(checker, disk, 0, CHECKER_MAIN_KEY, false, &volume) == STATUS_OK);
+	checker->witness_decision = VOLUME_WITNESS_CHECK;
+	struct volume_info info;
+	volume_info_get(volume, &info);
+	empty.sequence = info.sequence;
 	rig_init_recovered(rig, checker, disk, 0, volume, &empty);
 }
 
@@ -106,6 +118,14 @@ bool rig_acknowledged(struct rig *rig)
 	}
 	struct volume_info info;
 	volume_info_get(rig->volume, &info);
+	if (rig->checker->has_witness && info.sequence > rig->now.sequence) {
+		rig->now.sequence = info.sequence; /* Records that only say what the witness has. */
+	}
+	if (rig->checker->has_witness &&
+	    rig->checker->witness_policy.kind == VOLUME_WITNESS_STRICT &&
+	    rig->checker->witnesses[rig->depth].mark.sequence != info.sequence) {
+		checker_violation(rig->checker, "acknowledged before the witness has it");
+	}
 	if (info.sequence != rig->now.sequence) {
 		checker_violation(rig->checker, "at commit %" PRIu64 " instead of %" PRIu64,
 				  info.sequence, rig->now.sequence);

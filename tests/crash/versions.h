@@ -25,6 +25,7 @@ struct versions {
 	struct version all[VERSIONS_MAX];
 	struct history histories[VERSIONS_HISTORIES]; /* The main one, and two that split off. */
 	uint32_t history_count;
+	uint64_t forked_at;   /* Sequence, for those who ask. */
 	struct image foreign; /* Another volume, under the same unlock key. */
 	struct history foreign_history;
 	bool has_foreign;
