@@ -85,7 +85,7 @@ def make_servers(folder, build_dir, size):
     with open(secret, "w", encoding="ascii") as file:
         file.write("benchmark")
     run("qemu-img", "create", "-q", "-f", "luks", "--object", f"secret,id=s,file={secret}",
-        "-o", "key-secret=s,iter-time=10", path["luks"], size)
+        "-o", "key-secret=s,iter-time=500", path["luks"], size)
     return {
         "holdfast": Server(folder, "holdfast", plugin, f"image={path['holdfast']}",
                            f"key-file={key}"),

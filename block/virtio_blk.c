@@ -353,8 +353,8 @@ void virtio_blk_interrupt_ack(struct virtio_blk *blk)
 	if (!blk->open) {
 		return;
 	}
-	const uint32_t pending = virtio_transport_interrupt_take(blk->device.transport);
-	if ((pending & VIRTIO_INTERRUPT_CONFIG) != 0 && !blk->config_change_logged) {
+	(void)virtio_transport_interrupt_take(blk->device.transport);
+	if (blk->device.transport->config_changed && !blk->config_change_logged) {
 		blk->config_change_logged = true;
 		log_write(LOG_WARNING, "virtio_blk", "a change of the configuration is ignored");
 	}

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "block/virtio_blk_internal.h"
+#include "virtio/virtio_wait.h"
 
 void virtio_blk_jobs_init(struct virtio_blk *blk)
 {
@@ -198,31 +199,51 @@ static struct block_request *completed_take(struct virtio_blk *blk)
 	return request;
 }
 
+/* One look at everything that may have completed. */
+static void progress_take(struct virtio_blk *blk)
+{
+	enum status status = queues_reap(blk);
+	if (status == STATUS_OK && blk->completed_first == NULL) {
+		status = look_after(blk);
+	}
+	if (status != STATUS_OK) {
+		(void)virtio_blk_fail(blk, status); /* Completes all. */
+	}
+}
+
+/* Something is in flight, and each turn either completes something or comes closer to a deadline.
+ */
+static void completion_wait(struct virtio_blk *blk)
+{
+	struct virtio_wait wait;
+	virtio_wait_begin(&wait, blk->device.transport->wait_policy, blk->device.clock);
+	for (;;) {
+		progress_take(blk);
+		if (blk->completed_first != NULL) {
+			break;
+		}
+		virtio_wait_turn(&wait, blk->device.transport, blk->queues, blk->queue_count,
+				 blk->next_look);
+	}
+	/* A device that was given up has no queues any more. */
+	virtio_wait_end(&wait, blk->queues, blk->open ? blk->queue_count : 0);
+}
+
 enum status virtio_blk_reap(struct virtio_blk *blk, bool wait, struct block_request **completed)
 {
-	for (;;) {
-		struct block_request *request = completed_take(blk);
-		if (request != NULL) {
-			*completed = request;
-			return STATUS_OK;
-		}
-		if (blk->jobs_out == 0) {
-			return STATUS_AGAIN;
-		}
-		enum status status = queues_reap(blk);
-		if (status == STATUS_OK && blk->completed_first == NULL) {
-			status = look_after(blk);
-		}
-		if (status != STATUS_OK) {
-			(void)virtio_blk_fail(blk, status); /* Completes all. */
-		}
-		if (blk->completed_first == NULL) {
-			if (!wait) {
-				return STATUS_AGAIN;
-			}
-			blk->device.clock->relax(blk->device.clock->context);
+	if (blk->completed_first == NULL && blk->jobs_out > 0) {
+		if (wait) {
+			completion_wait(blk);
+		} else {
+			progress_take(blk);
 		}
 	}
+	struct block_request *request = completed_take(blk);
+	if (request == NULL) {
+		return STATUS_AGAIN;
+	}
+	*completed = request;
+	return STATUS_OK;
 }
 
 void virtio_blk_jobs_fail(struct virtio_blk *blk, enum status cause)

@@ -6,21 +6,31 @@
 #include "kernel/svsm.h"
 
 #define READ_BYTES        64u
-#define ANSWER_BYTES      1024u
+#define ANSWER_BYTES      2048u
 #define PORT_WAIT_US      0u
 #define ANSWER_TIMEOUT_US 1000000u
 
 void control_open(struct svsm *svsm)
 {
+	svsm->control = (struct control){0};
+}
+
+/* The host announces its ports one by one, and this one may come late or never. */
+static bool is_open(struct svsm *svsm)
+{
 	struct control *control = &svsm->control;
-	*control = (struct control){0};
-	enum status status = virtio_serial_port_open(&svsm->serial, CONTROL_PORT_NAME, PORT_WAIT_US,
-						     &control->port);
+	if (control->open || control->refused) {
+		return control->open;
+	}
+	const enum status status = virtio_serial_port_open(&svsm->serial, CONTROL_PORT_NAME,
+							   PORT_WAIT_US, &control->port);
 	control->open = status == STATUS_OK;
-	if (!control->open) {
+	control->refused = status != STATUS_OK && status != STATUS_NOT_FOUND;
+	if (control->refused) {
 		log_write(LOG_NOTICE, "control", "no port %s: %s", CONTROL_PORT_NAME,
 			  status_name(status));
 	}
+	return control->open;
 }
 
 /* An answer under construction; format_text() cuts what does not fit. */
@@ -57,17 +67,18 @@ static void add_counters(struct svsm *svsm, struct answer *answer)
 {
 	struct sharedmem_counters shared;
 	sharedmem_counters_get(&svsm->sharedmem, &shared);
-	if (svsm->state.chosen != NULL) {
+	if (svsm->state.disk_is_open) {
 		struct block_device_counters block;
 		struct virtq_counters queue;
-		virtio_blk_counters_get(&svsm->state.chosen->blk, &block);
-		virtio_blk_queue_counters_get(&svsm->state.chosen->blk, &queue);
+		virtio_blk_counters_get(&svsm->state.disk, &block);
+		virtio_blk_queue_counters_get(&svsm->state.disk, &queue);
 		add_counter(answer, "block_reads", block.reads);
 		add_counter(answer, "block_writes", block.writes);
 		add_counter(answer, "block_flushes", block.flushes);
 		add_counter(answer, "blocks_read", block.blocks_read);
 		add_counter(answer, "blocks_written", block.blocks_written);
 		add_counter(answer, "block_notifications", queue.notifications);
+		add_counter(answer, "block_notifications_suppressed", queue.suppressed);
 	}
 	if (svsm->state.volume != NULL) {
 		struct volume_counters volume;
@@ -82,6 +93,10 @@ static void add_counters(struct svsm *svsm, struct answer *answer)
 		    shared.bytes_copied_in + shared.bytes_copied_out);
 	add_counter(answer, "shared_loads", shared.loads);
 	add_counter(answer, "shared_stores", shared.stores);
+	add_counter(answer, "interrupts_device", svsm->interrupts.device);
+	add_counter(answer, "interrupts_timer", svsm->interrupts.timer);
+	add_counter(answer, "interrupts_masked", svsm->interrupts.masked);
+	add_counter(answer, "sleeps", svsm->interrupts.sleeps);
 	add_counter(answer, "tpm_commands", svsm->vtpm.commands);
 	add_counter(answer, "tpm_restarts", svsm->vtpm.restarts);
 	add_counter(answer, "free_pages", page_alloc_free_pages(&svsm->memory.pages));
@@ -127,7 +142,7 @@ bool control_step(struct svsm *svsm, bool *shutdown)
 	struct virtio_serial_port_state state;
 	uint8_t bytes[READ_BYTES];
 	size_t count;
-	if (!control->open) {
+	if (!is_open(svsm)) {
 		return false;
 	}
 	virtio_serial_port_state(&svsm->serial, control->port, &state);

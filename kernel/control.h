@@ -22,6 +22,7 @@ struct svsm;
 struct control {
 	uint32_t port;
 	bool open;
+	bool refused; /* It is there, but cannot be had: not asked for again. */
 	uint32_t generation;
 	struct control_line line;
 	/* The client does not read: it is ignored until it hangs up, so that it cannot keep the
@@ -29,7 +30,8 @@ struct control {
 	bool deaf;
 };
 
-/* Find the port; without one there is no control, which is no failure. */
+/* Forget the last port; control_step() looks for one until it is there. Without one there is no
+ * control, which is no failure. */
 void control_open(struct svsm *svsm);
 
 /* One turn: true if it did something. `*shutdown` is set when that was asked for; the answer has

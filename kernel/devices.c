@@ -27,6 +27,17 @@ struct device_slot *devices_slot(struct devices *devices, const char *what, uint
 	return slot;
 }
 
+/* Without an interrupt line a sleep would only ever end by the timer: poll. */
+void devices_add(struct devices *devices, const struct devices_environment *environment)
+{
+	struct device_slot *slot = &devices->slots[devices->count++];
+	const bool has_line = slot->line.kind != INTERRUPT_NONE;
+	virtio_wait_policy_init(&slot->wait_policy,
+				has_line ? environment->completion : VIRTIO_WAIT_POLL,
+				&environment->sleeper);
+	slot->transport.wait_policy = &slot->wait_policy;
+}
+
 uint32_t devices_vector(const struct devices *devices, const struct device_slot *slot)
 {
 	return VECTOR_DEVICE + (uint32_t)(slot - devices->slots);

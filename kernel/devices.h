@@ -16,6 +16,7 @@
 #include "virtio/virtio_mmio.h"
 #include "virtio/virtio_pci.h"
 #include "virtio/virtio_transport.h"
+#include "virtio/virtio_wait.h"
 
 #define DEVICES_MAX 16u
 
@@ -30,6 +31,7 @@ struct device_slot {
 	struct virtio_pci pci;         /* virtio-pci. */
 	struct device_windows windows;
 	struct interrupt_line line;
+	struct virtio_wait_policy wait_policy;
 };
 
 struct devices {
@@ -43,6 +45,8 @@ struct devices_environment {
 	struct kernel_memory *memory;
 	struct apic *apic;
 	const char *cmdline;
+	enum virtio_wait_mode completion;
+	struct virtio_sleeper sleeper;
 	bool place_windows; /* Ignore where the firmware put BARs (development). */
 };
 
@@ -58,6 +62,9 @@ void devices_find_pci(struct devices *devices, const struct devices_environment 
 
 /* An empty slot, or NULL; devices->count is not yet raised. */
 struct device_slot *devices_slot(struct devices *devices, const char *what, uint64_t where);
+
+/* The slot is filled: it is a device now. */
+void devices_add(struct devices *devices, const struct devices_environment *environment);
 
 /* The vector that a slot's interrupts come by. */
 uint32_t devices_vector(const struct devices *devices, const struct device_slot *slot);

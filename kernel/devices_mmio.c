@@ -44,7 +44,7 @@ static void add_device(struct devices *devices, const struct devices_environment
 				  devices_vector(devices, slot));
 	log_write(LOG_DEBUG, "devices", "virtio-mmio at 0x%lx: device type %u",
 		  found->window.first.raw, slot->transport.device_id);
-	devices->count++;
+	devices_add(devices, environment);
 }
 
 enum status devices_find_mmio(struct devices *devices,

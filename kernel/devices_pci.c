@@ -163,7 +163,7 @@ static void add_function(struct devices *devices, const struct devices_environme
 	log_write(LOG_DEBUG, "devices", "virtio-pci at %lx: device type %u%s", where,
 		  slot->transport.device_id,
 		  slot->line.kind == INTERRUPT_NONE ? ", no interrupt" : "");
-	devices->count++;
+	devices_add(devices, environment);
 }
 
 /* Forget where the firmware put the windows of virtio functions: as on a machine without one. */

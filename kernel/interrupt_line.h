@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "kernel/apic.h"
+#include "kernel/interrupt_budget.h"
 
 enum interrupt_kind {
 	INTERRUPT_NONE, /* Timed polls alone. */
@@ -18,6 +19,7 @@ struct interrupt_line {
 	uint32_t input;          /* Of the I/O APIC. */
 	volatile uint8_t *entry; /* Of the MSI-X table. */
 	uint64_t taken_count;
+	struct interrupt_budget budget;
 };
 
 /* Send an input of the I/O APIC as `vector`; NONE if there is no such input. */

@@ -12,14 +12,14 @@
 #include "kernel/panic.h"
 #include "kernel/panic_drill.h"
 #include "kernel/svsm.h"
+#include "virtio/virtio_rng.h"
 
 #define CONSOLE_PORT     0x3f8u
 #define MAIN_STACK_PAGES 16u
 #define IST_STACK_PAGES  4u
 #define SHARED_POOL_PAGES \
-	(VIRTIO_SERIAL_SHARED_PAGES + STATE_DISKS_MAX * VIRTIO_BLK_SHARED_PAGES + 8u)
+	(VIRTIO_SERIAL_SHARED_PAGES + VIRTIO_BLK_SHARED_PAGES + VIRTIO_RNG_SHARED_PAGES + 8u)
 #define AEAD_MEASURE_US    2000u
-#define IDLE_TICK_US       10000u
 #define HOST_ENTROPY_BYTES 64u
 #define HOST_ENTROPY_FILE  "opt/org.holdfast/entropy"
 
@@ -88,15 +88,36 @@ static void print_banner(const struct svsm *svsm)
 		  page_alloc_free_pages(&svsm->memory.pages));
 }
 
+/* What the host gives as random, from the device that is for that. */
+static size_t read_host_device(struct svsm *svsm, uint8_t *out, size_t size_bytes)
+{
+	size_t got_bytes = 0;
+	struct device_slot *slot = devices_nth(&svsm->devices, VIRTIO_ID_ENTROPY, 0);
+	if (slot == NULL) {
+		return 0;
+	}
+	const struct virtio_rng_environment environment = {
+		.transport = &slot->transport,
+		.memory = &svsm->sharedmem,
+		.clock = &svsm->clock,
+	};
+	const enum status status = virtio_rng_read(&environment, out, size_bytes, &got_bytes);
+	log_write(LOG_DEBUG, "entropy", "%lu bytes of the host's device: %s", got_bytes,
+		  status_name(status));
+	return got_bytes;
+}
+
+/* The host's bytes only add; none are as good. */
 static void start_entropy(struct svsm *svsm)
 {
-	uint8_t host[HOST_ENTROPY_BYTES];
-	size_t host_size = 0;
-	if (fw_cfg_read(HOST_ENTROPY_FILE, host, sizeof(host), &host_size) != STATUS_OK) {
-		host_size = 0; /* The host's bytes only add; none is as good. */
+	uint8_t host[2 * HOST_ENTROPY_BYTES];
+	size_t size_bytes = 0;
+	if (fw_cfg_read(HOST_ENTROPY_FILE, host, HOST_ENTROPY_BYTES, &size_bytes) != STATUS_OK) {
+		size_bytes = 0;
 	}
+	size_bytes += read_host_device(svsm, host + size_bytes, HOST_ENTROPY_BYTES);
 	struct entropy_port port = entropy_hardware_port();
-	require("entropy", random_init(&svsm->random, &port, host, host_size));
+	require("entropy", random_init(&svsm->random, &port, host, size_bytes));
 }
 
 static void start_crypto(struct svsm *svsm)
@@ -135,9 +156,13 @@ static void start_devices(struct svsm *svsm)
 		.memory = &svsm->memory,
 		.apic = &svsm->apic,
 		.cmdline = svsm->params.cmdline,
+		.completion = svsm->options.completion,
+		.sleeper = interrupts_sleeper(svsm),
 		.place_windows = svsm->options.place_windows,
 	};
 	require("devices", devices_find(&svsm->devices, &environment));
+	idle_tick_init(&svsm->idle_tick);
+	virtio_wait_policy_init(&svsm->idle_policy, environment.completion, &environment.sleeper);
 }
 
 static enum status open_serial(struct svsm *svsm)
@@ -176,6 +201,7 @@ static void open_state(struct svsm *svsm)
 		.clock = &svsm->clock,
 		.aead = &svsm->aead,
 		.random = &svsm->random,
+		.wish = &svsm->options.disk,
 	};
 	svsm->state_status = state_open(&svsm->state, &environment);
 	if (svsm->state_status != STATUS_OK) {
@@ -224,28 +250,74 @@ static bool restart_stuck_serial(struct svsm *svsm)
 	return true;
 }
 
-/* Sleep until an interrupt or a short tick. Interrupts are off except within the wait itself. */
-static void idle(struct svsm *svsm)
+/* How long the next sleep of the main loop may be. */
+static uint64_t idle_limit_us(const struct svsm *svsm)
 {
-	uint64_t wait_us = IDLE_TICK_US;
 	uint64_t at_us;
+	if (svsm->serial_status != STATUS_OK || !vtpm_service_deadline(svsm, &at_us)) {
+		return svsm->idle_tick.tick_us;
+	}
+	const uint64_t now_us = svsm->clock.now_us(svsm->clock.context);
+	const uint64_t left_us = at_us > now_us ? at_us - now_us : 0;
+	return left_us < svsm->idle_tick.tick_us ? left_us : svsm->idle_tick.tick_us;
+}
+
+static void sleep_until_interrupt(struct svsm *svsm, struct virtio_wait *wait)
+{
+	const uint64_t before = svsm->interrupts.device;
+	virtio_wait_sleep(wait, idle_limit_us(svsm));
+	idle_tick_slept(&svsm->idle_tick, svsm->interrupts.device != before);
+}
+
+/* Nothing was to be done in this turn. See virtio_wait.c about the order of acknowledging, looking
+ * and sleeping; interrupts are off except within the sleep itself. */
+static void idle(struct svsm *svsm, struct virtio_wait *wait)
+{
+	switch (virtio_wait_next(wait)) {
+	case VIRTIO_WAIT_RELAX: svsm->clock.relax(svsm->clock.context); break;
+	case VIRTIO_WAIT_ARM:
+		if (svsm->serial_status == STATUS_OK) {
+			virtio_serial_interrupts_want(&svsm->serial, true);
+			virtio_serial_interrupt_ack(&svsm->serial);
+		}
+		break;
+	case VIRTIO_WAIT_SLEEP:
+		sleep_until_interrupt(svsm, wait);
+		if (svsm->serial_status == STATUS_OK) {
+			virtio_serial_interrupt_ack(&svsm->serial);
+		}
+		state_tend(&svsm->state);
+		break;
+	}
+}
+
+/* Work has come: no interrupt is needed to tell. */
+static void idle_end(struct svsm *svsm, struct virtio_wait *wait)
+{
+	if (wait->is_armed && svsm->serial_status == STATUS_OK) {
+		virtio_serial_interrupts_want(&svsm->serial, false);
+	}
+	virtio_wait_adapt(wait);
+	idle_tick_worked(&svsm->idle_tick);
+}
+
+/* One turn over the ports: true if it did something. */
+static bool serve_ports(struct svsm *svsm, bool *shutdown)
+{
 	if (svsm->serial_status != STATUS_OK) {
-		apic_timer_set(&svsm->apic, wait_us);
-		cpu_wait_for_interrupt();
-		return;
+		return false;
 	}
-	if (vtpm_service_deadline(svsm, &at_us)) {
-		uint64_t now_us = svsm->clock.now_us(svsm->clock.context);
-		uint64_t left_us = at_us > now_us ? at_us - now_us : 0;
-		wait_us = left_us < wait_us ? left_us : wait_us;
+	const enum status status = virtio_serial_poll(&svsm->serial);
+	if (status != STATUS_OK) {
+		log_write(LOG_ERROR, "kernel", "service channel lost: %s", status_name(status));
+		svsm->serial_status = status;
+		return true;
 	}
-	virtio_serial_interrupts_want(&svsm->serial, true);
-	virtio_serial_interrupt_ack(&svsm->serial);
-	if (!virtio_serial_pending(&svsm->serial)) {
-		apic_timer_set(&svsm->apic, wait_us);
-		cpu_wait_for_interrupt();
+	if (restart_stuck_serial(svsm)) {
+		return true;
 	}
-	virtio_serial_interrupts_want(&svsm->serial, false);
+	const bool worked = vtpm_service_step(svsm);
+	return control_step(svsm, shutdown) || worked;
 }
 
 /* The loop ends by a request to shut down; the machine is then left in order. */
@@ -253,24 +325,12 @@ static void serve(struct svsm *svsm)
 {
 	bool shutdown = false;
 	while (!shutdown) {
-		bool worked = false;
-		if (svsm->serial_status == STATUS_OK) {
-			enum status status = virtio_serial_poll(&svsm->serial);
-			if (status != STATUS_OK) {
-				log_write(LOG_ERROR, "kernel", "service channel lost: %s",
-					  status_name(status));
-				svsm->serial_status = status;
-				continue;
-			}
-			if (restart_stuck_serial(svsm)) {
-				continue;
-			}
-			worked = vtpm_service_step(svsm);
-			worked = control_step(svsm, &shutdown) || worked;
+		struct virtio_wait wait;
+		virtio_wait_begin(&wait, &svsm->idle_policy, &svsm->clock);
+		while (!serve_ports(svsm, &shutdown)) {
+			idle(svsm, &wait);
 		}
-		if (!worked && !shutdown) {
-			idle(svsm);
-		}
+		idle_end(svsm, &wait);
 	}
 	vtpm_service_shutdown(svsm);
 	process_unload(&svsm->vtpm.process);
@@ -283,10 +343,10 @@ static void boot_devices(void *argument)
 {
 	struct svsm *svsm = argument;
 	require("interrupt controller", apic_init(&svsm->apic, &svsm->memory, &svsm->clock));
-	start_entropy(svsm);
-	start_crypto(svsm);
 	start_sharedmem(svsm);
 	start_devices(svsm);
+	start_entropy(svsm);
+	start_crypto(svsm);
 	start_serial(svsm);
 	open_state(svsm);
 	require("seal", kernel_memory_seal(&svsm->memory));

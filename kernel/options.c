@@ -50,6 +50,15 @@ static bool copy_word(struct word word, char *out, size_t size)
 	return true;
 }
 
+/* -1: not a digit. */
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9') {
+		return c - '0';
+	}
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 #if !HOLDFAST_PRODUCTION
 static bool parse_hex32(struct word word, uint32_t *out)
 {
@@ -60,16 +69,11 @@ static bool parse_hex32(struct word word, uint32_t *out)
 		return false;
 	}
 	for (size_t i = 0; i < digits.length; i++) {
-		char c = digits.text[i];
-		uint32_t digit;
-		if (c >= '0' && c <= '9') {
-			digit = (uint32_t)(c - '0');
-		} else if (c >= 'a' && c <= 'f') {
-			digit = (uint32_t)(c - 'a') + 10;
-		} else {
+		const int digit = hex_digit(digits.text[i]);
+		if (digit < 0) {
 			return false;
 		}
-		value = value * 16 + digit;
+		value = value * 16 + (uint32_t)digit;
 	}
 	*out = value;
 	return true;
@@ -101,6 +105,48 @@ static bool parse_on_failure(struct word value, struct kernel_options *options)
 		return true;
 	}
 	return false;
+}
+
+static bool parse_completion(struct word value, struct kernel_options *options)
+{
+	static const struct {
+		const char *name;
+		enum virtio_wait_mode mode;
+	} modes[] = {
+		{"adaptive", VIRTIO_WAIT_ADAPTIVE},
+		{"poll", VIRTIO_WAIT_POLL},
+		{"interrupt", VIRTIO_WAIT_INTERRUPT},
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(modes); i++) {
+		if (word_is(value, modes[i].name)) {
+			options->completion = modes[i].mode;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A UUID as tools print it: 8-4-4-4-12 digits, lower case. */
+static bool parse_disk(struct word value, struct kernel_options *options)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	size_t digits = 0;
+	if (value.length != sizeof(form) - 1) {
+		return false;
+	}
+	options->disk = (struct disk_wish){.has_uuid = true};
+	for (size_t i = 0; i < value.length; i++) {
+		const int digit = hex_digit(value.text[i]);
+		if (form[i] == '-' ? value.text[i] != '-' : digit < 0) {
+			return false;
+		}
+		if (form[i] == 'x') {
+			uint8_t *byte = &options->disk.uuid[digits / 2];
+			*byte = (uint8_t)(*byte << 4 | digit);
+			digits++;
+		}
+	}
+	return true;
 }
 
 static bool parse_log(struct word value, struct kernel_options *options)
@@ -170,6 +216,12 @@ static bool parse_word(struct word word, bool production, struct kernel_options 
 	}
 	if (word_has_key(word, "holdfast.log=", &value)) {
 		return parse_log(value, options);
+	}
+	if (word_has_key(word, "holdfast.disk=", &value)) {
+		return parse_disk(value, options);
+	}
+	if (word_has_key(word, "holdfast.completion=", &value)) {
+		return parse_completion(value, options);
 	}
 #if !HOLDFAST_PRODUCTION
 	if (!production && parse_development(word, options)) {

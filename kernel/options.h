@@ -9,6 +9,8 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "kernel/disk_choice.h"
+#include "virtio/virtio_wait.h"
 
 #define OPTIONS_MODULE_BYTES 32u
 #define OPTIONS_WORD_BYTES   64u
@@ -26,6 +28,8 @@ enum failure_policy {
 struct kernel_options {
 	enum state_policy state;
 	enum failure_policy on_failure;
+	enum virtio_wait_mode completion;
+	struct disk_wish disk;
 	enum log_level log;
 	char run_module[OPTIONS_MODULE_BYTES];   /* Development: "" or a ring-3 test module. */
 	char run_argument[OPTIONS_MODULE_BYTES]; /* What follows its ':'. */

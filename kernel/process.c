@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "kernel/interrupts.h"
 #include "kernel/percpu.h"
 #include "kernel/syscall.h"
 #include "kernel/user_elf.h"
@@ -311,7 +312,7 @@ static void handle_return(struct process *process, struct deadline deadline, uin
 	} else if (vector < VECTOR_FIRST_IRQ && vector != VECTOR_NMI) {
 		handle_fault(process, cr2);
 	} else {
-		apic_end_of_interrupt(environment->apic, vector);
+		interrupts_take(environment->percpu->svsm, vector);
 	}
 	/* Whatever it did: a program that only makes system calls is bounded as well. */
 	if (process->state == PROCESS_READY &&

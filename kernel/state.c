@@ -7,67 +7,62 @@
 #include "base/log.h"
 #include "kernel/key_source.h"
 
-static enum status open_disk(struct state_disk *disk, const struct state_environment *environment,
-			     struct device_slot *slot)
+static enum status disk_open(struct state *state, const struct state_environment *environment,
+			     size_t index)
 {
 	const struct virtio_blk_environment blk = {
-		.transport = &slot->transport,
+		.transport = &state->slots[index]->transport,
 		.memory = environment->sharedmem,
 		.clock = environment->clock,
 	};
-	enum status status = virtio_blk_open(&disk->blk, &blk);
+	return virtio_blk_open(&state->disk, &blk);
+}
+
+/* What is on a disk. The name is the host's: for people who look for a disk, never an identity. */
+static void disk_inspect(struct state *state, const struct state_environment *environment,
+			 size_t index)
+{
+	struct disk_candidate *candidate = &state->candidates[index];
+	char name[VIRTIO_BLK_ID_BYTES + 1] = "";
+	candidate->status = disk_open(state, environment, index);
+	if (candidate->status == STATUS_OK) {
+		struct volume_public_info info;
+		candidate->status = volume_public_info_read(virtio_blk_device(&state->disk), &info);
+		if (candidate->status == STATUS_OK) {
+			memcpy(candidate->uuid, info.uuid, sizeof(candidate->uuid));
+		}
+		if (virtio_blk_id_read(&state->disk, name) != STATUS_OK) {
+			name[0] = '\0';
+		}
+	}
+	log_write(LOG_DEBUG, "state", "disk %lu: %s: named '%s' by the host", index,
+		  status_name(candidate->status), name);
+	virtio_blk_close(&state->disk);
+}
+
+/* Every disk is looked at before any is chosen, one after the other: the others stay reset. */
+static enum status disk_find(struct state *state, const struct state_environment *environment)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < environment->devices->count; i++) {
+		struct device_slot *slot = devices_nth(environment->devices, VIRTIO_ID_BLOCK, i);
+		if (slot != NULL) {
+			state->slots[count] = slot;
+			disk_inspect(state, environment, count);
+			count++;
+		}
+	}
+	if (environment->devices->is_cut_off) {
+		/* One of those that were left out may be a twin. */
+		return STATUS_TOO_LARGE;
+	}
+	const enum status status =
+		disk_choose(state->candidates, count, environment->wish, &state->chosen);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	return volume_public_info_read(virtio_blk_device(&disk->blk), &disk->info);
-}
-
-/* The name is the host's: for people who look for a disk, and never an identity. */
-static void log_disk(struct state_disk *disk, size_t index)
-{
-	char name[VIRTIO_BLK_ID_BYTES + 1] = "";
-	if (virtio_blk_id_read(&disk->blk, name) != STATUS_OK) {
-		name[0] = '\0';
-	}
-	log_write(LOG_DEBUG, "state", "disk %lu: %s: named '%s' by the host", index,
-		  status_name(disk->status), name);
-}
-
-static void open_disks(struct state *state, const struct state_environment *environment)
-{
-	for (size_t i = 0; i < STATE_DISKS_MAX; i++) {
-		struct device_slot *slot = devices_nth(environment->devices, VIRTIO_ID_BLOCK, i);
-		if (slot == NULL) {
-			return;
-		}
-		struct state_disk *disk = &state->disks[state->disk_count++];
-		disk->status = open_disk(disk, environment, slot);
-		log_disk(disk, i);
-	}
-}
-
-static enum status choose(struct state *state)
-{
-	enum status first_failure = STATUS_NO_DEVICE;
-	for (size_t i = 0; i < state->disk_count; i++) {
-		struct state_disk *disk = &state->disks[i];
-		if (disk->status != STATUS_OK) {
-			if (first_failure == STATUS_NO_DEVICE) {
-				first_failure = disk->status;
-			}
-			continue;
-		}
-		if (state->chosen == NULL) {
-			state->chosen = disk;
-			continue;
-		}
-		/* Never "the first that opens": the host could choose for us. */
-		bool same =
-			memcmp(state->chosen->info.uuid, disk->info.uuid, VOLUME_UUID_BYTES) == 0;
-		state->chosen = NULL;
-		return same ? STATUS_DUPLICATE_VOLUME : STATUS_BAD_CONFIG;
-	}
-	return state->chosen == NULL ? first_failure : STATUS_OK;
+	state->disk_is_open = true;
+	return disk_open(state, environment, state->chosen);
 }
 
 static void log_failure(enum status status, const struct volume_failure *failure)
@@ -82,7 +77,7 @@ static void log_failure(enum status status, const struct volume_failure *failure
 
 static enum status mount(struct state *state, const struct state_environment *environment)
 {
-	const struct block_device *device = virtio_blk_device(&state->chosen->blk);
+	const struct block_device *device = virtio_blk_device(&state->disk);
 	size_t arena_bytes = volume_arena_bytes(device->capacity);
 	size_t arena_pages = (arena_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
 	struct phys_addr arena;
@@ -116,15 +111,32 @@ static enum status mount(struct state *state, const struct state_environment *en
 	return status;
 }
 
+/* The host showed the disk twice, and may have shown two: what was compared with the others has to
+ * be what was mounted. */
+static enum status mounted_is_chosen(struct state *state)
+{
+	struct volume_info info;
+	volume_info_get(state->volume, &info);
+	if (memcmp(info.open.uuid, state->candidates[state->chosen].uuid, DISK_UUID_BYTES) == 0) {
+		return STATUS_OK;
+	}
+	volume_unmount(state->volume);
+	state->volume = NULL;
+	return STATUS_BAD_HOST;
+}
+
 enum status state_open(struct state *state, const struct state_environment *environment)
 {
 	memset(state, 0, sizeof(*state));
-	open_disks(state, environment);
-	enum status status = choose(state);
+	enum status status = disk_find(state, environment);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	status = mount(state, environment);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = mounted_is_chosen(state);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -139,6 +151,11 @@ enum status state_condition(const struct state *state)
 	struct volume_failure failure;
 	volume_failure_get(state->volume, &failure);
 	return failure.status;
+}
+
+void state_tend(struct state *state)
+{
+	virtio_blk_interrupt_ack(&state->disk);
 }
 
 /* Behind a checkpoint even the last record cannot be dropped without being missed. A boot that
@@ -163,8 +180,6 @@ void state_close(struct state *state)
 		volume_unmount(state->volume);
 		state->volume = NULL;
 	}
-	for (size_t i = 0; i < state->disk_count; i++) {
-		virtio_blk_close(&state->disks[i].blk);
-	}
-	state->disk_count = 0;
+	virtio_blk_close(&state->disk);
+	state->disk_is_open = false;
 }

@@ -15,10 +15,9 @@
 #include "block/virtio_blk.h"
 #include "block/volume.h"
 #include "kernel/devices.h"
+#include "kernel/disk_choice.h"
 #include "kernel/memory.h"
 #include "sharedmem/sharedmem.h"
-
-#define STATE_DISKS_MAX 4u
 
 struct state_environment {
 	struct devices *devices;
@@ -27,29 +26,30 @@ struct state_environment {
 	const struct clock *clock;
 	const struct aead *aead;
 	struct random *random;
-};
-
-struct state_disk {
-	struct virtio_blk blk;
-	struct volume_public_info info;
-	enum status status; /* Of reading `info`. */
+	const struct disk_wish *wish;
 };
 
 struct state {
-	struct state_disk disks[STATE_DISKS_MAX];
-	size_t disk_count;
-	struct state_disk *chosen;
+	struct virtio_blk disk;
+	bool disk_is_open; /* One was chosen. */
+	size_t chosen;     /* Which. */
+	struct device_slot *slots[DEVICES_MAX];
+	struct disk_candidate candidates[DEVICES_MAX];
 	struct volume *volume;
 	struct store store;
 };
 
-/* Open the disks, choose the one with a volume, read the key, mount, open the store.
- * NO_DEVICE: no disk. NOT_A_VOLUME: disks, but no volume. DUPLICATE_VOLUME: two disks with one
- * UUID. BAD_CONFIG: two different volumes. Else what volume_mount() and the driver say. */
+/* Look at every disk, choose the one with the volume (kernel/disk_choice.h), read the key, mount,
+ * open the store. TOO_LARGE: there are more devices than we look at, so none is "the only one".
+ * BAD_HOST: the disk that was mounted is not the one that was chosen. Else what disk_choose(),
+ * volume_mount() and the driver say. */
 MUST_CHECK enum status state_open(struct state *state, const struct state_environment *environment);
 
 /* How it is now: STATUS_OK, or what ended writing since it was opened. */
 MUST_CHECK enum status state_condition(const struct state *state);
+
+/* Now and then, when there is nothing else to do: take note of what the disk reports. */
+void state_tend(struct state *state);
 
 /* Checkpoint, forget the keys, reset the disks. Nothing acknowledged depends on it. */
 void state_close(struct state *state);

@@ -11,6 +11,8 @@
 #include "kernel/console.h"
 #include "kernel/control.h"
 #include "kernel/devices.h"
+#include "kernel/idle_tick.h"
+#include "kernel/interrupts.h"
 #include "kernel/memory.h"
 #include "kernel/options.h"
 #include "kernel/percpu.h"
@@ -35,6 +37,9 @@ struct svsm {
 	struct platform_native platform;
 	struct sharedmem sharedmem;
 	struct devices devices;
+	struct interrupt_counters interrupts;
+	struct virtio_wait_policy idle_policy; /* Of the main loop. */
+	struct idle_tick idle_tick;
 	struct virtio_serial serial;
 	enum status serial_status; /* Of opening the service channel. */
 	struct state state;

@@ -5,7 +5,7 @@
 #include "arch/descriptors.h"
 #include "arch/trap_frame.h"
 #include "base/log.h"
-#include "kernel/apic.h"
+#include "kernel/interrupts.h"
 #include "kernel/panic.h"
 #include "kernel/svsm.h"
 
@@ -19,7 +19,7 @@ void trap_from_kernel(struct trap_frame *frame, struct percpu *percpu)
 	if (frame->vector < VECTOR_FIRST_IRQ) {
 		panic_trap(frame);
 	}
-	apic_end_of_interrupt(&svsm->apic, frame->vector);
+	interrupts_take(svsm, frame->vector);
 	/* One is enough to wake us: a storm must not keep us from the `cli` after the `hlt`. */
 	frame->rflags &= ~RFLAGS_IF;
 }

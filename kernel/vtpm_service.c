@@ -16,7 +16,7 @@
 #define COMMAND_TIMEOUT_US  (120u * 1000000u)
 #define START_TIMEOUT_US    (60u * 1000000u)
 #define RESPONSE_TIMEOUT_US (2u * 1000000u)
-#define PORT_WAIT_US        200000u
+#define PORT_WAIT_US        2000000u
 
 static void drop_pending(struct vtpm_service *service)
 {

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "virtio/virtio_wait.h"
 
 #define STATUS_RUNNING                                                                  \
 	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | \
@@ -77,6 +78,7 @@ enum status virtio_device_open(struct virtio_device *device, struct virtio_trans
 	if (transport->failure_count >= VIRTIO_FAILURES_MAX) {
 		return STATUS_LIMIT;
 	}
+	transport->config_changed = false;
 	if (!reset_confirmed(device)) {
 		transport->failure_count++;
 		return STATUS_TIMEOUT;
@@ -161,20 +163,26 @@ enum status virtio_device_used_wait(struct virtio_device *device, struct virtq *
 {
 	const struct clock *clock = device->clock;
 	struct deadline next_look = clock_deadline_after(clock, VIRTIO_REKICK_US);
+	struct virtio_wait wait;
+	enum status status;
+	virtio_wait_begin(&wait, device->transport->wait_policy, clock);
 	for (;;) {
-		enum status status = virtq_used_poll(queue, token, written_bytes);
+		status = virtq_used_poll(queue, token, written_bytes);
 		if (status != STATUS_AGAIN) {
-			return status;
+			break;
 		}
 		if (clock_deadline_passed(clock, deadline)) {
-			return STATUS_TIMEOUT;
+			status = STATUS_TIMEOUT;
+			break;
 		}
 		status = virtio_device_look_after(device, &next_look, queue, 1);
 		if (status != STATUS_OK) {
-			return status;
+			break;
 		}
-		clock->relax(clock->context);
+		virtio_wait_turn(&wait, device->transport, queue, 1, next_look);
 	}
+	virtio_wait_end(&wait, queue, 1);
+	return status;
 }
 
 void virtio_device_stop(struct virtio_device *device)

@@ -43,12 +43,13 @@ enum status virtio_transport_config(const struct virtio_transport *transport, ui
 	return STATUS_BAD_HOST;
 }
 
-uint32_t virtio_transport_interrupt_take(const struct virtio_transport *transport)
+uint32_t virtio_transport_interrupt_take(struct virtio_transport *transport)
 {
 	const uint32_t pending = transport->ops->read(transport->context, VIRTIO_INTERRUPT) &
 				 (VIRTIO_INTERRUPT_QUEUE | VIRTIO_INTERRUPT_CONFIG);
 	if (pending != 0) {
 		transport->ops->write(transport->context, VIRTIO_INTERRUPT, pending);
 	}
+	transport->config_changed |= (pending & VIRTIO_INTERRUPT_CONFIG) != 0;
 	return pending;
 }

@@ -5,6 +5,7 @@
  * comes from the host: it is read once, validated, and then used. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@
 /* Device types, virtio 1.2, section 5. */
 #define VIRTIO_ID_BLOCK   2u
 #define VIRTIO_ID_CONSOLE 3u
+#define VIRTIO_ID_ENTROPY 4u
 
 /* Device status bits, section 2.1. */
 #define VIRTIO_STATUS_ACKNOWLEDGE 1u
@@ -70,6 +72,8 @@ struct virtio_transport_ops {
 	uint32_t (*config_read)(void *context, uint32_t offset_bytes);
 };
 
+struct virtio_wait_policy;
+
 /* Caller's storage, made by a bus (virtio_mmio_open). Lives for the whole boot: it remembers how
  * often its device had to be given up. */
 struct virtio_transport {
@@ -77,6 +81,9 @@ struct virtio_transport {
 	void *context;
 	uint32_t device_id;     /* VIRTIO_ID_..., read once at discovery. */
 	uint32_t failure_count; /* See virtio_device_open. */
+	bool config_changed;    /* Some acknowledged interrupt said so. Sticky. */
+	/* How to wait for this device; set by the kernel. NULL: by polling. */
+	struct virtio_wait_policy *wait_policy;
 };
 
 /* What the device offers: read once, so that it cannot differ between two looks. */
@@ -91,4 +98,4 @@ enum status virtio_transport_config(const struct virtio_transport *transport, ui
 				    uint32_t *words, size_t count);
 
 /* Read and acknowledge pending interrupts; the bits are a hint and nothing more. */
-uint32_t virtio_transport_interrupt_take(const struct virtio_transport *transport);
+uint32_t virtio_transport_interrupt_take(struct virtio_transport *transport);

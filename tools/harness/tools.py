@@ -2,6 +2,7 @@
 """The host program `holdfast`, and stock tpm2-tools against a VM's socket."""
 
 import os
+import re
 import subprocess
 
 from harness import build
@@ -21,6 +22,12 @@ def key_generate(path):
 
 def image_create(path, key, size=DISK_SIZE):
     holdfast("image", "create", "--size", size, "--key-file", key, path)
+
+
+def volume_uuid(path):
+    """As `image info` prints it; no key is needed."""
+    return re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+                     holdfast("image", "info", path).stdout).group(0)
 
 
 def tcti(tpm_path):

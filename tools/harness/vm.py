@@ -40,6 +40,7 @@ class Disk:
     path: str
     readonly: bool = False
     device: str = ""  # More properties of the device.
+    node: str = ""  # What -blockdev takes (node-name=n<number>), instead of a plain file.
     vhost: str = ""  # The socket of a vhost-user-blk back end that serves the image instead.
 
 
@@ -52,10 +53,12 @@ class VmOptions:
     memory_mib: int = 64
     accel: str = "tcg"
     machine: str = "microvm"  # Or "q35": the same devices, over PCI.
+    serial: str = ""  # More properties of the serial device.
     kernel: str = None
     bundle: str = None
     qmp: bool = False
     extra: list = dataclasses.field(default_factory=list)
+    extra_first: list = dataclasses.field(default_factory=list)  # Before the devices.
 
 
 def default_kernel(preset="dev"):
@@ -93,7 +96,8 @@ def _machine(options):
 
 def _port(number, identity, path):
     return ["-chardev", f"socket,id=c{number},path={path},server=on,wait=off",
-            "-device", f"virtserialport,chardev=c{number},nr={number},name={identity}"]
+            "-device", f"virtserialport,chardev=c{number},nr={number},name={identity},"
+                       f"id=port{number}"]
 
 
 def cache_mode(path):
@@ -105,10 +109,15 @@ def cache_mode(path):
         return "writeback"
 
 
-def _vhost_disk(number, disk):
-    device = f"vhost-user-blk,chardev=v{number},num-queues=1"
-    return ["-chardev", f"socket,id=v{number},path={disk.vhost}",
-            "-device", device + ("," + disk.device if disk.device else "")]
+def _more(properties, others):
+    return properties + ("," + others if others else "")
+
+
+def _vhost_disk(options, number, disk):
+    """QEMU's name for it is not regular."""
+    kind = "vhost-user-blk-pci,disable-legacy=on" if options.machine == "q35" else "vhost-user-blk"
+    properties = _more(f"{kind},chardev=v{number},num-queues=1", disk.device)
+    return ["-chardev", f"socket,id=v{number},path={disk.vhost}", "-device", properties]
 
 
 def _shared_memory(options):
@@ -117,20 +126,25 @@ def _shared_memory(options):
             "-machine", "memory-backend=ram"]
 
 
+def _disk(options, number, disk):
+    if disk.node:
+        return ["-blockdev", disk.node, *device(options, "blk", f"drive=n{number}")]
+    readonly = "on" if disk.readonly else "off"
+    return ["-drive", f"if=none,id=d{number},format=raw,file={disk.path},"
+                      f"cache={cache_mode(disk.path)},readonly={readonly}",
+            *device(options, "blk", _more(f"drive=d{number}", disk.device))]
+
+
 def qemu_command(options):
-    command = _machine(options)
+    command = _machine(options) + options.extra_first
     if any(disk.vhost for disk in options.disks):
         command += _shared_memory(options)
     for number, disk in enumerate(options.disks):
         if disk.vhost:
-            command += _vhost_disk(number, disk)
+            command += _vhost_disk(options, number, disk)
             continue
-        readonly = "on" if disk.readonly else "off"
-        command += ["-drive", f"if=none,id=d{number},format=raw,file={disk.path},"
-                              f"cache={cache_mode(disk.path)},readonly={readonly}"]
-        command += device(options, "blk", f"drive=d{number}" +
-                          ("," + disk.device if disk.device else ""))
-    command += device(options, "serial", "max_ports=4")
+        command += _disk(options, number, disk)
+    command += device(options, "serial", _more("max_ports=4", options.serial))
     command += _port(1, "org.holdfast.tpm", os.path.join(options.folder, "tpm.sock"))
     command += _port(2, "org.holdfast.control", os.path.join(options.folder, "control.sock"))
     if options.key:
@@ -254,6 +268,14 @@ class Vm:
                     raise VmError(f"waiting for {pattern!r}: {why}; console:\n{tail}")
                 self._changed.wait(left)
 
+    def wait_count(self, pattern, count, timeout_s=BOOT_DEADLINE_S):
+        """Until so many lines have `pattern`: a machine that boots again says things again."""
+        compiled = re.compile(pattern)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._ended or sum(
+                    1 for line in self.lines if compiled.search(line)) >= count, timeout_s):
+                raise VmError(f"{pattern!r} did not come {count} times\n" + "\n".join(self.lines))
+
     def time_of(self, pattern):
         """Seconds from start to the first line with `pattern`."""
         compiled = re.compile(pattern)
@@ -272,6 +294,12 @@ class Vm:
         with self._changed:
             self._changed.wait_for(lambda: self._ended, 5)
         return code
+
+    def cpu_seconds(self):
+        """What QEMU has used so far."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self):
         """SIGKILL, as a host that crashes. Returns once QEMU and its lock on the disk are gone."""

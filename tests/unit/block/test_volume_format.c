@@ -269,6 +269,15 @@ static void test_superblock_header(void **state)
 	header.profile = 0;
 	assert_int_equal(volume_superblock_header_encode(block, &header), STATUS_OK);
 	assert_int_equal(volume_superblock_header_decode(block, &read), STATUS_AUTH_META);
+	header.profile = 1;
+	header.features = VOLUME_FEATURES_KNOWN;
+	assert_int_equal(volume_superblock_header_encode(block, &header), STATUS_OK);
+	assert_int_equal(volume_superblock_header_decode(block, &read), STATUS_OK);
+	assert_int_equal(read.features, VOLUME_FEATURES_KNOWN);
+	header.features = VOLUME_FEATURES_KNOWN + 1;
+	assert_int_equal(volume_superblock_header_encode(block, &header), STATUS_OK);
+	assert_int_equal(volume_superblock_header_decode(block, &read), STATUS_NEWER_FORMAT);
+	header.features = 0;
 	for (int i = 0; i < ROUNDS; i++) {
 		fixture_random_bytes(block, sizeof(block));
 		assert_int_equal(volume_superblock_header_decode(block, &read),

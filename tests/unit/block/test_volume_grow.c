@@ -76,6 +76,10 @@ static void test_state_profile(void **state)
 	put_some(&fixture, &model, 7, 20, 1);
 	volume_info_get(fixture.volume, &before);
 	assert_int_equal(grow(&fixture, GROUP_BLOCKS / 2), STATUS_OK);
+	/* Neither a superblock nor a key that may be removed later is left at the old end. */
+	for (uint64_t at = STATE_SMALL - 4; at < STATE_SMALL; at++) {
+		assert_true(bytes_are_zero(sim_disk_look(&fixture.disk, at), BLOCK_BYTES));
+	}
 	volume_info_get(fixture.volume, &after);
 	assert_int_equal(after.open.size.n, GROUP_BLOCKS / 2);
 	/* Nodes and data went home, and everything behind the old end is free. */

@@ -338,6 +338,29 @@ static void test_full_volume(void **state)
 	fixture_fini(&fixture);
 }
 
+/* Without room for one block a step says so, and a later one goes on. */
+static void test_no_room(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(rotate_rows); i++) {
+		struct fixture fixture;
+		struct model model = {0};
+		bool done = false;
+		rotate_create(&fixture, &rotate_rows[i]);
+		rotate_fill(&fixture, &model);
+		assert_int_equal(rotate_begin(fixture.volume), STATUS_OK);
+		fixture.volume->bitmaps.held = fixture.volume->bitmaps.free_count;
+		assert_int_equal(volume_key_rotate_step(fixture.volume, &done), STATUS_NO_SPACE);
+		assert_false(done);
+		assert_true(volume_is_writable(fixture.volume));
+		rotate_check(&fixture, &model);
+		rotate_put(&fixture, &model, 70, 3, 800);
+		assert_int_equal(rotate_on(fixture.volume), STATUS_OK);
+		rotate_check(&fixture, &model);
+		fixture_fini(&fixture);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_work_goes_on),
 		cmocka_unit_test(test_damaged_block),
 		cmocka_unit_test(test_full_volume),
+		cmocka_unit_test(test_no_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,8 @@ static void test_defaults_demand_state_and_keep_serving(void **state)
 	assert_int_equal(options.log, LOG_NOTICE);
 	assert_string_equal(options.run_module, "");
 	assert_int_equal(options.vtpmd_crash_on, 0);
+	assert_int_equal(options.completion, VIRTIO_WAIT_ADAPTIVE);
+	assert_false(options.disk.has_uuid);
 }
 
 static void test_known_words_are_taken_and_foreign_ones_left(void **state)
@@ -25,11 +27,29 @@ static void test_known_words_are_taken_and_foreign_ones_left(void **state)
 	(void)state;
 	struct kernel_options options;
 	const char *cmdline = "  quiet holdfast.state=ephemeral  holdfast.on_failure=exit "
+			      "holdfast.completion=interrupt "
+			      "holdfast.disk=01234567-89ab-cdef-0123-456789abcdef "
 			      "holdfast.log=debug virtio_mmio.device=512@0xfeb00e00:12";
 	assert_int_equal(options_parse(cmdline, false, &options), STATUS_OK);
 	assert_int_equal(options.state, STATE_EPHEMERAL);
 	assert_int_equal(options.on_failure, FAILURE_EXIT);
 	assert_int_equal(options.log, LOG_DEBUG);
+	assert_int_equal(options.completion, VIRTIO_WAIT_INTERRUPT);
+	static const uint8_t uuid[DISK_UUID_BYTES] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab,
+						      0xcd, 0xef, 0x01, 0x23, 0x45, 0x67,
+						      0x89, 0xab, 0xcd, 0xef};
+	assert_true(options.disk.has_uuid);
+	assert_memory_equal(options.disk.uuid, uuid, sizeof(uuid));
+}
+
+static void test_completion_modes(void **state)
+{
+	(void)state;
+	struct kernel_options options;
+	assert_int_equal(options_parse("holdfast.completion=poll", true, &options), STATUS_OK);
+	assert_int_equal(options.completion, VIRTIO_WAIT_POLL);
+	assert_int_equal(options_parse("holdfast.completion=adaptive", true, &options), STATUS_OK);
+	assert_int_equal(options.completion, VIRTIO_WAIT_ADAPTIVE);
 }
 
 static void test_development_words(void **state)
@@ -58,6 +78,15 @@ static void test_bad_words_are_refused_by_name(void **state)
 		"holdfast.state=ephemeralx",
 		"holdfast.on_failure=ignore",
 		"holdfast.log=5",
+		"holdfast.completion=",
+		"holdfast.completion=polling",
+		"holdfast.disk=",
+		"holdfast.disk=0123456789abcdef0123456789abcdef",
+		"holdfast.disk=01234567-89ab-cdef-0123-456789abcdeg",
+		"holdfast.disk=01234567-89AB-cdef-0123-456789abcdef",
+		"holdfast.disk=01234567-89ab-cdef-0123-456789abcdef0",
+		"holdfast.disk=01234567-89ab-cdef-0123x456789abcdef",
+		"holdfast.disk=01234567-89ab-cdef-0123-456789abcde-",
 		"holdfast.run=",
 		"holdfast.run=:argument",
 		"holdfast.run=module:",
@@ -105,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_demand_state_and_keep_serving),
 		cmocka_unit_test(test_known_words_are_taken_and_foreign_ones_left),
+		cmocka_unit_test(test_completion_modes),
 		cmocka_unit_test(test_development_words),
 		cmocka_unit_test(test_bad_words_are_refused_by_name),
 		cmocka_unit_test(test_production_refuses_development_words),
