@@ -60,3 +60,12 @@ def test_legacy_devices_are_refused_by_name(start, disk, key, machine, disk_of):
     booted = start(machine=machine, key=key, extra=old)
     booted.wait_for(r"devices: virtio-\w+ at .*UNSUPPORTED.*: skipped")
     booted.wait_for(r"state: failed: NO_DEVICE")
+
+
+@pytest.mark.parametrize("address", ["0x4000000000000", "0x200000"],
+                         ids=["beyond-the-cpu", "over-memory"])
+def test_window_where_none_can_be(start, disk, key, address):
+    """The host names a window: it is skipped with a word, and the others serve."""
+    booted = start(disks=[disk], key=key, append=f"virtio_mmio.device=512@{address}:5")
+    booted.wait_for(rf"devices: virtio-mmio at {address}: BAD_HOST: skipped")
+    assert booted.serving() == "persistent"
