@@ -99,7 +99,6 @@ struct hostile {
 	struct page_state_ops platform;
 	struct hostile_queue queues[HOSTILE_QUEUES];
 	size_t queues_end; /* Those at or above are not live. */
-	struct hostile_chain pending[HOSTILE_PENDING];
 	uint32_t status;
 	uint32_t queue_select;
 	uint32_t features_select;
@@ -127,6 +126,8 @@ struct hostile {
 	bool register_lies;
 	bool register_xors;
 	uint32_t register_value;
+	/* Last: of these, only pending_count are cleared for a new input. */
+	struct hostile_chain pending[HOSTILE_PENDING];
 };
 
 /* One device at a time. */

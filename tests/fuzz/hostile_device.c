@@ -321,7 +321,7 @@ uint64_t hostile_ring_features(uint8_t choice)
 void hostile_reset(void)
 {
 	hostile_memory_reset();
-	memset(&hostile, 0, sizeof(hostile));
+	memset(&hostile, 0, offsetof(struct hostile, pending));
 	for (size_t i = 0; i < HOSTILE_QUEUES; i++) {
 		hostile.queues[i].size_max = 128;
 		hostile_queue_reset(&hostile.queues[i]);

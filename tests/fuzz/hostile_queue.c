@@ -417,7 +417,7 @@ void hostile_step(void)
 {
 	if (hostile.delay > 0) {
 		hostile.delay--;
-		hostile.idle++;
+		hostile.idle = 0; /* A device that is slow is not idle: time keeps its pace. */
 		return;
 	}
 	for (size_t i = 0; i < hostile.queues_end; i++) {
