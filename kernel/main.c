@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "kernel/entropy.h"
 #include "kernel/exit.h"
+#include "kernel/fio_service.h"
 #include "kernel/fw_cfg.h"
 #include "kernel/modules.h"
 #include "kernel/panic.h"
@@ -140,14 +141,15 @@ static void start_crypto(struct svsm *svsm)
 
 static void start_sharedmem(struct svsm *svsm)
 {
+	/* A benchmark keeps more in flight than a TPM's store. */
+	const size_t pages =
+		SHARED_POOL_PAGES + (svsm->options.fio != FIO_NONE ? FIO_SERVICE_SHARED_PAGES : 0);
 	struct phys_addr first;
 	platform_native_init(&svsm->platform);
-	require("shared pool", kernel_memory_take(&svsm->memory, SHARED_POOL_PAGES, &first));
-	require("shared pool",
-		sharedmem_init(&svsm->sharedmem, &svsm->platform.page_state, first,
-			       kernel_memory_pointer(&svsm->memory, first), SHARED_POOL_PAGES));
-	log_write(LOG_NOTICE, "sharedmem", "pool 0x%lx+%lu", first.raw,
-		  SHARED_POOL_PAGES * PAGE_BYTES);
+	require("shared pool", kernel_memory_take(&svsm->memory, pages, &first));
+	require("shared pool", sharedmem_init(&svsm->sharedmem, &svsm->platform.page_state, first,
+					      kernel_memory_pointer(&svsm->memory, first), pages));
+	log_write(LOG_NOTICE, "sharedmem", "pool 0x%lx+%lu", first.raw, pages * PAGE_BYTES);
 }
 
 static void start_devices(struct svsm *svsm)
@@ -184,7 +186,8 @@ static enum status open_serial(struct svsm *svsm)
 		log_write(LOG_NOTICE, "kernel",
 			  "no interrupt for the service channel: timed polls");
 	}
-	return vtpm_service_open_port(svsm);
+	/* A benchmark has a port of its own, and no TPM. */
+	return svsm->options.fio != FIO_NONE ? STATUS_OK : vtpm_service_open_port(svsm);
 }
 
 static void open_state(struct svsm *svsm)
@@ -348,6 +351,11 @@ static void boot_devices(void *argument)
 	start_entropy(svsm);
 	start_crypto(svsm);
 	start_serial(svsm);
+#if !HOLDFAST_PRODUCTION
+	if (svsm->options.fio != FIO_NONE) {
+		fio_service_run_and_exit(svsm);
+	}
+#endif
 	open_state(svsm);
 	require("seal", kernel_memory_seal(&svsm->memory));
 #if !HOLDFAST_PRODUCTION

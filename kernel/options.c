@@ -194,6 +194,14 @@ static bool parse_development(struct word word, struct kernel_options *options)
 	if (word_has_key(word, "holdfast.run=", &value)) {
 		return parse_run(value, options);
 	}
+	if (word_is(word, "holdfast.fio=raw")) {
+		options->fio = FIO_RAW;
+		return true;
+	}
+	if (word_is(word, "holdfast.fio=volume")) {
+		options->fio = FIO_VOLUME;
+		return true;
+	}
 	if (word_has_key(word, "holdfast.panic=", &value)) {
 		return copy_word(value, options->panic, sizeof(options->panic));
 	}

@@ -25,6 +25,12 @@ enum failure_policy {
 	FAILURE_EXIT,  /* Power off with an exit code that names the cause. */
 };
 
+enum fio_choice {
+	FIO_NONE,
+	FIO_RAW,    /* On the disk as it is. */
+	FIO_VOLUME, /* On the volume that it carries. */
+};
+
 struct kernel_options {
 	enum state_policy state;
 	enum failure_policy on_failure;
@@ -35,6 +41,7 @@ struct kernel_options {
 	char run_argument[OPTIONS_MODULE_BYTES]; /* What follows its ':'. */
 	char panic[OPTIONS_MODULE_BYTES];        /* Development: "" or how to die. */
 	bool place_windows;                      /* Development: place PCI windows ourselves. */
+	enum fio_choice fio;                     /* Development: run fio jobs and exit. */
 	uint32_t vtpmd_crash_on;                 /* Development: 0 or a TPM command code. */
 	char rejected[OPTIONS_WORD_BYTES];       /* The word that was refused. */
 };

@@ -32,15 +32,26 @@ void tsc_time_init(struct tsc_time *time, uint64_t ticks_per_ms, uint64_t epoch_
 	*time = (struct tsc_time){.ticks_per_ms = ticks_per_ms, .last_tsc = epoch_tsc};
 }
 
-uint64_t tsc_time_us(struct tsc_time *time, uint64_t tsc)
+/* Elapsed ticks in units of which a millisecond has `per_ms`. Split so that nothing overflows for
+ * centuries and nothing rounds away. */
+static uint64_t elapsed(struct tsc_time *time, uint64_t tsc, uint64_t per_ms)
 {
 	uint64_t step = tsc - time->last_tsc;
 	if (step < STEP_TICKS_MAX && time->elapsed_ticks < STEP_TICKS_MAX) {
 		time->elapsed_ticks += step;
 	}
 	time->last_tsc = tsc;
-	/* Split so that nothing overflows for centuries and nothing rounds away. */
 	uint64_t ms = time->elapsed_ticks / time->ticks_per_ms;
 	uint64_t rest = time->elapsed_ticks % time->ticks_per_ms;
-	return ms * 1000 + rest * 1000 / time->ticks_per_ms;
+	return ms * per_ms + rest * per_ms / time->ticks_per_ms;
+}
+
+uint64_t tsc_time_us(struct tsc_time *time, uint64_t tsc)
+{
+	return elapsed(time, tsc, 1000);
+}
+
+uint64_t tsc_time_ns(struct tsc_time *time, uint64_t tsc)
+{
+	return elapsed(time, tsc, 1000000);
 }

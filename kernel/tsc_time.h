@@ -32,3 +32,6 @@ struct tsc_time {
 void tsc_time_init(struct tsc_time *time, uint64_t ticks_per_ms, uint64_t epoch_tsc);
 
 uint64_t tsc_time_us(struct tsc_time *time, uint64_t tsc);
+
+/* The same time in nanoseconds. */
+uint64_t tsc_time_ns(struct tsc_time *time, uint64_t tsc);

@@ -24,11 +24,12 @@ ALLOWED = {
     "virtio": "base sharedmem",
     "block": "base crypto sharedmem virtio",
     "vtpm": "base block",
-    "kernel": "base crypto arch boot mm sharedmem virtio block vtpm",
+    "fio": "base block",
+    "kernel": "base crypto arch boot mm sharedmem virtio block vtpm fio",
     "user": "base vtpm",
     "tools": "base crypto block boot",
-    "tests": "base crypto arch boot mm sharedmem virtio block vtpm kernel user tools",
-    "bench": "base crypto arch boot mm sharedmem virtio block vtpm kernel user tools",
+    "tests": "base crypto arch boot mm sharedmem virtio block vtpm fio kernel user tools",
+    "bench": "base crypto arch boot mm sharedmem virtio block vtpm fio kernel user tools",
 }
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "string.h"}
 # Libraries that are linked into the kernel, and the one module that may name each.

@@ -58,9 +58,10 @@ static void test_development_words(void **state)
 	struct kernel_options options;
 	assert_int_equal(options_parse("holdfast.run=test-faults:read-kernel holdfast.slide=fixed "
 				       "holdfast.vtpmd.crash_on=0x17b holdfast.panic=check "
-				       "holdfast.pci=place",
+				       "holdfast.pci=place holdfast.fio=volume",
 				       false, &options),
 			 STATUS_OK);
+	assert_int_equal(options.fio, FIO_VOLUME);
 	assert_string_equal(options.run_module, "test-faults");
 	assert_string_equal(options.run_argument, "read-kernel");
 	assert_int_equal(options.vtpmd_crash_on, 0x17b);
@@ -93,6 +94,8 @@ static void test_bad_words_are_refused_by_name(void **state)
 		"holdfast.run=a-module-name-that-is-longer-than-any-may-be",
 		"holdfast.vtpmd.crash_on=xyz",
 		"holdfast.panic=",
+		"holdfast.fio=",
+		"holdfast.fio=tape",
 		"holdfast.vtpmd.crash_on=123456789",
 		"holdfast.",
 	};
@@ -108,7 +111,7 @@ static void test_production_refuses_development_words(void **state)
 	(void)state;
 	static const char *const development[] = {
 		"holdfast.run=test-syscalls", "holdfast.slide=fixed", "holdfast.vtpmd.crash_on=1",
-		"holdfast.pci=place",         "holdfast.panic=check",
+		"holdfast.pci=place",         "holdfast.panic=check", "holdfast.fio=raw",
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(development); i++) {
 		struct kernel_options options;

@@ -43,6 +43,7 @@ static void test_time_runs_with_the_counter(void **state)
 	assert_int_equal(tsc_time_us(&time, 5000), 0);
 	assert_int_equal(tsc_time_us(&time, 5000 + 1999), 1);
 	assert_int_equal(tsc_time_us(&time, 5000 + 2000), 2);
+	assert_int_equal(tsc_time_ns(&time, 5000 + 2001), 2001);
 	/* A year, and nothing is rounded away on the way. */
 	uint64_t year_us = (uint64_t)365 * 86400 * 1000000;
 	assert_int_equal(tsc_time_us(&time, 5000 + year_us * 1000 + 999), year_us);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/* What a job runs on: a block device as it is, or a volume through its request queue. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/status.h"
+#include "block/block_device.h"
+#include "block/volume_queue.h"
+
+enum fio_io_kind {
+	FIO_IO_READ,
+	FIO_IO_WRITE,
+	FIO_IO_FLUSH,
+};
+
+/* One request. The runner's storage; the device's between submit and reap. */
+struct fio_io {
+	enum fio_io_kind kind;
+	enum status status; /* Set when it is reaped. */
+	uint64_t offset_bytes;
+	uint32_t size_bytes;
+	uint8_t *bytes;
+	uint64_t began_ns;
+	union {
+		struct block_request raw;
+		struct {
+			struct volume_request request;
+			struct volume_piece piece;
+		} volume;
+	} inner;
+};
+
+struct fio_device_ops {
+	/* STATUS_BUSY: reap first. */
+	enum status (*submit)(void *context, struct fio_io *io);
+	void (*kick)(void *context);
+	/* One that has completed, or NULL. `wait`: not NULL while something is in flight, unless
+	 * the device's own deadline passed. */
+	enum status (*reap)(void *context, bool wait, struct fio_io **io);
+};
+
+struct fio_device {
+	const struct fio_device_ops *ops;
+	void *context;
+	uint64_t size_bytes;
+};
+
+/* `device` has a queue (STATUS_UNSUPPORTED otherwise) and outlives the result. */
+MUST_CHECK
+enum status fio_device_raw(const struct block_device *device, struct fio_device *out);
+
+/* Likewise for a volume. */
+void fio_device_volume(struct volume_queue *queue, struct block_count size, struct fio_device *out);

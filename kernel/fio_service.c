@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/fio_service.h"
+
+#if !HOLDFAST_PRODUCTION
+
+#include <string.h>
+
+#include "arch/cpu.h"
+#include "base/bytes.h"
+#include "base/log.h"
+#include "fio/json.h"
+#include "fio/run.h"
+#include "kernel/exit.h"
+#include "kernel/fw_cfg.h"
+#include "kernel/key_source.h"
+#include "kernel/svsm.h"
+
+#define JOB_FILE           "opt/org.holdfast/fio"
+#define JOB_FILE_BYTES_MAX 8192u
+#define VARIABLES_FILE     "opt/org.holdfast/fio-variables"
+#define VARIABLES_BYTES    512u
+#define VARIABLES_MAX      8u
+#define PORT_NAME          "org.holdfast.fio"
+#define PORT_WAIT_US       5000000u
+#define WRITE_TIMEOUT_US   10000000u
+#define JSON_BYTES         (128u * 1024u)
+#define QUEUE_DEPTH        FIO_DEPTH_MAX
+
+/* All that a run needs besides the svsm. */
+struct fio_service {
+	struct svsm *svsm;
+	struct virtio_blk disk;
+	struct volume *volume;
+	struct volume_queue *queue;
+	struct fio_device device;
+	struct fio_variable variables[VARIABLES_MAX];
+	size_t variable_count;
+	struct fio_jobs jobs;
+	struct fio_result result;
+	char job_text[JOB_FILE_BYTES_MAX];
+	char variable_text[VARIABLES_BYTES + 1];
+	char *json; /* JSON_BYTES. */
+	size_t json_used;
+	bool json_is_cut;
+};
+
+static uint8_t *memory_take(struct svsm *svsm, size_t size_bytes)
+{
+	struct phys_addr first;
+	enum status status = kernel_memory_take(&svsm->memory,
+						(size_bytes + PAGE_BYTES - 1) / PAGE_BYTES, &first);
+	return status == STATUS_OK ? kernel_memory_pointer(&svsm->memory, first) : NULL;
+}
+
+static uint64_t now_ns(void *context)
+{
+	struct svsm *svsm = context;
+	return tsc_time_ns(&svsm->tsc.time, cpu_tsc());
+}
+
+/* ---- Jobs ---------------------------------------------------------------------------------- */
+
+/* Lines of NAME=VALUE; there need be none. */
+static enum status variables_read(struct fio_service *service)
+{
+	size_t size = 0;
+	enum status status = fw_cfg_read(VARIABLES_FILE, (uint8_t *)service->variable_text,
+					 VARIABLES_BYTES, &size);
+	if (status == STATUS_NOT_FOUND) {
+		return STATUS_OK;
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	service->variable_text[size] = '\0';
+	for (char *at = service->variable_text; *at != '\0';) {
+		struct fio_variable *variable = &service->variables[service->variable_count];
+		if (service->variable_count == VARIABLES_MAX) {
+			return STATUS_TOO_LARGE;
+		}
+		variable->name = at;
+		variable->value = NULL;
+		for (; *at != '\0' && *at != '\n'; at++) {
+			if (*at == '=' && variable->value == NULL) {
+				*at = '\0';
+				variable->value = at + 1;
+			}
+		}
+		if (*at == '\n') {
+			*at++ = '\0';
+		}
+		if (variable->value == NULL) {
+			return STATUS_BAD_CONFIG;
+		}
+		service->variable_count++;
+	}
+	return STATUS_OK;
+}
+
+static enum status jobs_read(struct fio_service *service)
+{
+	struct fio_refusal refusal;
+	size_t size = 0;
+	enum status status = fw_cfg_read(JOB_FILE, (uint8_t *)service->job_text,
+					 sizeof(service->job_text), &size);
+	if (status == STATUS_OK) {
+		status = variables_read(service);
+	}
+	if (status != STATUS_OK) {
+		log_write(LOG_ERROR, "fio", "%s: %s", JOB_FILE, status_name(status));
+		return status;
+	}
+	const struct fio_variables variables = {service->variables, service->variable_count};
+	status = fio_jobs_parse(service->job_text, size, &variables, &service->jobs, &refusal);
+	if (status != STATUS_OK) {
+		log_write(LOG_ERROR, "fio", "%s: line %u: %s: %s", JOB_FILE, refusal.line,
+			  refusal.text, status_name(status));
+	}
+	return status;
+}
+
+static bool jobs_write(const struct fio_jobs *jobs)
+{
+	for (size_t i = 0; i < jobs->count; i++) {
+		if (fio_rw_writes(jobs->jobs[i].rw)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- The disk ------------------------------------------------------------------------------ */
+
+static enum status disk_open(struct fio_service *service)
+{
+	struct svsm *svsm = service->svsm;
+	struct device_slot *slot = devices_nth(&svsm->devices, VIRTIO_ID_BLOCK, 0);
+	if (slot == NULL) {
+		return STATUS_NO_DEVICE;
+	}
+	const struct virtio_blk_environment environment = {
+		.transport = &slot->transport,
+		.memory = &svsm->sharedmem,
+		.clock = &svsm->clock,
+		.depth = VIRTIO_BLK_DEPTH_MAX,
+		.data_pages = FIO_SERVICE_DATA_PAGES,
+	};
+	return virtio_blk_open(&service->disk, &environment);
+}
+
+/* Whoever benchmarks a raw disk overwrites it: not one that carries a volume. */
+static enum status raw_open(struct fio_service *service)
+{
+	struct volume_public_info info;
+	const struct block_device *disk = virtio_blk_device(&service->disk);
+	enum status status = volume_public_info_read(disk, &info);
+	if (status != STATUS_NOT_A_VOLUME && jobs_write(&service->jobs)) {
+		log_write(LOG_ERROR, "fio", "the disk carries a volume (%s): not overwritten",
+			  status_name(status));
+		return STATUS_EXISTS;
+	}
+	return fio_device_raw(disk, &service->device);
+}
+
+static enum status volume_open(struct fio_service *service)
+{
+	struct svsm *svsm = service->svsm;
+	const struct block_device *disk = virtio_blk_device(&service->disk);
+	struct volume_public_info info;
+	uint8_t raw[KEY_SOURCE_BYTES];
+	enum status status = volume_public_info_read(disk, &info);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	const size_t arena_bytes = volume_arena_bytes_for(info.profile, info.size);
+	const struct volume_environment environment = {
+		.device = disk,
+		.aead = &svsm->aead,
+		.random = &svsm->random,
+		.arena = memory_take(svsm, arena_bytes),
+		.arena_size_bytes = arena_bytes,
+	};
+	uint8_t *memory = memory_take(svsm, volume_queue_bytes(QUEUE_DEPTH));
+	if (environment.arena == NULL || memory == NULL) {
+		return STATUS_NO_MEMORY;
+	}
+	status = key_source_read(raw);
+	if (status == STATUS_OK) {
+		const struct volume_key key = {VOLUME_KEY_RAW, raw, sizeof(raw)};
+		status = volume_mount(&environment, &key, false, &service->volume, NULL);
+		secure_zero(raw, sizeof(raw));
+	}
+	if (status == STATUS_OK) {
+		status = volume_queue_open(service->volume, QUEUE_DEPTH, memory,
+					   volume_queue_bytes(QUEUE_DEPTH), &service->queue);
+	}
+	if (status == STATUS_OK) {
+		fio_device_volume(service->queue, volume_logical_size(service->volume),
+				  &service->device);
+	}
+	return status;
+}
+
+static enum status target_open(struct fio_service *service)
+{
+	enum status status = disk_open(service);
+	if (status == STATUS_OK) {
+		status = service->svsm->options.fio == FIO_RAW ? raw_open(service)
+							       : volume_open(service);
+	}
+	if (status != STATUS_OK) {
+		log_write(LOG_ERROR, "fio", "no target: %s: %s", status_name(status),
+			  status_advice(status));
+	}
+	return status;
+}
+
+/* ---- Results ------------------------------------------------------------------------------- */
+
+static void json_append(void *context, const char *text)
+{
+	struct fio_service *service = context;
+	const size_t length = strlen(text);
+	if (length > JSON_BYTES - service->json_used) {
+		service->json_is_cut = true;
+		return;
+	}
+	memcpy(service->json + service->json_used, text, length);
+	service->json_used += length;
+}
+
+static enum status json_send(struct fio_service *service)
+{
+	struct virtio_serial *serial = &service->svsm->serial;
+	struct virtio_serial_port_state state;
+	uint32_t port = 0;
+	enum status status = service->json_is_cut ? STATUS_TOO_LARGE : service->svsm->serial_status;
+	if (status == STATUS_OK) {
+		status = virtio_serial_port_open(serial, PORT_NAME, PORT_WAIT_US, &port);
+	}
+	if (status == STATUS_OK) {
+		status = virtio_serial_poll(serial);
+	}
+	if (status == STATUS_OK) {
+		virtio_serial_port_state(serial, port, &state);
+		status = virtio_serial_write(serial, port, state.generation,
+					     (const uint8_t *)service->json, service->json_used,
+					     WRITE_TIMEOUT_US);
+	}
+	if (status != STATUS_OK) {
+		log_write(LOG_ERROR, "fio", "results not delivered to %s: %s", PORT_NAME,
+			  status_name(status));
+	}
+	return status;
+}
+
+static void counters_log(const struct fio_service *service, const struct fio_job *job)
+{
+	struct block_device_counters counters;
+	virtio_blk_counters_get(&service->disk, &counters);
+	log_write(LOG_NOTICE, "fio",
+		  "%s: %s: device reads %lu writes %lu flushes %lu blocks read %lu written %lu",
+		  job->name, status_name(service->result.status), counters.reads, counters.writes,
+		  counters.flushes, counters.blocks_read, counters.blocks_written);
+}
+
+static enum status jobs_run(struct fio_service *service)
+{
+	const struct fio_clock clock = {now_ns, service->svsm};
+	enum status first = STATUS_OK;
+	size_t memory_bytes = 0;
+	for (size_t i = 0; i < service->jobs.count; i++) {
+		size_t bytes = fio_run_bytes(&service->jobs.jobs[i]);
+		memory_bytes = bytes > memory_bytes ? bytes : memory_bytes;
+	}
+	uint8_t *memory = memory_take(service->svsm, memory_bytes);
+	if (memory == NULL) {
+		log_write(LOG_ERROR, "fio", "jobs need %lu bytes of memory", memory_bytes);
+		return STATUS_NO_MEMORY;
+	}
+	fio_json_begin(json_append, service, HOLDFAST_VERSION);
+	for (size_t i = 0; i < service->jobs.count; i++) {
+		const struct fio_job *job = &service->jobs.jobs[i];
+		enum status status = fio_run(job, &service->device, &clock, memory, memory_bytes,
+					     &service->result);
+		fio_json_job(json_append, service, i, job, &service->result);
+		counters_log(service, job);
+		first = first == STATUS_OK ? status : first;
+	}
+	fio_json_end(json_append, service);
+	return first;
+}
+
+static void target_close(struct fio_service *service)
+{
+	if (service->queue != NULL) {
+		volume_queue_close(service->queue);
+	}
+	if (service->volume != NULL) {
+		volume_unmount(service->volume);
+	}
+	virtio_blk_close(&service->disk);
+}
+
+NORETURN void fio_service_run_and_exit(struct svsm *svsm)
+{
+	struct fio_service *service =
+		(struct fio_service *)(void *)memory_take(svsm, sizeof(*service));
+	enum status status = service == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+	if (status == STATUS_OK) {
+		service->svsm = svsm;
+		service->json = (char *)memory_take(svsm, JSON_BYTES);
+		status = service->json == NULL ? STATUS_NO_MEMORY : jobs_read(service);
+	}
+	if (status == STATUS_OK) {
+		status = target_open(service);
+	}
+	if (status == STATUS_OK) {
+		enum status ran = jobs_run(service);
+		status = json_send(service);
+		status = ran != STATUS_OK ? ran : status;
+		target_close(service);
+	}
+	exit_machine(status == STATUS_OK ? EXIT_ORDERLY : EXIT_TEST_FAILED);
+}
+
+#endif
