@@ -157,9 +157,9 @@ static void log_rewind(struct volume *volume)
 	struct volume_log *log = &volume->log;
 	log->offset = volume->superblock.log_offset;
 	log->used = 0;
-	/* Records that were committed while the checkpoint ran carry the epoch before it. The state
-	 * profile commits nothing meanwhile. */
-	log->epoch = volume->superblock.epoch - (is_block_profile(volume) ? 1 : 0);
+	/* Records that were committed while the checkpoint ran carry the epoch before it. */
+	bool may_be_late = (volume->superblock.flags & VOLUME_SUPERBLOCK_LATE) != 0;
+	log->epoch = volume->superblock.epoch - (may_be_late ? 1 : 0);
 	log->sequence = volume->superblock.log_sequence;
 	memcpy(log->tag, volume->superblock.log_tag, AEAD_TAG_BYTES);
 	memcpy(log->anchor, volume->superblock.anchor, VOLUME_ANCHOR_BYTES);

@@ -84,6 +84,9 @@ static void superblock_fill(struct volume *volume)
 	next->geometry = volume->geometry;
 	next->generation = volume->master.generation;
 	next->epoch = volume->superblock.epoch + 1;
+	/* If nobody waits for it, others may commit before it is durable. */
+	bool may_be_late = !volume->build.is_patient || volume->log.sequence != head->sequence;
+	next->flags = may_be_late ? VOLUME_SUPERBLOCK_LATE : 0;
 	next->log_offset = head->offset;
 	next->log_sequence = head->sequence;
 	memcpy(next->log_tag, head->tag, AEAD_TAG_BYTES);
@@ -101,7 +104,8 @@ static void superblock_fill(struct volume *volume)
 	memcpy(next->keyslot_digest, volume->keyslots_digest, SHA256_BYTES);
 }
 
-/* The batch is empty by now: its memory holds the block until both copies are written. */
+/* No bitmap is changed any more: that block's memory holds this one until both copies are written.
+ * (The batch's would not do: a request queue may exchange it in between.) */
 static enum status superblock_seal(struct volume *volume)
 {
 	struct volume_build *build = &volume->build;
@@ -109,7 +113,7 @@ static enum status superblock_seal(struct volume *volume)
 	superblock_fill(volume);
 	enum status status = volume_freshness_seal(volume, &build->superblock);
 	if (status == STATUS_OK) {
-		status = volume_superblock_seal(volume, &build->superblock, build->batch.blocks);
+		status = volume_superblock_seal(volume, &build->superblock, build->bitmap);
 	}
 	if (status == STATUS_OK) {
 		volume_build_phase_end(volume);
@@ -122,7 +126,7 @@ static enum status superblock_copy_write(struct volume *volume, uint32_t copy)
 	const struct volume_build *build = &volume->build;
 	enum status status = volume_pair_copy_write(
 		volume, &volume->superblock_pairs[build->superblock.epoch % 2], copy,
-		build->batch.blocks);
+		build->bitmap);
 	if (status == STATUS_OK) {
 		volume_build_phase_end(volume);
 	}
@@ -231,6 +235,7 @@ enum status volume_checkpoint_run(struct volume *volume, bool always)
 			status = volume_checkpoint_finish(volume);
 		}
 	}
+	volume->build.is_patient = false; /* If it failed, it may go on in the background. */
 	return status;
 }
 

@@ -135,6 +135,9 @@ uint32_t volume_superblock_features(const struct volume_superblock *superblock)
 	    superblock->witness_sequence != 0 || superblock->witness_doubt_sequence != 0) {
 		features |= VOLUME_FEATURE_WITNESS;
 	}
+	if ((superblock->flags & VOLUME_SUPERBLOCK_LATE) != 0) {
+		features |= VOLUME_FEATURE_LATE;
+	}
 	return features;
 }
 
@@ -280,12 +283,19 @@ static bool witness_is_sane(const struct volume_superblock *superblock)
 		 bytes_are_zero(superblock->witness_doubt_anchor, VOLUME_ANCHOR_BYTES)));
 }
 
+static bool superblock_flags_are_sane(const struct volume_superblock *superblock)
+{
+	uint32_t known =
+		superblock->geometry.profile == VOLUME_PROFILE_BLOCK ? VOLUME_SUPERBLOCK_LATE : 0;
+	return (superblock->flags & ~known) == 0;
+}
+
 static bool superblock_fields_are_sane(const struct volume_superblock *superblock)
 {
 	return superblock->epoch != 0 &&
 	       superblock->log_offset < superblock->geometry.ring_blocks &&
 	       superblock->session != 0 && superblock->next_session > superblock->session &&
-	       superblock->keyslot_epoch != 0 && superblock->flags == 0 &&
+	       superblock->keyslot_epoch != 0 && superblock_flags_are_sane(superblock) &&
 	       witness_is_sane(superblock) && rotation_is_sane(superblock) &&
 	       superblock->free_count <= volume_allocatable_count(&superblock->geometry) &&
 	       (superblock->geometry.profile == VOLUME_PROFILE_STATE ||

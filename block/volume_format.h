@@ -113,11 +113,11 @@ enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct v
 #define VOLUME_SUPERBLOCK_BODY_BYTES  1024u
 #define VOLUME_SUPERBLOCK_USED_BYTES  (VOLUME_SUPERBLOCK_BODY_OFFSET + VOLUME_SUPERBLOCK_BODY_BYTES)
 /* Features, in the clear header: programs that do not know one answer NEWER_FORMAT. */
-#define VOLUME_FEATURE_GROWN    1u /* The geometry is not the one of a new volume of this size. */
-#define VOLUME_FEATURE_ROTATION 2u /* Two master keys: a rotation is under way. */
-#define VOLUME_FEATURE_WITNESS  4u /* A witness knows of it, or has to. */
-#define VOLUME_FEATURES_KNOWN \
-	(VOLUME_FEATURE_GROWN | VOLUME_FEATURE_ROTATION | VOLUME_FEATURE_WITNESS)
+#define VOLUME_FEATURE_GROWN    1u  /* The geometry is not the one of a new volume of this size. */
+#define VOLUME_FEATURE_ROTATION 2u  /* Two master keys: a rotation is under way. */
+#define VOLUME_FEATURE_WITNESS  4u  /* A witness knows of it, or has to. */
+#define VOLUME_FEATURE_LATE     8u  /* VOLUME_SUPERBLOCK_LATE is set in the body. */
+#define VOLUME_FEATURES_KNOWN   15u /* All of these. */
 
 /* In clear, and so only a claim until the body has opened. */
 struct volume_superblock_header {
@@ -138,6 +138,10 @@ enum volume_rotation {
 	VOLUME_ROTATION_GROUPS = 2, /* Re-seals bitmaps and nodes of the group tree; next group. */
 	VOLUME_ROTATION_ERASE = 3,  /* Overwrites what nothing refers to; next physical block. */
 };
+
+/* Block profile: records behind the log head may carry the epoch before this one. They were
+ * committed while the checkpoint ran. */
+#define VOLUME_SUPERBLOCK_LATE 1u
 
 /* The sealed body. */
 struct volume_superblock {
@@ -170,7 +174,7 @@ struct volume_superblock {
 	uint64_t witness_doubt_sequence;
 	uint8_t witness_doubt_anchor[VOLUME_ANCHOR_BYTES];
 	struct volume_witness_policy witness_policy;
-	uint32_t flags;
+	uint32_t flags;        /* VOLUME_SUPERBLOCK_. */
 	uint64_t sweep_cursor; /* Key rotation: where it goes on. */
 	enum volume_rotation rotation;
 	uint8_t previous_key[VOLUME_KEY_BYTES]; /* Generation g-1, while a rotation is under way. */

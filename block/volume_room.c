@@ -12,7 +12,8 @@
 /* The checkpoint is to have ended when three quarters of the room are used. */
 #define AHEAD_NUMERATOR   4u
 #define AHEAD_DENOMINATOR 3u
-/* Steps in one call: a bound for lumps in the work, not the usual number. */
+/* One step in each call keeps up, mostly. If the lag grows beyond this, there are more. */
+#define LAG_MAX   (SCALE / 32)
 #define STEPS_MAX 8u
 /* For want of space alone a checkpoint begins only if the overlay is at least so full: a volume
  * that has little space for good must not run one after the other. */
@@ -142,17 +143,19 @@ static uint64_t room_used(const struct volume *volume)
 	return larger(used, share(build->slack > slack ? build->slack - slack : 0, build->slack));
 }
 
-static bool is_behind(const struct volume *volume)
+/* By how much the checkpoint is behind the room that is used. */
+static uint64_t lag(const struct volume *volume)
 {
 	uint64_t goal = room_used(volume) * AHEAD_NUMERATOR / AHEAD_DENOMINATOR;
-	return volume_checkpoint_progress(volume, SCALE) < goal;
+	uint64_t done = volume_checkpoint_progress(volume, SCALE);
+	return goal > done ? goal - done : 0;
 }
 
 enum status volume_room_pace(struct volume *volume)
 {
 	for (uint32_t i = 0; i < STEPS_MAX && volume_checkpoint_is_running(volume); i++) {
 		bool done = false;
-		if (!is_behind(volume)) {
+		if (lag(volume) <= (i == 0 ? 0 : LAG_MAX)) {
 			return STATUS_OK;
 		}
 		enum status status = volume_checkpoint_step(volume, &done);

@@ -286,7 +286,9 @@ enum volume_rotates {
 /* The state that a checkpoint builds beside the current one. */
 struct volume_build {
 	enum volume_phase phase;
-	bool is_patient; /* Somebody waits for it: it does all that it can do. */
+	/* Somebody waits for its end, and nothing is committed before that: it does all that it can
+	 * do. */
+	bool is_patient;
 	/* When the overlay was frozen: the log, content in memory, room that commits had then. */
 	struct volume_log head;
 	uint32_t contents;
@@ -301,7 +303,7 @@ struct volume_build {
 	struct volume_sorter sorter;
 	struct volume_sweep sweep;
 	uint64_t *order; /* Of the frozen map's entries. */
-	uint8_t *bitmap; /* One block: the group that is being changed. */
+	uint8_t *bitmap; /* One block: the group that is being changed; then the superblock. */
 	size_t done;     /* Entries, then deltas, that are worked off. */
 	uint32_t group;
 	uint64_t table_place;
