@@ -15,6 +15,7 @@ FEATURES = {
     b"holdfast.slide": "the fixed load address",
     b"holdfast.vtpmd.crash_on": "the crash hook of the vTPM",
     b"holdfast.pci=place": "the placing of PCI windows against the firmware",
+    b"holdfast.fio=": "the storage benchmark",
     b"--crash-on": "the crash hook of the vTPM, its argument",
 }
 TEST_PROGRAMS = (b"test-syscalls", b"test-faults")
