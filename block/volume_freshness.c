@@ -231,7 +231,11 @@ enum status volume_freshness_settle(struct volume *volume)
 	/* Only by decision. The record parts this history from those that other copies of the
 	 * image may have, so that none of them passes for it later. */
 	enum status status = mark_append(volume);
-	return status == STATUS_OK ? volume_witness_set(volume) : status;
+	if (status == STATUS_OK) {
+		status = volume_witness_set(volume);
+	}
+	/* That it has a witness is in the superblock from now on. */
+	return status == STATUS_OK ? volume_checkpoint_run(volume, true) : status;
 }
 
 /* ---- Commits ------------------------------------------------------------------------------- */

@@ -282,11 +282,19 @@ def virtio_serial():
                  1, 9, 6, 2, 11, 0, 1, 200, 3))
 
 
+def witness_text():
+    rows = [f"{number:032x} {number} {10 ** number} {number * 7:064x}\n" for number in (1, 2, 19)]
+    for count in range(4):
+        text = "holdfast-witness 1\n" + "".join(rows[:count]) + f"end {count}\n"
+        yield text.encode()
+    yield b"holdfast-witness 2\n"
+
+
 TARGETS = (volume_superblock, volume_keyslots, volume_record, volume_node, volume_table,
            store_format, boot_bundle, boot_start_info, boot_kernel_image, kernel_user_elf,
            boot_cmdline, boot_params, kernel_options, kernel_symbols, kernel_user_stack,
            virtio_mmio_cmdline, virtio_pci, vtpm_response, vtpm_frame, volume_image, virtio_queue,
-           virtio_blk, virtio_serial)
+           virtio_blk, virtio_serial, witness_text)
 
 
 def main():

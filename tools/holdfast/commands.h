@@ -19,6 +19,11 @@ enum status image_export(const struct options *options, struct report *report);
 enum status image_backup(const struct options *options, struct report *report);
 enum status image_restore(const struct options *options, struct report *report);
 enum status image_bench(const struct options *options, struct report *report);
+/* Mount the image once, deciding to enrol it. */
+enum status witness_enrol(const struct options *options, struct report *report);
+enum status witness_init(const struct options *options, struct report *report);
+enum status witness_show(const struct options *options, struct report *report);
+enum status image_policy(const struct options *options, struct report *report);
 enum status key_generate(const struct options *options, struct report *report);
 enum status key_list(const struct options *options, struct report *report);
 enum status key_add(const struct options *options, struct report *report);

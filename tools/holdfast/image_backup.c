@@ -58,15 +58,27 @@ static enum status copy_image(struct session *session, uint64_t blocks, const ch
 				   : status;
 }
 
+/* Accepting an older state adds a record and an epoch to it, which make it another history. */
+static bool state_is_right(const struct volume_info *source, const struct volume_info *made,
+			   const struct witness_choice *witness)
+{
+	uint64_t added = made->sequence - source->sequence;
+	return memcmp(made->open.uuid, source->open.uuid, VOLUME_UUID_BYTES) == 0 &&
+	       made->epoch - source->epoch == added &&
+	       added <= (witness->decision == VOLUME_WITNESS_ACCEPT ? 1u : 0u);
+}
+
 /* Is the copy the state that was copied, whole and authentic? With `as_new_epoch`, begin one in
  * it first. */
 static enum status check_copy(const struct output_file *file, const struct key_material *key,
+			      const struct witness_choice *witness,
 			      const struct volume_info *source, bool as_new_epoch,
 			      struct volume_info *made, struct report *report)
 {
 	struct session session;
 	struct verify_totals totals;
 	session_init(&session);
+	session.witness_choice = *witness;
 	enum status status =
 		file_device_open(&session.file, file->temporary,
 				 as_new_epoch ? FILE_ACCESS_WRITE : FILE_ACCESS_READ, report);
@@ -75,8 +87,7 @@ static enum status check_copy(const struct output_file *file, const struct key_m
 	}
 	if (status == STATUS_OK) {
 		volume_info_get(session.volume, made);
-		if (memcmp(made->open.uuid, source->open.uuid, VOLUME_UUID_BYTES) != 0 ||
-		    made->epoch != source->epoch || made->sequence != source->sequence) {
+		if (!state_is_right(source, made, witness)) {
 			status = report_note(report, STATUS_TAMPER, file->name,
 					     "The copy holds another state than what was copied.");
 		}
@@ -100,6 +111,7 @@ static enum status copy_checked(const struct options *options, const struct key_
 	struct output_file file;
 	struct volume_info info;
 	session_init(&source);
+	source.witness_choice = options->witness;
 	output_file_init(&file);
 	enum status status =
 		file_device_open(&source.file, options->positional[0], FILE_ACCESS_READ, report);
@@ -115,7 +127,7 @@ static enum status copy_checked(const struct options *options, const struct key_
 				    &file, report);
 	}
 	if (status == STATUS_OK) {
-		status = check_copy(&file, key, &info, is_restore, made, report);
+		status = check_copy(&file, key, &options->witness, &info, is_restore, made, report);
 	}
 	if (status == STATUS_OK) {
 		status = output_file_publish(&file, report);

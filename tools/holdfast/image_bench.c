@@ -260,6 +260,7 @@ enum status image_bench(const struct options *options, struct report *report)
 	struct session session;
 	struct bench bench = {.session = &session};
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_WRITE, report);
 	if (status == STATUS_OK) {

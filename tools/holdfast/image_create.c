@@ -22,8 +22,14 @@ static enum status create_volume(struct session *session, const struct key_mater
 		return status;
 	}
 	progress_init(&progress, "create");
-	status = volume_create_profile(&session->environment, options->profile, size, &key,
-				       progress_update, &progress);
+	const struct volume_create_params params = {
+		.profile = options->profile,
+		.size = size,
+		.witness_policy = options->policy,
+		.progress = progress_update,
+		.progress_context = &progress,
+	};
+	status = volume_create_with(&session->environment, &params, &key);
 	progress_end(&progress);
 	status = session_explain(session, status, report);
 	return status == STATUS_OK ? file_device_finish(&session->file, report) : status;
@@ -74,5 +80,9 @@ enum status image_create(const struct options *options, struct report *report)
 	}
 	key_material_erase(&key);
 	session_close(&session);
+	/* What was just made is what it is: enrolling it is part of the decision to make it. */
+	if (status == STATUS_OK && options->witness.path != NULL) {
+		status = witness_enrol(options, report);
+	}
 	return status;
 }

@@ -43,6 +43,7 @@ enum status image_export(const struct options *options, struct report *report)
 	struct output_file file;
 	struct store_object_info info;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	output_file_init(&file);
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_READ, report);

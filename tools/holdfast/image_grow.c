@@ -81,6 +81,7 @@ enum status image_grow(const struct options *options, struct report *report)
 {
 	struct session session;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	/* The larger volume's memory: more than enough, whichever profile it is. */
 	struct block_count size = {options->size_bytes / BLOCK_BYTES};
 	size_t state = volume_arena_bytes_for(VOLUME_PROFILE_STATE, size);

@@ -4,6 +4,7 @@
 
 #include "tools/holdfast/commands.h"
 #include "tools/holdfast/json.h"
+#include "tools/holdfast/policy.h"
 #include "tools/holdfast/profile.h"
 #include "tools/holdfast/session.h"
 #include "tools/holdfast/size.h"
@@ -42,6 +43,10 @@ static void print_text(const struct volume_info *info, struct block_count device
 	if (device.n != 0) {
 		print_bytes("device", device);
 	}
+	char policy[POLICY_TEXT_BYTES];
+	policy_format(&info->freshness.policy, policy);
+	(void)printf("%-15s %s\n", "witness policy", policy);
+	(void)printf("%-15s %s\n", "freshness", volume_freshness_name(info->freshness.freshness));
 	print_bytes("used", info->blocks_used);
 	print_bytes("free", info->blocks_free);
 }
@@ -75,6 +80,11 @@ static void print_json(const char *path, const struct volume_info *info, struct 
 		if (device.n != 0) {
 			json_number(&json, "device_bytes", device.n * BLOCK_BYTES);
 		}
+		char policy[POLICY_TEXT_BYTES];
+		policy_format(&info->freshness.policy, policy);
+		json_string(&json, "witness_policy", policy);
+		json_string(&json, "freshness", volume_freshness_name(info->freshness.freshness));
+		json_number(&json, "acknowledged_sequence", info->freshness.acknowledged_sequence);
 		json_number(&json, "used_bytes", info->blocks_used.n * BLOCK_BYTES);
 		json_number(&json, "free_bytes", info->blocks_free.n * BLOCK_BYTES);
 	}
@@ -105,6 +115,7 @@ enum status image_info(const struct options *options, struct report *report)
 	struct block_count device = {0}; /* What a volume of the block profile offers. */
 	struct session session;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = has_key ? session_open(&session, options->positional[0], &options->key,
 						    FILE_ACCESS_READ, report)
 				     : read_public(&session, options, &info, report);

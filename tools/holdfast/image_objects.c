@@ -71,6 +71,7 @@ enum status image_ls(const struct options *options, struct report *report)
 	struct session session;
 	struct listing listing = {.count = 0};
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
@@ -196,6 +197,7 @@ enum status image_cat(const struct options *options, struct report *report)
 {
 	struct session session;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
@@ -237,6 +239,7 @@ enum status image_rm(const struct options *options, struct report *report)
 {
 	struct session session;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_WRITE, report);
 	if (status == STATUS_OK) {

@@ -241,6 +241,7 @@ enum status image_put(const struct options *options, struct report *report)
 	struct input input = {.fd = -1};
 	uint64_t size_bytes = 0;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_WRITE, report);
 	if (status == STATUS_OK) {

@@ -47,6 +47,7 @@ static enum status run(const struct options *options, bool timed, struct report 
 	struct verify_totals totals;
 	struct volume_info info;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {

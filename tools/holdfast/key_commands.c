@@ -76,6 +76,7 @@ enum status key_list(const struct options *options, struct report *report)
 	struct session session;
 	uint32_t count = 0;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
@@ -187,6 +188,7 @@ static enum status add_or_change(const struct options *options, bool changes, st
 	struct key_material old;
 	struct key_material made = {.size_bytes = 0};
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = key_material_read(&old, &options->key, report);
 	if (status == STATUS_OK) {
 		status = new_key_get(&made, options, report);
@@ -226,6 +228,7 @@ enum status key_remove(const struct options *options, struct report *report)
 	struct key_material old = {.size_bytes = 0};
 	bool by_slot = options->slot != OPTIONS_NO_SLOT;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status =
 		by_slot ? STATUS_OK : key_material_read(&old, &options->old_key, report);
 	if (status == STATUS_OK) {

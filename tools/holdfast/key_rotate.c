@@ -138,6 +138,7 @@ enum status key_rotate(const struct options *options, struct report *report)
 	static struct keys keys; /* Some 8 KiB. */
 	struct session session;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = keys_read(&keys, options, report);
 	if (status == STATUS_OK) {
 		status = file_device_open(&session.file, options->positional[0], FILE_ACCESS_WRITE,

@@ -18,8 +18,9 @@ const struct command command_table[] = {
 	 "its "
 	 "only object is called 'device'. A file that is not empty is refused with "
 	 "EXISTS unless --force is given.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_CREATE | OPTIONS_FORCE | OPTIONS_JSON, 1,
-	 image_create},
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_CREATE | OPTIONS_POLICY | OPTIONS_FORCE |
+		 OPTIONS_JSON,
+	 1, image_create},
 	{"image", "info", "PATH", "Show what a volume is",
 	 "Without a key: what anybody can read, none of it authenticated. With a key: the "
 	 "authenticated state as well.",
@@ -59,12 +60,25 @@ const struct command command_table[] = {
 	{"image", "restore", "FILE PATH", "Make a backup an image again",
 	 "FILE is copied, begins a new epoch and is verified. What PATH held is replaced then, in "
 	 "one step, and only with --force.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 2, image_restore},
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_ACCEPT | OPTIONS_JSON, 2,
+	 image_restore},
 	{"image", "bench", "PATH", "Count what a scripted workload costs",
 	 "Works in an object of its own, 'holdfast.bench', and removes it; on an empty device, if "
 	 "the volume is of the block profile. Device writes, flushes "
 	 "and bytes are exact and repeatable; times are of this machine.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 1, image_bench},
+	{"image", "policy", "PATH", "Change what commits ask of the witness",
+	 "To loosen the policy of a volume whose witness is lost takes --accept-rollback.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_POLICY | OPTIONS_POLICY_REQUIRED |
+		 OPTIONS_ACCEPT,
+	 1, image_policy},
+	{"witness", "init", "PATH", "Enrol a volume with a witness",
+	 "Makes the witness file if there is none. A volume that a witness knew before is enrolled "
+	 "with another one only with --accept-rollback: nobody can tell then whether it is the "
+	 "newest.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_WITNESS | OPTIONS_ACCEPT, 1, witness_init},
+	{"witness", "show", "FILE", "Show what a witness remembers", "", OPTIONS_JSON, 1,
+	 witness_show},
 	{"key", "generate", "PATH", "Make a key file of 32 random bytes",
 	 "PATH must not exist. Whoever has the key has the volumes made with it; without it they "
 	 "are lost.",
@@ -104,6 +118,21 @@ static enum status check_output(enum status status, struct report *report)
 				     strerror(errno != 0 ? errno : EIO));
 }
 
+/* Scripts tell these apart: each asks for another answer. */
+static int exit_of(enum status status)
+{
+	if (status == STATUS_ROLLBACK) {
+		return EXIT_ROLLBACK;
+	}
+	if (status == STATUS_FORK) {
+		return EXIT_FORK;
+	}
+	if (status == STATUS_UNANCHORED) {
+		return EXIT_UNANCHORED;
+	}
+	return status == STATUS_NOT_ENROLLED ? EXIT_NOT_ENROLLED : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	/* Keys are in memory: no core dump. A write above the file size limit, or into a closed
@@ -121,5 +150,5 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	report_print(&report, status, options.json);
-	return EXIT_FAILED;
+	return exit_of(status);
 }

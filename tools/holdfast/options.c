@@ -105,7 +105,9 @@ static char *help_text(int key, const char *text, void *input)
 		    "\n"
 		    "Exit status: 0 done; 1 the command failed, and a line on standard error names "
 		    "the status (such as WRONG_KEY, NOT_A_VOLUME, TAMPER, BUSY) and says what to "
-		    "do; 2 the command line is wrong.\n",
+		    "do; 2 the command line is wrong; 3 ROLLBACK, 4 FORK, 5 UNANCHORED, 6 "
+		    "NOT_ENROLLED, as "
+		    "the freshness witness says.\n",
 		    stream);
 	return fclose(stream) == 0 ? out : NULL;
 }

@@ -8,9 +8,14 @@
 
 #include "tools/holdfast/key_file.h"
 #include "tools/holdfast/report.h"
+#include "tools/holdfast/witness_file.h"
 
 #define EXIT_FAILED            1
 #define EXIT_USAGE             2
+#define EXIT_ROLLBACK          3
+#define EXIT_FORK              4
+#define EXIT_UNANCHORED        5
+#define EXIT_NOT_ENROLLED      6
 
 #define OPTIONS_POSITIONAL_MAX 3u
 
@@ -25,6 +30,9 @@ struct options {
 	bool drop_others;
 	bool resume;
 	uint32_t slot; /* Instead of old_key; OPTIONS_NO_SLOT: not given. */
+	struct witness_choice witness;
+	struct volume_witness_policy policy;
+	bool has_policy;
 	uint64_t size_bytes;
 	enum volume_profile profile; /* image create. */
 	uint64_t rate_bytes;         /* A second; 0: unlimited. */
@@ -37,18 +45,22 @@ struct options {
 #define OPTIONS_NO_SLOT UINT32_MAX
 
 /* Groups of options that a command accepts, as bits. */
-#define OPTIONS_KEY          1u
-#define OPTIONS_KEY_REQUIRED 2u /* With OPTIONS_KEY. */
-#define OPTIONS_JSON         4u
-#define OPTIONS_CREATE       8u
-#define OPTIONS_LONG         16u
-#define OPTIONS_NEW_KEY      32u
-#define OPTIONS_OLD_KEY      64u
-#define OPTIONS_FORCE        128u
-#define OPTIONS_RATE         256u
-#define OPTIONS_REPORT       512u
-#define OPTIONS_GROW         1024u
-#define OPTIONS_ROTATE       2048u
+#define OPTIONS_KEY             1u
+#define OPTIONS_KEY_REQUIRED    2u /* With OPTIONS_KEY. */
+#define OPTIONS_JSON            4u
+#define OPTIONS_CREATE          8u
+#define OPTIONS_LONG            16u
+#define OPTIONS_NEW_KEY         32u
+#define OPTIONS_OLD_KEY         64u
+#define OPTIONS_FORCE           128u
+#define OPTIONS_RATE            256u
+#define OPTIONS_REPORT          512u
+#define OPTIONS_GROW            1024u
+#define OPTIONS_ROTATE          2048u
+#define OPTIONS_ACCEPT          4096u
+#define OPTIONS_POLICY          8192u
+#define OPTIONS_POLICY_REQUIRED 16384u /* With OPTIONS_POLICY. */
+#define OPTIONS_WITNESS         32768u /* With OPTIONS_KEY: a witness is needed. */
 
 struct command {
 	const char *group;

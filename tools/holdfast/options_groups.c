@@ -6,6 +6,7 @@
 
 #include "block/volume.h"
 #include "tools/holdfast/profile.h"
+#include "tools/holdfast/policy.h"
 #include "tools/holdfast/size.h"
 
 /* Options without a letter; those with one use it. */
@@ -18,6 +19,9 @@ enum long_option {
 	LONG_OLD_RECOVERY_KEY_FILE,
 	LONG_SLOT,
 	LONG_RATE,
+	LONG_WITNESS,
+	LONG_ACCEPT,
+	LONG_POLICY,
 	LONG_REPAIR_REPORT,
 	LONG_PROFILE,
 	LONG_ALSO_KEY_FILE,
@@ -41,6 +45,7 @@ static error_t parse_key(int key, char *argument, struct argp_state *state)
 	case 'k': choice->raw_file = argument; return 0;
 	case 'p': choice->passphrase_file = argument; return 0;
 	case 'r': choice->recovery_file = argument; return 0;
+	case LONG_WITNESS: parse->options->witness.path = argument; return 0;
 	case ARGP_KEY_SUCCESS:
 		if (choices(choice) > 1) {
 			argp_error(state, "give one of --key-file, --passphrase-file and "
@@ -49,6 +54,9 @@ static error_t parse_key(int key, char *argument, struct argp_state *state)
 			   choices(choice) == 0) {
 			argp_error(state, "--key-file, --passphrase-file or --recovery-key-file is "
 					  "needed");
+		} else if ((parse->command->option_groups & OPTIONS_WITNESS) != 0 &&
+			   parse->options->witness.path == NULL) {
+			argp_error(state, "--witness is needed");
 		}
 		return 0;
 	default: return ARGP_ERR_UNKNOWN;
@@ -195,6 +203,39 @@ static error_t parse_rate(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
+static error_t parse_accept(int key, char *argument, struct argp_state *state)
+{
+	(void)argument;
+	struct parse *parse = state->input;
+	if (key != LONG_ACCEPT) {
+		return ARGP_ERR_UNKNOWN;
+	}
+	parse->options->witness.decision = VOLUME_WITNESS_ACCEPT;
+	return 0;
+}
+
+static error_t parse_policy(int key, char *argument, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+	struct options *options = parse->options;
+	if (key == ARGP_KEY_SUCCESS && options->policy.kind != VOLUME_WITNESS_OPEN &&
+	    options->witness.path == NULL) {
+		argp_error(state, "--policy: only 'open' does without --witness");
+	} else if (key == ARGP_KEY_SUCCESS && !options->has_policy &&
+		   (parse->command->option_groups & OPTIONS_POLICY_REQUIRED) != 0) {
+		argp_error(state, "--policy is needed");
+	}
+	if (key != LONG_POLICY) {
+		return key == ARGP_KEY_SUCCESS ? 0 : ARGP_ERR_UNKNOWN;
+	}
+	if (policy_parse(argument, &options->policy) != STATUS_OK) {
+		argp_error(state, "--policy=%s: 'strict', 'open' or 'bounded:COMMITS[,SECONDS]'",
+			   argument);
+	}
+	options->has_policy = true;
+	return 0;
+}
+
 static error_t parse_report(int key, char *argument, struct argp_state *state)
 {
 	(void)argument;
@@ -251,6 +292,7 @@ static const struct argp_option key_options[] = {
 	{"key-file", 'k', "FILE", 0, "The volume's key: a file of exactly 32 bytes", 0},
 	{"passphrase-file", 'p', "FILE", 0, "A passphrase: the first line of FILE", 0},
 	{"recovery-key-file", 'r', "FILE", 0, "A recovery key, as 'key add' printed it", 0},
+	{"witness", LONG_WITNESS, "FILE", 0, "The freshness witness of the volume", 0},
 	{0},
 };
 static const struct argp_option new_key_options[] = {
@@ -312,6 +354,19 @@ static const struct argp_option rotate_options[] = {
 	{0},
 };
 
+static const struct argp_option accept_options[] = {
+	{"accept-rollback", LONG_ACCEPT, NULL, 0,
+	 "This image is to be the history from now on, whatever the witness remembers", 0},
+	{0},
+};
+static const struct argp_option policy_options[] = {
+	{"policy", LONG_POLICY, "POLICY", 0,
+	 "What a commit asks of the witness: 'strict', 'bounded:COMMITS[,SECONDS]' or 'open' "
+	 "(default)",
+	 0},
+	{0},
+};
+
 static const struct argp key_argp = {.options = key_options, .parser = parse_key};
 static const struct argp new_key_argp = {.options = new_key_options, .parser = parse_new_key};
 static const struct argp old_key_argp = {.options = old_key_options, .parser = parse_old_key};
@@ -320,6 +375,8 @@ static const struct argp long_argp = {.options = long_options, .parser = parse_l
 static const struct argp create_argp = {.options = create_options, .parser = parse_create};
 static const struct argp force_argp = {.options = force_options, .parser = parse_force};
 static const struct argp rate_argp = {.options = rate_options, .parser = parse_rate};
+static const struct argp accept_argp = {.options = accept_options, .parser = parse_accept};
+static const struct argp policy_argp = {.options = policy_options, .parser = parse_policy};
 static const struct argp report_argp = {.options = report_options, .parser = parse_report};
 static const struct argp grow_argp = {.options = grow_options, .parser = parse_grow};
 static const struct argp rotate_argp = {.options = rotate_options, .parser = parse_rotate};
@@ -336,7 +393,8 @@ uint32_t options_groups_of(const struct command *command,
 		{OPTIONS_LONG, &long_argp},       {OPTIONS_CREATE, &create_argp},
 		{OPTIONS_FORCE, &force_argp},     {OPTIONS_RATE, &rate_argp},
 		{OPTIONS_REPORT, &report_argp},   {OPTIONS_GROW, &grow_argp},
-		{OPTIONS_ROTATE, &rotate_argp},
+		{OPTIONS_ROTATE, &rotate_argp},   {OPTIONS_ACCEPT, &accept_argp},
+		{OPTIONS_POLICY, &policy_argp},
 	};
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < OPTIONS_GROUPS_MAX; i++) {

@@ -7,7 +7,7 @@
 
 #include "tools/holdfast/options.h"
 
-#define OPTIONS_GROUPS_MAX 11u
+#define OPTIONS_GROUPS_MAX 13u
 
 /* What a command's parsers share: the input of each. */
 struct parse {

@@ -14,6 +14,19 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * US_PER_SECOND + (uint64_t)now.tv_nsec / 1000;
 }
 
+static uint64_t clock_now_us(void *context)
+{
+	(void)context;
+	return now_us();
+}
+
+static void clock_relax(void *context)
+{
+	(void)context;
+}
+
+const struct clock host_clock = {.now_us = clock_now_us, .relax = clock_relax};
+
 void pace_begin(struct pace *pace, uint64_t rate_bytes)
 {
 	*pace = (struct pace){.rate_bytes = rate_bytes, .begun_us = now_us()};

@@ -4,6 +4,11 @@
 
 #include <stdint.h>
 
+#include "base/clock.h"
+
+/* The host's monotonic clock. */
+extern const struct clock host_clock;
+
 struct pace {
 	uint64_t rate_bytes; /* A second; 0: unlimited. */
 	uint64_t begun_us;

@@ -134,6 +134,7 @@ enum status repair_report(const struct options *options, struct report *report)
 {
 	struct session session;
 	session_init(&session);
+	session.witness_choice = options->witness;
 	enum status status = session_open(&session, options->positional[0], &options->key,
 					  FILE_ACCESS_READ, report);
 	/* Without a readable index there are no names, but there is still a volume. */

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "tools/holdfast/host_crypto.h"
+#include "tools/holdfast/pace.h"
 
 #define ARENA_ALIGNMENT 64u
 
@@ -45,6 +46,9 @@ enum status session_prepare(struct session *session, size_t arena_bytes)
 		.random = &session->random,
 		.arena = arena,
 		.arena_size_bytes = bytes,
+		.witness = session->witness.path != NULL ? &session->witness.port : NULL,
+		.clock = &host_clock,
+		.witness_decision = session->witness_choice.decision,
 	};
 	return STATUS_OK;
 }
@@ -83,6 +87,9 @@ enum status session_mount(struct session *session, const struct key_material *ke
 	 * the arena that it would need. */
 	struct volume_public_info info;
 	enum status status = volume_public_info_read(&session->file.device, &info);
+	if (status == STATUS_OK && session->witness_choice.path != NULL) {
+		status = witness_file_open(&session->witness, session->witness_choice.path, report);
+	}
 	if (status == STATUS_OK) {
 		status = session_prepare(session, arena_bytes_for(session, &info));
 	}
@@ -156,6 +163,7 @@ void session_close(struct session *session)
 		free(session->environment.arena);
 		random_erase(&session->random);
 	}
+	witness_file_close(&session->witness);
 	file_device_close(&session->file);
 	session_init(session);
 }

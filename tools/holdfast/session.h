@@ -12,12 +12,15 @@
 #include "tools/holdfast/file_device.h"
 #include "tools/holdfast/key_file.h"
 #include "tools/holdfast/report.h"
+#include "tools/holdfast/witness_file.h"
 
 /* Caller's storage. session_close() ends it, after a failed call as well. */
 struct session {
 	struct file_device file;
 	struct aead aead;
 	struct random random;
+	struct witness_choice witness_choice; /* Set before the image is opened; path NULL: none. */
+	struct witness_file witness;
 	size_t cache_bytes;                    /* More arena than needed: node cache. */
 	struct volume_environment environment; /* The arena is from the heap. */
 	struct volume *volume;                 /* NULL: not mounted. */

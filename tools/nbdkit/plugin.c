@@ -30,6 +30,7 @@ static struct plugin {
 	char *key_file;
 	char *passphrase_file;
 	char *recovery_key_file;
+	char *witness;
 	char *object;
 	int64_t size_bytes; /* 0: as it is. */
 	int64_t cache_bytes;
@@ -131,6 +132,7 @@ static int plugin_config(const char *key, const char *value)
 		{"key-file", &the_plugin.key_file},
 		{"passphrase-file", &the_plugin.passphrase_file},
 		{"recovery-key-file", &the_plugin.recovery_key_file},
+		{"witness", &the_plugin.witness},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(paths); i++) {
 		if (strcmp(key, paths[i].key) == 0) {
@@ -178,6 +180,7 @@ static int plugin_config_complete(void)
 	"object=<NAME>             The object to serve; block profile: device.\n" \
 	"size=<SIZE>               Make the object, or make it larger.\n"         \
 	"cache=<SIZE>              Memory for metadata (default 32M).\n"          \
+	"witness=<PATH>            The freshness witness of the volume.\n"        \
 	"readonly=<BOOL>           Share the image with other readers."
 
 /* ---- Life ---------------------------------------------------------------------------------- */
@@ -241,6 +244,7 @@ static int plugin_get_ready(void)
 				       .recovery_file = the_plugin.recovery_key_file};
 	struct report report;
 	report_init(&report, the_plugin.image);
+	the_plugin.session.witness_choice.path = the_plugin.witness;
 	the_plugin.session.cache_bytes = (size_t)the_plugin.cache_bytes;
 	enum status status =
 		session_open(&the_plugin.session, the_plugin.image, &key,
@@ -276,6 +280,7 @@ static void plugin_unload(void)
 	free(the_plugin.key_file);
 	free(the_plugin.passphrase_file);
 	free(the_plugin.recovery_key_file);
+	free(the_plugin.witness);
 	free(the_plugin.object);
 }
 
