@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
 #include "crypto/random.h"
 
@@ -221,7 +222,11 @@ static enum status begin(struct volume *volume, const struct volume_key *const o
 		status = status == STATUS_OK ? derived : status;
 	}
 	secure_zero(&old, sizeof(old));
-	return status == STATUS_OK ? area_renew(volume) : status;
+	if (status == STATUS_OK) {
+		status = area_renew(volume);
+	}
+	/* Or an image from before would pass for this one, and its keys with it. */
+	return status == STATUS_OK ? volume_freshness_mark(volume) : status;
 }
 
 enum status volume_key_rotate_begin(struct volume *volume, const struct volume_key *keys,

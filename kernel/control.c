@@ -103,6 +103,17 @@ static void add_counters(struct svsm *svsm, struct answer *answer)
 	add_counter(answer, "uptime_us", svsm->clock.now_us(svsm->clock.context));
 }
 
+/* No witness can be asked from here yet, so it is "unanchored" or there is no volume. */
+static const char *freshness_name(const struct svsm *svsm)
+{
+	struct volume_freshness_info info = {.freshness = VOLUME_FRESHNESS_UNANCHORED};
+	if (svsm->state.volume == NULL) {
+		return "none";
+	}
+	volume_freshness_get(svsm->state.volume, &info);
+	return volume_freshness_name(info.freshness);
+}
+
 static void add_status(const struct svsm *svsm, struct answer *answer)
 {
 	bool ephemeral = svsm->options.state == STATE_EPHEMERAL;
@@ -111,6 +122,7 @@ static void add_status(const struct svsm *svsm, struct answer *answer)
 	add_text(answer, "state", status_name(state));
 	add_text(answer, "vtpm", status_name(svsm->vtpm.status));
 	add_text(answer, "mode", ephemeral ? "ephemeral" : "persistent");
+	add_text(answer, "state_freshness", freshness_name(svsm));
 }
 
 /* True if the machine is to shut down. */

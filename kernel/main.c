@@ -221,9 +221,10 @@ static void open_state(struct svsm *svsm)
 	log_write(LOG_NOTICE, "state",
 		  "mounted volume "
 		  "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x"
-		  " epoch=%lu sequence=%lu",
+		  " epoch=%lu sequence=%lu freshness=%s",
 		  u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
-		  u[13], u[14], u[15], info.epoch, info.sequence);
+		  u[13], u[14], u[15], info.epoch, info.sequence,
+		  volume_freshness_name(info.freshness.freshness));
 }
 
 static void start_serial(struct svsm *svsm)

@@ -109,6 +109,7 @@ def test_control_status_and_counters(start, disk, key):
     machine = start(disks=[disk], key=key)
     machine.serving()
     status = control.ask_values(machine.control_path, "status")
+    assert status["state_freshness"] == "unanchored"
     assert "state" in status and "vtpm" in status
     values = control.counters(machine.control_path)
     for name in ("block_reads", "block_writes", "block_flushes", "blocks_read", "blocks_written",

@@ -186,7 +186,8 @@ def test_half_a_control_line_is_not_the_next_clients(machine, left):
         answer = control.ask(machine.control_path, "status", 10)
         if left.startswith("counters") and "uptime_us" in "".join(answer):
             continue  # A whole request, whose client left at once: answered to the next.
-        assert [line.partition("=")[0] for line in answer] == ["state", "vtpm", "mode"]
+        assert [line.partition("=")[0] for line in answer] == ["state", "vtpm", "mode",
+                                                                   "state_freshness"]
     assert control.ask(machine.control_path, "nonsense", 10) == ["error=unknown request"]
     assert machine.process.poll() is None
 

@@ -85,7 +85,15 @@ static void test_changes_of_keys_and_policy_are_history(void **state)
 			 STATUS_OK);
 	uint32_t strict = witnessed_snapshot(&scene);
 	assert_int_equal(volume_epoch_begin(scene.fixture.volume), STATUS_OK);
-	const uint32_t older[] = {with_key, open, strict};
+	uint32_t before_rotation = witnessed_snapshot(&scene);
+	uint32_t missing = 0;
+	assert_int_equal(
+		volume_key_rotate_begin(scene.fixture.volume, &fixture_key, 1, true, &missing),
+		STATUS_OK);
+	commits(&scene, 2);
+	assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+	assert_true(model_equals(&scene.model, scene.fixture.volume));
+	const uint32_t older[] = {with_key, open, strict, before_rotation};
 	for (size_t i = 0; i < ARRAY_COUNT(older); i++) {
 		witnessed_restore(&scene, older[i]);
 		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_ROLLBACK);
