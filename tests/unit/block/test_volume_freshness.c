@@ -69,35 +69,54 @@ static void test_a_dropped_last_record_is_a_rollback(void **state)
 	witness_scene_fini(&scene);
 }
 
-/* What is in no record of its own moves the anchor all the same. */
+static const uint8_t other_bytes[VOLUME_KEY_BYTES] = "another key of thirty-two bytes";
+static const struct volume_key other_key = {VOLUME_KEY_RAW, other_bytes, sizeof(other_bytes)};
+
+static enum status key_is_added(struct volume *volume)
+{
+	return volume_key_add(volume, &other_key);
+}
+
+static enum status key_is_removed(struct volume *volume)
+{
+	return volume_key_remove(volume, &other_key);
+}
+
+static enum status policy_is_set(struct volume *volume)
+{
+	return volume_witness_policy_set(volume, &witness_strict);
+}
+
+static enum status master_key_is_rotated(struct volume *volume)
+{
+	uint32_t missing = 0;
+	return volume_key_rotate_begin(volume, &fixture_key, 1, true, &missing);
+}
+
+/* What is in no record of its own moves the anchor all the same: an image from right before each of
+ * these is older, and the one from after it is not. */
 static void test_changes_of_keys_and_policy_are_history(void **state)
 {
-	static const uint8_t other_bytes[VOLUME_KEY_BYTES] = "another key of thirty-two bytes";
-	const struct volume_key other = {VOLUME_KEY_RAW, other_bytes, sizeof(other_bytes)};
+	enum status (*const changes[])(struct volume * volume) = {
+		key_is_added,       key_is_removed,        policy_is_set,
+		volume_epoch_begin, master_key_is_rotated,
+	};
 	struct witness_scene scene;
 	(void)state;
 	witness_scene_init(&scene, VOLUME_PROFILE_STATE, &witness_open);
-	assert_int_equal(volume_key_add(scene.fixture.volume, &other), STATUS_OK);
-	uint32_t with_key = witnessed_snapshot(&scene);
-	assert_int_equal(volume_key_remove(scene.fixture.volume, &other), STATUS_OK);
-	uint32_t open = witnessed_snapshot(&scene);
-	assert_int_equal(volume_witness_policy_set(scene.fixture.volume, &witness_strict),
-			 STATUS_OK);
-	uint32_t strict = witnessed_snapshot(&scene);
-	assert_int_equal(volume_epoch_begin(scene.fixture.volume), STATUS_OK);
-	uint32_t before_rotation = witnessed_snapshot(&scene);
-	uint32_t missing = 0;
-	assert_int_equal(
-		volume_key_rotate_begin(scene.fixture.volume, &fixture_key, 1, true, &missing),
-		STATUS_OK);
+	for (size_t i = 0; i < ARRAY_COUNT(changes); i++) {
+		uint32_t before = witnessed_snapshot(&scene);
+		assert_int_equal(changes[i](scene.fixture.volume), STATUS_OK);
+		uint32_t after = witnessed_snapshot(&scene);
+		witnessed_restore(&scene, before);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_ROLLBACK);
+		witnessed_restore(&scene, after);
+		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
+	}
+	/* The chain goes on under the new master key. */
 	commits(&scene, 2);
 	assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_OK);
 	assert_true(model_equals(&scene.model, scene.fixture.volume));
-	const uint32_t older[] = {with_key, open, strict, before_rotation};
-	for (size_t i = 0; i < ARRAY_COUNT(older); i++) {
-		witnessed_restore(&scene, older[i]);
-		assert_int_equal(witnessed_remount(&scene, VOLUME_WITNESS_CHECK), STATUS_ROLLBACK);
-	}
 	witness_scene_fini(&scene);
 }
 
