@@ -311,14 +311,15 @@ enum status volume_allocate_again(struct volume *volume, uint64_t physical, uint
 /* ---- While a checkpoint builds the next state ------------------------------------------------ */
 
 /* What is taken sorts before what is freed, for a block that the same checkpoint takes and then
- * gives up again. */
+ * gives up again; and it is noted before. */
 static enum status delta_note(struct volume *volume, uint64_t physical, bool frees)
 {
 	struct volume_deltas *deltas = &volume->build.deltas;
 	if (deltas->count == deltas->room) {
 		return STATUS_NO_MEMORY;
 	}
-	deltas->all[deltas->count++] = physical << 1 | (frees ? 1u : 0u);
+	uint64_t offset = physical - volume->geometry.group_first;
+	deltas->all[deltas->count++] = offset << 1 | (frees ? 1u : 0u);
 	return STATUS_OK;
 }
 
@@ -421,7 +422,7 @@ static uint64_t deltas_accept(struct volume *volume, uint64_t round_passed)
 	uint8_t *bitmap = NULL;
 	uint64_t passed = 0;
 	for (size_t i = 0; i < deltas->count; i++) {
-		uint64_t offset = (deltas->all[i] >> 1) - geometry->group_first;
+		uint64_t offset = deltas->all[i] >> 1;
 		uint64_t bit = offset % VOLUME_GROUP_BLOCKS;
 		uint64_t distance = offset >= round ? offset - round : offset + span - round;
 		bool frees = (deltas->all[i] & 1) != 0;

@@ -98,7 +98,9 @@ static enum status heal_turn(struct volume *volume)
 	enum status status = volume_pairs_heal_one(volume, &done);
 	if (status == STATUS_OK && done) {
 		volume_map_order(&volume->frozen, build->order);
-		volume_sort_begin(&build->sorter, build->order, volume->frozen.count);
+		/* The memory of the deltas, of which there are none yet: it is larger. */
+		volume_sort_begin(&build->sorter, build->order, volume->frozen.count,
+				  build->deltas.all, VOLUME_MAP_ORDER_SHIFT);
 		volume_build_phase_end(volume);
 	}
 	return status;
@@ -173,6 +175,16 @@ static enum status sweep_turn(struct volume *volume)
 	return status;
 }
 
+/* There is room for the worst case, three nodes for each block; mostly half of it is free. */
+static void deltas_sort_begin(struct volume_build *build)
+{
+	const struct volume_deltas *deltas = &build->deltas;
+	uint64_t *rest = deltas->all + deltas->count;
+	volume_sort_begin(&build->sorter, deltas->all, deltas->count,
+			  deltas->count <= deltas->room - deltas->count ? rest : NULL,
+			  VOLUME_DELTA_GROUP_SHIFT);
+}
+
 /* Bitmaps last among what is counted: the table's own new home has to be in them, and their
  * sessions in the table. */
 static enum status table_place(struct volume *volume)
@@ -183,7 +195,7 @@ static enum status table_place(struct volume *volume)
 		status = volume_build_free(volume, build->superblock.table.physical);
 	}
 	if (status == STATUS_OK) {
-		volume_sort_begin(&build->sorter, build->deltas.all, build->deltas.count);
+		deltas_sort_begin(build);
 		volume_build_phase_end(volume);
 	}
 	return status;

@@ -204,8 +204,7 @@ static enum status deltas_apply(struct volume *volume, const uint64_t *deltas, s
 {
 	for (size_t i = 0; i < count; i++) {
 		bool frees = (deltas[i] & 1) != 0;
-		uint64_t bit =
-			((deltas[i] >> 1) - volume->geometry.group_first) % VOLUME_GROUP_BLOCKS;
+		uint64_t bit = (deltas[i] >> 1) % VOLUME_GROUP_BLOCKS;
 		uint8_t mask = (uint8_t)(1u << (bit % 8));
 		if (((bitmap[bit / 8] & mask) != 0) != frees) {
 			return STATUS_AUTH_META;
@@ -271,9 +270,9 @@ void volume_build_bitmaps_begin(struct volume *volume)
 	build->group = 0;
 }
 
-static uint32_t group_of(const struct volume *volume, uint64_t delta)
+static uint32_t group_of(uint64_t delta)
 {
-	return (uint32_t)(((delta >> 1) - volume->geometry.group_first) / VOLUME_GROUP_BLOCKS);
+	return (uint32_t)(delta >> VOLUME_DELTA_GROUP_SHIFT);
 }
 
 /* The next group at or after `group` that has changes, or that has to be looked at in any case:
@@ -286,7 +285,7 @@ static uint32_t group_next(const struct volume *volume, uint32_t group)
 	}
 	uint32_t next = volume->geometry.group_count;
 	if (build->done < build->deltas.count) {
-		next = group_of(volume, build->deltas.all[build->done]);
+		next = group_of(build->deltas.all[build->done]);
 	}
 	uint32_t visit = group < build->visit_first ? build->visit_first : group;
 	return visit < build->visit_end && visit < next ? visit : next;
@@ -308,7 +307,7 @@ enum status volume_build_bitmaps(struct volume *volume, bool *done)
 	}
 	size_t first = build->done;
 	size_t last = first;
-	while (last < deltas->count && group_of(volume, deltas->all[last]) == build->group) {
+	while (last < deltas->count && group_of(deltas->all[last]) == build->group) {
 		last++;
 	}
 	status = group_rewrite(volume, build->group, deltas->all + first, last - first);

@@ -285,11 +285,18 @@ bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
 uint8_t *volume_map_content(const struct volume_map *map, const struct volume_map_entry *entry);
 /* Content blocks in use, by all maps of a pool. */
 uint32_t volume_pool_contents(const struct volume_pool *pool);
-/* Numbers that volume_sort() brings into the order of logical blocks: the index is in the low 32
- * bits. */
+/* Numbers that volume_sort() brings into the order of logical blocks: the index is in the low
+ * VOLUME_MAP_ORDER_SHIFT bits. */
+#define VOLUME_MAP_ORDER_SHIFT 32u
 void volume_map_order(const struct volume_map *map, uint64_t *order);
-/* In place and without more memory; `turns` of some n log n in each call, until it returns true. */
-void volume_sort_begin(struct volume_sorter *sorter, uint64_t *numbers, size_t count);
+
+/* ---- volume_sort.c ------------------------------------------------------------------------- */
+
+/* By the bits from `shift` up; numbers that are alike in them stay in the order in which they are,
+ * or, without scratch memory, may come into the order of all bits. Each call moves `turns` numbers,
+ * until it returns true. `count`: below 2^32. `scratch`: room for as many, or NULL. */
+void volume_sort_begin(struct volume_sorter *sorter, uint64_t *numbers, size_t count,
+		       uint64_t *scratch, uint32_t shift);
 bool volume_sort(struct volume_sorter *sorter, size_t turns);
 
 /* ---- volume_pair.c ------------------------------------------------------------------------- */

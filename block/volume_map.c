@@ -117,56 +117,6 @@ uint8_t *volume_map_content(const struct volume_map *map, const struct volume_ma
 	return map->pool->content + (size_t)entry->content * BLOCK_BYTES;
 }
 
-/* ---- Sorting ------------------------------------------------------------------------------- */
-
-/* Heapsort: a few ten thousand numbers, without recursion or memory. */
-static void sift(uint64_t *numbers, size_t root, size_t end)
-{
-	uint64_t moving = numbers[root];
-	for (size_t child = 2 * root + 1; child < end; child = 2 * root + 1) {
-		if (child + 1 < end && numbers[child + 1] > numbers[child]) {
-			child++;
-		}
-		if (numbers[child] <= moving) {
-			break;
-		}
-		numbers[root] = numbers[child];
-		root = child;
-	}
-	numbers[root] = moving;
-}
-
-void volume_sort_begin(struct volume_sorter *sorter, uint64_t *numbers, size_t count)
-{
-	size_t risen = 1; /* What was written in sequence is in order already. */
-	while (risen < count && numbers[risen - 1] <= numbers[risen]) {
-		risen++;
-	}
-	const bool is_sorted = risen >= count;
-	*sorter = (struct volume_sorter){
-		.numbers = numbers,
-		.count = count,
-		.roots = is_sorted ? 0 : count / 2,
-		.end = is_sorted ? 0 : count,
-	};
-}
-
-bool volume_sort(struct volume_sorter *sorter, size_t turns)
-{
-	uint64_t *numbers = sorter->numbers;
-	for (; turns > 0 && sorter->roots > 0; turns--) {
-		sift(numbers, --sorter->roots, sorter->count);
-	}
-	for (; turns > 0 && sorter->end > 1; turns--) {
-		size_t end = --sorter->end;
-		uint64_t last = numbers[end];
-		numbers[end] = numbers[0];
-		numbers[0] = last;
-		sift(numbers, 0, end);
-	}
-	return sorter->roots == 0 && sorter->end <= 1;
-}
-
 void volume_map_order(const struct volume_map *map, uint64_t *order)
 {
 	for (uint32_t i = 0; i < map->count; i++) {

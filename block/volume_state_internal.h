@@ -215,7 +215,12 @@ struct volume_bitmaps {
 	uint32_t cache_size;
 };
 
-/* What a checkpoint does to the bitmaps: block number and direction, sorted before use. */
+/* What a checkpoint does to the bitmaps: allocatable block and direction, brought into the order of
+ * groups before use. */
+#define VOLUME_DELTA_GROUP_SHIFT 16u
+STATIC_ASSERT(1u << (VOLUME_DELTA_GROUP_SHIFT - 1) == VOLUME_GROUP_BLOCKS,
+	      "a delta is the block's offset from the first group, and a bit for the direction");
+
 struct volume_deltas {
 	uint64_t *all;
 	size_t count;
@@ -238,12 +243,28 @@ struct volume_group_cursor {
 	uint8_t *nodes; /* VOLUME_GROUP_LEVELS_MAX blocks. */
 };
 
-/* A heapsort that can be stopped anywhere. */
+enum volume_sort_stage {
+	VOLUME_SORT_COUNT,  /* Of each digit. */
+	VOLUME_SORT_PLACE,  /* By the digit. */
+	VOLUME_SORT_RETURN, /* From the scratch memory. */
+	VOLUME_SORT_HEAP,
+	VOLUME_SORT_DONE,
+};
+
+#define VOLUME_SORT_DIGIT_BITS 8u
+#define VOLUME_SORT_DIGITS     (1u << VOLUME_SORT_DIGIT_BITS)
+
 struct volume_sorter {
+	enum volume_sort_stage stage;
+	uint32_t shift; /* Of the digit. */
 	uint64_t *numbers;
 	size_t count;
-	size_t roots; /* Still to be made heaps. */
-	size_t end;   /* What lies behind is in its place. */
+	size_t at; /* HEAP: what lies from here on is in its place. */
+	uint64_t *from;
+	uint64_t *to;
+	uint64_t differs; /* Bits that are not the same in all. */
+	size_t roots;     /* HEAP: still to be made heaps. */
+	uint32_t places[VOLUME_SORT_DIGITS];
 };
 
 /* What a checkpoint is doing; in this order. */
