@@ -146,13 +146,23 @@ static bool reap_one(struct block_queue *queue, bool wait)
 	return true;
 }
 
-/* A flush that is held back is sent by the completion that it waits for, and may complete at once
- * when the device is dead, so a wait looks at `finished` first. */
-void block_queue_poll(struct block_queue *queue, bool wait)
+void block_queue_send(struct block_queue *queue)
 {
 	push(queue);
 	flush_send(queue);
 	block_queue_kick(queue);
+}
+
+bool block_queue_reap(struct block_queue *queue)
+{
+	return reap_one(queue, false);
+}
+
+/* A flush that is held back is sent by the completion that it waits for, and may complete at once
+ * when the device is dead, so a wait looks at `finished` first. */
+void block_queue_poll(struct block_queue *queue, bool wait)
+{
+	block_queue_send(queue);
 	while (reap_one(queue, false)) { /* Ends: a completion is one less in flight, and what takes
 					    its place has not been kicked. */
 	}

@@ -92,8 +92,13 @@ const uint8_t *block_queue_find(const struct block_queue *queue, struct physical
 
 /* Notify the device of what is new, if anything is. */
 void block_queue_kick(struct block_queue *queue);
-/* The same, and take over what has completed. `wait`: come back with
- * something completed, unless nothing is in flight. */
+/* Give the device what it takes now, and notify it. */
+void block_queue_send(struct block_queue *queue);
+/* Take over one completion, if there is one; false otherwise. The room that it leaves is filled,
+ * but the device not notified of that. */
+bool block_queue_reap(struct block_queue *queue);
+/* Send, and take over all that has completed. `wait`: come back with something completed, unless
+ * nothing is in flight. */
 void block_queue_poll(struct block_queue *queue, bool wait);
 /* A completed read or flush; NULL: none. */
 struct block_request *block_queue_next(struct block_queue *queue);

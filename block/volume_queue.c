@@ -138,8 +138,13 @@ static void dispatch(struct volume_queue *queue)
 void volume_queue_poll(struct volume_queue *queue, bool wait)
 {
 	begin(queue);
-	block_queue_poll(&queue->io, false);
-	dispatch(queue);
+	block_queue_send(&queue->io);
+	/* One by one: what the device copied is opened while it is in the cache. Ends: nothing is
+	 * begun here, so each completion is one less in flight or waiting to be. */
+	while (block_queue_reap(&queue->io)) {
+		dispatch(queue);
+	}
+	dispatch(queue); /* What ended without the device. */
 	begin(queue);
 	/* Each turn takes what the device completes, which it does within its deadline. */
 	while (wait && queue->finished.first == NULL && !block_queue_is_idle(&queue->io)) {
