@@ -28,9 +28,14 @@ static enum status disk_flush(void *context)
 	return STATUS_OK;
 }
 
+/* Copies are made when virtio-blk makes them: of what is written on submission, of what is read on
+ * completion. */
 static enum status disk_submit(void *context, struct block_request *request)
 {
 	struct memory_disk *disk = context;
+	if (request->kind == BLOCK_REQUEST_WRITE) {
+		request->status = disk_write(disk, request->first, request->count, request->bytes);
+	}
 	request->next = NULL;
 	if (disk->first == NULL) {
 		disk->first = request;
@@ -55,16 +60,13 @@ static enum status disk_reap(void *context, bool wait, struct block_request **co
 		return STATUS_AGAIN;
 	}
 	disk->first = request->next;
-	request->status = STATUS_OK;
 	switch (request->kind) {
 	case BLOCK_REQUEST_READ:
 		request->status = disk_read(disk, request->first, request->count, request->bytes);
 		break;
-	case BLOCK_REQUEST_WRITE:
-		request->status = disk_write(disk, request->first, request->count, request->bytes);
-		break;
 	case BLOCK_REQUEST_FLUSH:
-	case BLOCK_REQUEST_DISCARD: break;
+	case BLOCK_REQUEST_DISCARD: request->status = STATUS_OK; break;
+	case BLOCK_REQUEST_WRITE: break; /* Done on submission. */
 	}
 	*completed = request;
 	return STATUS_OK;
