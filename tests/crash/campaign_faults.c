@@ -325,8 +325,8 @@ static bool lie_once(struct scene *scene, enum fault_kind kind, uint64_t k)
 		history.points[after->sequence] = *after;
 		history.reached[after->sequence] = true;
 		history.last = after->sequence;
-		/* A key change takes two checkpoints, behind one that may be running. */
-		for (uint32_t i = 1; i <= 3; i++) {
+		/* A grow takes three checkpoints, behind one that may be running. */
+		for (uint32_t i = 1; i <= 4; i++) {
 			history.epoch_keys[++history.epoch] = after->keys | run.rig.now.keys;
 		}
 		history.epoch_most = history.epoch;
