@@ -27,6 +27,7 @@ enum op {
 	OP_ABORT,      /* Block profile: out of line, and then thought better of. */
 	OP_STEP,       /* Block profile: begin a checkpoint, or go on with it, for a few steps. */
 	OP_GROW,       /* The volume takes up more of its device. */
+	OP_ROTATE,     /* Begin a rotation of the master key, or go on with it for a few steps. */
 	OP_KEY_CHANGE, /* One key in the place of another, in one step. */
 	OP_EPOCH,      /* A checkpoint although nothing changed. */
 	OP_EXHAUST,    /* The session's nonces run out: a new salt, in place. */

@@ -30,6 +30,7 @@ const char *op_name(enum op op)
 	case OP_KEY_CHANGE: return "key change";
 	case OP_EPOCH: return "new epoch";
 	case OP_GROW: return "grow";
+	case OP_ROTATE: return "rotation";
 	case OP_EXHAUST: return "new salt";
 	case OP_COUNT: break;
 	}
@@ -38,11 +39,11 @@ const char *op_name(enum op op)
 
 static const enum op state_sequenced[] = {
 	OP_WRITE,   OP_OVERWRITE,  OP_DISCARD, OP_MULTI, OP_CHECKPOINT, OP_REMOUNT,
-	OP_KEY_ADD, OP_KEY_REMOVE, OP_NOOP,    OP_LARGE, OP_GROW,
+	OP_KEY_ADD, OP_KEY_REMOVE, OP_NOOP,    OP_LARGE, OP_GROW,       OP_ROTATE,
 };
 static const enum op block_sequenced[] = {
 	OP_WRITE, OP_OVERWRITE, OP_DISCARD, OP_CHECKPOINT, OP_REMOUNT, OP_LARGE,
-	OP_CHAIN, OP_ABORT,     OP_KEY_ADD, OP_STEP,       OP_GROW,
+	OP_CHAIN, OP_ABORT,     OP_KEY_ADD, OP_STEP,       OP_GROW,    OP_ROTATE,
 };
 
 uint32_t rig_sequenced_count(enum volume_profile profile)
@@ -249,6 +250,38 @@ static bool epoch_begin(struct rig *rig)
 	return status == STATUS_OK ? rig_acknowledged(rig) : rig_failed(rig, "new epoch", status);
 }
 
+static bool rotation_runs(const struct rig *rig)
+{
+	struct volume_rotation_info info;
+	volume_key_rotation_get(rig->volume, &info);
+	return info.is_running;
+}
+
+static bool rotate(struct rig *rig)
+{
+	struct volume_key keys[CHECKER_KEYS];
+	uint64_t steps = 1 + random_stream_below(&rig->checker->dice, 6);
+	uint32_t missing = 0;
+	size_t count = 0;
+	bool done = false;
+	enum status status = STATUS_OK;
+	for (uint32_t key = 0; key < CHECKER_KEYS; key++) {
+		if ((rig->now.keys >> key & 1) != 0) {
+			keys[count++] = checker_keys[key];
+		}
+	}
+	if (!rotation_runs(rig)) {
+		status = volume_key_rotate_begin(rig->volume, keys, count, false, &missing);
+		if (status == STATUS_BUSY) { /* A grow was interrupted. */
+			return rig_acknowledged(rig);
+		}
+	}
+	while (steps-- > 0 && status == STATUS_OK && !done) {
+		status = volume_key_rotate_step(rig->volume, &done);
+	}
+	return status == STATUS_OK ? rig_acknowledged(rig) : rig_failed(rig, "rotation", status);
+}
+
 static uint64_t size_now(const struct rig *rig)
 {
 	struct volume_info info;
@@ -263,6 +296,9 @@ static bool grow(struct rig *rig)
 		size = rig->disk->device.capacity.n;
 	}
 	enum status status = volume_grow(rig->volume, (struct block_count){size});
+	if (status == STATUS_BUSY && rotation_runs(rig)) {
+		return rig_acknowledged(rig);
+	}
 	if (status != STATUS_OK) {
 		return rig_failed(rig, "grow", status);
 	}
@@ -331,6 +367,7 @@ bool rig_op(struct rig *rig, enum op op)
 	case OP_KEY_CHANGE: return key_exchange(rig);
 	case OP_EPOCH: return epoch_begin(rig);
 	case OP_GROW: return grow(rig);
+	case OP_ROTATE: return rotate(rig);
 	case OP_EXHAUST: return exhaust(rig);
 	case OP_COUNT: break;
 	}
