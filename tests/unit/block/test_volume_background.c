@@ -429,27 +429,6 @@ static void test_space_is_accounted_for(void **state)
 	fixture_fini(&fixture);
 }
 
-/* ---- Its parts ----------------------------------------------------------------------------- */
-
-static void test_sort_can_stop_anywhere(void **state)
-{
-	static uint64_t numbers[1000];
-	(void)state;
-	fixture_random_seed(9);
-	for (size_t count = 0; count <= ARRAY_COUNT(numbers); count += 1 + count / 3) {
-		struct volume_sorter sorter;
-		for (size_t i = 0; i < count; i++) {
-			numbers[i] = fixture_random() % 700;
-		}
-		volume_sort_begin(&sorter, numbers, count);
-		for (uint32_t turns = 0; !volume_sort(&sorter, turns); turns = (turns + 3) % 7) {
-		}
-		for (size_t i = 1; i < count; i++) {
-			assert_true(numbers[i - 1] <= numbers[i]);
-		}
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,7 +439,6 @@ int main(void)
 		cmocka_unit_test(test_calls_while_one_runs),
 		cmocka_unit_test(test_steps_share_buffers),
 		cmocka_unit_test(test_space_is_accounted_for),
-		cmocka_unit_test(test_sort_can_stop_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
