@@ -96,11 +96,10 @@ static enum status sight_copy(const struct block_device *device, uint8_t *scratc
 		if (status != STATUS_OK) {
 			return status;
 		}
-		if (is_superblock) {
-			sight_superblock(device, scratch, sighting);
-		} else {
-			sight_keyslots(device, scratch, sighting);
-		}
+		/* The host may have moved them. One in a wrong place opens nothing, but shows that
+		 * there is a volume, and how large. */
+		sight_superblock(device, scratch, sighting);
+		sight_keyslots(device, scratch, sighting);
 	}
 	return STATUS_OK;
 }

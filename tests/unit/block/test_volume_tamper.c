@@ -51,6 +51,31 @@ static void test_superblock_bits(void **state)
 	scene_fini(&scene);
 }
 
+/* On a device that is larger than the volume only the first copies tell where the others are: also
+ * when the host has put them into each other's places. */
+static void test_headers_in_wrong_places_are_ours(void **state)
+{
+	struct fixture fixture;
+	(void)state;
+	fixture_init(&fixture, FIXTURE_BLOCKS + 64);
+	assert_int_equal(volume_create(&fixture.environment, (struct block_count){FIXTURE_BLOCKS},
+				       &fixture_key, NULL, NULL),
+			 STATUS_OK);
+	for (uint64_t i = 0; i < 2; i++) {
+		uint8_t block[BLOCK_BYTES];
+		memcpy(block, sim_disk_look(&fixture.disk, i), BLOCK_BYTES);
+		memcpy(sim_disk_edit(&fixture.disk, i), sim_disk_look(&fixture.disk, 2 + i),
+		       BLOCK_BYTES);
+		memcpy(sim_disk_edit(&fixture.disk, 2 + i), block, BLOCK_BYTES);
+	}
+	/* Each has its good copy at the volume's end. */
+	assert_int_equal(fixture_mount(&fixture), STATUS_OK);
+	fixture_unmount(&fixture);
+	memset(sim_disk_edit(&fixture.disk, FIXTURE_BLOCKS - 1), 0, BLOCK_BYTES);
+	assert_int_equal(fixture_mount(&fixture), STATUS_AUTH_META);
+	fixture_fini(&fixture);
+}
+
 static void test_superblock_damage_is_repaired(void **state)
 {
 	struct scene scene;
@@ -345,6 +370,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_superblock_bits),
+		cmocka_unit_test(test_headers_in_wrong_places_are_ours),
 		cmocka_unit_test(test_superblock_damage_is_repaired),
 		cmocka_unit_test(test_newer_format),
 		cmocka_unit_test(test_superblocks_in_the_wrong_place),
