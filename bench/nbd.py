@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -43,6 +44,16 @@ def run(*command, **options):
                           **options).stdout
 
 
+def listens(path):
+    """The socket has a name before anybody listens on it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
+
+
 class Server:
     """A context: nbdkit on a socket of its own."""
 
@@ -54,7 +65,7 @@ class Server:
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL)
         end = time.monotonic() + START_S
-        while not os.path.exists(self.socket):
+        while not listens(self.socket):
             if time.monotonic() > end or self.process.poll() is not None:
                 raise SystemExit("bench: does not start: " + " ".join(self.command))
             time.sleep(0.02)
