@@ -22,43 +22,11 @@ static void scene_init(struct fixture *fixture, uint64_t blocks)
 	fixture_init_profile(fixture, VOLUME_PROFILE_BLOCK, blocks, true);
 }
 
-static void remount(struct fixture *fixture)
-{
-	fixture_unmount(fixture);
-	assert_int_equal(fixture_mount(fixture), STATUS_OK);
-}
-
 static struct volume_counters counters_of(const struct fixture *fixture)
 {
 	struct volume_counters counters;
 	volume_counters_get(fixture->volume, &counters);
 	return counters;
-}
-
-/* `count` blocks from `first` on, in one transaction; 0: a seed that is a hole. */
-static enum status put_run(struct fixture *fixture, struct model *model, uint32_t first,
-			   uint32_t count, uint64_t seed)
-{
-	struct model next = *model;
-	enum status status = volume_txn_begin(fixture->volume);
-	for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-		status = model_put(&next, fixture->volume, first + i, seed == 0 ? 0 : seed + i);
-	}
-	if (status == STATUS_OK) {
-		status = volume_txn_commit(fixture->volume);
-	} else {
-		volume_txn_abort(fixture->volume);
-	}
-	if (status == STATUS_OK) {
-		*model = next;
-	}
-	return status;
-}
-
-static void begin(struct fixture *fixture)
-{
-	assert_int_equal(volume_checkpoint_begin(fixture->volume), STATUS_OK);
-	assert_true(volume_checkpoint_is_running(fixture->volume));
 }
 
 /* ---- How long a call takes ----------------------------------------------------------------- */
@@ -87,23 +55,12 @@ static void call_end(struct calls *calls, const struct fixture *fixture)
 	calls->all += took;
 }
 
-static void noise_fill(uint8_t out[BLOCK_BYTES], uint64_t seed)
-{
-	uint64_t z = seed * 0x9e3779b97f4a7c15u + 1;
-	for (size_t i = 0; i < BLOCK_BYTES; i += sizeof(z)) {
-		z ^= z << 13;
-		z ^= z >> 7;
-		z ^= z << 17;
-		memcpy(out + i, &z, sizeof(z));
-	}
-}
-
 /* A block below each leaf, so that a checkpoint has to read what it changes. */
 static void leaves_make(struct fixture *fixture)
 {
 	const uint64_t end = volume_logical_size(fixture->volume).n;
 	uint8_t content[BLOCK_BYTES];
-	noise_fill(content, 77);
+	fixture_noise(content, BLOCK_BYTES, 77);
 	assert_int_equal(volume_txn_begin(fixture->volume), STATUS_OK);
 	for (uint64_t at = 0; at < end; at += VOLUME_NODE_ENTRIES) {
 		assert_int_equal(
@@ -132,7 +89,7 @@ static void test_no_call_waits_for_a_checkpoint(void **state)
 	const struct volume_counters start = counters_of(&fixture);
 	for (uint64_t i = 0; i < 4000; i++) {
 		struct logical_block at = {fixture_random() % end};
-		noise_fill(content, i);
+		fixture_noise(content, BLOCK_BYTES, i);
 		call_begin(&begins, &fixture);
 		assert_int_equal(volume_txn_begin(fixture.volume), STATUS_OK);
 		call_end(&begins, &fixture);
@@ -183,7 +140,7 @@ static void test_no_put_waits_for_a_checkpoint(void **state)
 		call_end(&calls, &fixture);
 		for (uint32_t i = 0; i < 32; i++) {
 			struct logical_block at = {fixture_random() % end};
-			noise_fill(content, ++seed);
+			fixture_noise(content, BLOCK_BYTES, ++seed);
 			call_begin(&calls, &fixture);
 			assert_int_equal(volume_txn_put(fixture.volume, at, content), STATUS_OK);
 			call_end(&calls, &fixture);
@@ -215,7 +172,7 @@ static void test_stalls_are_counted(void **state)
 		if (i % 64 == 0) {
 			assert_int_equal(volume_txn_begin(fixture.volume), STATUS_OK);
 		}
-		noise_fill(content, i);
+		fixture_noise(content, BLOCK_BYTES, i);
 		assert_int_equal(
 			volume_txn_put(fixture.volume, (struct logical_block){i % blocks}, content),
 			STATUS_OK);
@@ -224,9 +181,9 @@ static void test_stalls_are_counted(void **state)
 		}
 	}
 	assert_true(counters_of(&fixture).checkpoint_stalls > 0);
-	remount(&fixture);
+	fixture_remount(&fixture);
 	for (uint64_t i = 0; i < blocks; i += 7) {
-		noise_fill(content, blocks + i);
+		fixture_noise(content, BLOCK_BYTES, blocks + i);
 		assert_int_equal(volume_read(fixture.volume, (struct logical_block){i}, out),
 				 STATUS_OK);
 		assert_memory_equal(out, content, BLOCK_BYTES);
@@ -244,8 +201,8 @@ static void fill_until_refused(struct fixture *fixture, struct model *model, uin
 	enum status status = STATUS_OK;
 	for (uint32_t i = 0; status == STATUS_OK; i++) {
 		assert_true(i < 10000);
-		status = put_run(fixture, model, first + i * count % span, count,
-				 100000 + (uint64_t)i * count);
+		status = fixture_put_many(fixture, model, first + i * count % span, count, 1,
+					  100000 + (uint64_t)i * count);
 	}
 	assert_int_equal(status, STATUS_IO);
 	assert_true(volume_is_writable(fixture->volume));
@@ -265,9 +222,9 @@ static void test_a_checkpoint_that_cannot_end(void **state)
 		static struct model model;
 		memset(&model, 0, sizeof(model));
 		scene_init(&fixture, SMALL);
-		assert_int_equal(put_run(&fixture, &model, 0, 1, 1), STATUS_OK);
+		assert_int_equal(fixture_put_many(&fixture, &model, 0, 1, 1, 1), STATUS_OK);
 		assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
-		remount(&fixture); /* Nothing but the root is cached. */
+		fixture_remount(&fixture); /* Nothing but the root is cached. */
 		uint64_t root = fixture.volume->superblock.tree.physical;
 		memset(fixture.volume->node_cache, 0,
 		       (size_t)fixture.volume->node_cache_sets * VOLUME_NODE_CACHE_WAYS *
@@ -277,25 +234,25 @@ static void test_a_checkpoint_that_cannot_end(void **state)
 		fixture.disk.bad_block = UINT64_MAX;
 		assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 		assert_true(model_equals(&model, fixture.volume));
-		assert_int_equal(put_run(&fixture, &model, 3, 5, 70), STATUS_OK);
-		remount(&fixture);
+		assert_int_equal(fixture_put_many(&fixture, &model, 3, 5, 1, 70), STATUS_OK);
+		fixture_remount(&fixture);
 		assert_true(model_equals(&model, fixture.volume));
 		fixture_fini(&fixture);
 
 		/* The same, and then the power fails instead. */
 		memset(&model, 0, sizeof(model));
 		scene_init(&fixture, SMALL);
-		assert_int_equal(put_run(&fixture, &model, 0, 1, 1), STATUS_OK);
+		assert_int_equal(fixture_put_many(&fixture, &model, 0, 1, 1, 1), STATUS_OK);
 		assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 		root = fixture.volume->superblock.tree.physical;
-		remount(&fixture);
+		fixture_remount(&fixture);
 		memset(fixture.volume->node_cache, 0,
 		       (size_t)fixture.volume->node_cache_sets * VOLUME_NODE_CACHE_WAYS *
 			       sizeof(*fixture.volume->node_cache));
 		fixture.disk.bad_block = root;
 		fill_until_refused(&fixture, &model, 10, ways[way].span, ways[way].count);
 		fixture.disk.bad_block = UINT64_MAX;
-		remount(&fixture);
+		fixture_remount(&fixture);
 		assert_true(model_equals(&model, fixture.volume));
 		assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
 		fixture_fini(&fixture);
@@ -322,30 +279,30 @@ static void test_calls_while_one_runs(void **state)
 	assert_false(volume_checkpoint_is_running(fixture.volume)); /* Nothing to move. */
 	assert_int_equal(volume_checkpoint_step(fixture.volume, &done), STATUS_OK);
 	assert_true(done);
-	assert_int_equal(put_run(&fixture, &model, 0, 30, 1), STATUS_OK);
+	assert_int_equal(fixture_put_many(&fixture, &model, 0, 30, 1, 1), STATUS_OK);
 	assert_int_equal(volume_txn_begin(fixture.volume), STATUS_OK);
 	assert_int_equal(volume_checkpoint_begin(fixture.volume), STATUS_BUSY);
 	volume_txn_abort(fixture.volume);
 
 	uint64_t epoch = fixture.volume->superblock.epoch;
-	begin(&fixture);
-	assert_int_equal(put_run(&fixture, &model, 20, 30, 100), STATUS_OK);
+	fixture_checkpoint_begin(&fixture);
+	assert_int_equal(fixture_put_many(&fixture, &model, 20, 30, 1, 100), STATUS_OK);
 	assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
 	assert_false(volume_checkpoint_is_running(fixture.volume));
 	assert_int_equal(fixture.volume->superblock.epoch, epoch + 1);
 
-	begin(&fixture);
-	assert_int_equal(put_run(&fixture, &model, 25, 3, 200), STATUS_OK);
+	fixture_checkpoint_begin(&fixture);
+	assert_int_equal(fixture_put_many(&fixture, &model, 25, 3, 1, 200), STATUS_OK);
 	assert_int_equal(volume_epoch_begin(fixture.volume), STATUS_OK);
 	assert_int_equal(fixture.volume->superblock.epoch, epoch + 3);
 	assert_int_equal(fixture.volume->log.used, 0);
 
-	assert_int_equal(put_run(&fixture, &model, 26, 3, 300), STATUS_OK);
-	begin(&fixture);
-	assert_int_equal(put_run(&fixture, &model, 27, 3, 400), STATUS_OK);
+	assert_int_equal(fixture_put_many(&fixture, &model, 26, 3, 1, 300), STATUS_OK);
+	fixture_checkpoint_begin(&fixture);
+	assert_int_equal(fixture_put_many(&fixture, &model, 27, 3, 1, 400), STATUS_OK);
 	assert_int_equal(volume_key_add(fixture.volume, &key), STATUS_OK);
 	assert_int_equal(fixture.volume->superblock.epoch, epoch + 6);
-	remount(&fixture);
+	fixture_remount(&fixture);
 	assert_true(model_equals(&model, fixture.volume));
 	assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
 	assert_int_equal(ledger_repeats(), 0);
@@ -360,9 +317,9 @@ static void test_steps_share_buffers(void **state)
 	struct model model = {0};
 	(void)state;
 	scene_init(&fixture, SMALL);
-	assert_int_equal(put_run(&fixture, &model, 0, 30, 1), STATUS_OK);
-	assert_int_equal(put_run(&fixture, &model, 0, 4, 100), STATUS_OK);
-	begin(&fixture);
+	assert_int_equal(fixture_put_many(&fixture, &model, 0, 30, 1, 1), STATUS_OK);
+	assert_int_equal(fixture_put_many(&fixture, &model, 0, 4, 1, 100), STATUS_OK);
+	fixture_checkpoint_begin(&fixture);
 	for (bool done = false; !done;) {
 		struct volume *volume = fixture.volume;
 		memset(volume->scratch, 0xa5, BLOCK_BYTES);
@@ -373,7 +330,7 @@ static void test_steps_share_buffers(void **state)
 		}
 		assert_int_equal(volume_checkpoint_step(volume, &done), STATUS_OK);
 	}
-	remount(&fixture);
+	fixture_remount(&fixture);
 	assert_true(model_equals(&model, fixture.volume));
 	assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
 	fixture_fini(&fixture);
@@ -397,7 +354,7 @@ static void test_space_is_accounted_for(void **state)
 		if (fixture_random() % 3 == 0) {
 			assert_int_equal(volume_txn_begin(fixture.volume), STATUS_OK);
 			for (uint32_t j = 0; j < count; j++) {
-				noise_fill(content, i + j);
+				fixture_noise(content, BLOCK_BYTES, i + j);
 				assert_int_equal(volume_txn_put(fixture.volume,
 								(struct logical_block){first + j},
 								content),
@@ -406,9 +363,10 @@ static void test_space_is_accounted_for(void **state)
 			assert_int_equal(volume_checkpoint_step(fixture.volume, &done), STATUS_OK);
 			volume_txn_abort(fixture.volume);
 		} else {
-			assert_int_equal(put_run(&fixture, &model, first, count,
+			assert_int_equal(
+				fixture_put_many(&fixture, &model, first, count, 1,
 						 fixture_random() % 5 == 0 ? 0 : 1 + i * 100),
-					 STATUS_OK);
+				STATUS_OK);
 		}
 		if (i % 16 == 0) {
 			assert_int_equal(volume_checkpoint_begin(fixture.volume), STATUS_OK);
@@ -417,7 +375,7 @@ static void test_space_is_accounted_for(void **state)
 			    volume_allocatable_count(&fixture.volume->geometry));
 		if (i % 40 == 39) {
 			assert_true(model_equals(&model, fixture.volume));
-			remount(&fixture);
+			fixture_remount(&fixture);
 		}
 	}
 	assert_true(model_equals(&model, fixture.volume));

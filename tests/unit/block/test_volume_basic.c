@@ -16,12 +16,6 @@ static void put_one(struct fixture *fixture, struct model *model, uint32_t logic
 	assert_int_equal(model_commit(model, fixture->volume, logical, seed), STATUS_OK);
 }
 
-static void remount(struct fixture *fixture)
-{
-	fixture_unmount(fixture);
-	assert_int_equal(fixture_mount(fixture), STATUS_OK);
-}
-
 static void test_new_volume_is_empty(void **state)
 {
 	struct fixture fixture;
@@ -58,7 +52,7 @@ static void test_commits_survive_remounts(void **state)
 		put_one(&fixture, &model, i % 5 * 16384 + i, 100 + i);
 		assert_true(model_equals(&model, fixture.volume));
 		if (i % 3 == 0) {
-			remount(&fixture);
+			fixture_remount(&fixture);
 			assert_true(model_equals(&model, fixture.volume));
 		}
 		if (i % 4 == 0) {
@@ -68,7 +62,7 @@ static void test_commits_survive_remounts(void **state)
 		}
 	}
 	put_one(&fixture, &model, 0, 0);
-	remount(&fixture);
+	fixture_remount(&fixture);
 	assert_true(model_equals(&model, fixture.volume));
 	fixture_fini(&fixture);
 }
@@ -103,7 +97,7 @@ static void test_random_walk_matches_model(void **state)
 			assert_true(model_equals(&model, fixture.volume));
 		}
 		if (fixture_random() % 50 == 0) {
-			remount(&fixture);
+			fixture_remount(&fixture);
 			assert_true(model_equals(&model, fixture.volume));
 		}
 		if (fixture_random() % 50 == 0) {
@@ -113,7 +107,7 @@ static void test_random_walk_matches_model(void **state)
 	}
 	struct volume_counters counters;
 	volume_counters_get(fixture.volume, &counters);
-	remount(&fixture);
+	fixture_remount(&fixture);
 	assert_true(model_equals(&model, fixture.volume));
 	assert_int_equal(ledger_repeats(), 0);
 	fixture_fini(&fixture);
@@ -136,7 +130,7 @@ static void test_largest_transaction(void **state)
 		assert_int_equal(volume_txn_put(fixture.volume, (struct logical_block){9999}, more),
 				 STATUS_TOO_LARGE);
 		assert_int_equal(volume_txn_commit(fixture.volume), STATUS_OK);
-		remount(&fixture);
+		fixture_remount(&fixture);
 		assert_true(model_equals(&model, fixture.volume));
 	}
 	fixture_fini(&fixture);
@@ -336,7 +330,7 @@ static void test_volume_may_be_smaller_than_device(void **state)
 	for (uint32_t i = 0; i < 100; i++) {
 		put_one(&fixture, &model, i * 1000, i + 1);
 	}
-	remount(&fixture);
+	fixture_remount(&fixture);
 	assert_true(model_equals(&model, fixture.volume));
 	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 	assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
@@ -375,7 +369,7 @@ static void test_many_sessions(void **state)
 		if (i % 10 == 9) {
 			assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
 		}
-		remount(&fixture);
+		fixture_remount(&fixture);
 	}
 	assert_true(model_equals(&model, fixture.volume));
 	assert_int_equal(ledger_repeats(), 0);
@@ -401,7 +395,7 @@ static void test_anchor_follows_history(void **state)
 		if (i == 3) {
 			assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 		}
-		remount(&fixture);
+		fixture_remount(&fixture);
 		assert_memory_equal(before, fixture.volume->log.anchor, sizeof(before));
 	}
 	fixture_fini(&fixture);
@@ -453,7 +447,7 @@ static void test_seals_are_limited(void **state)
 	fixture.entropy_is_empty = false;
 	model_set(&model, 3, 3);
 	assert_true(model_equals(&model, fixture.volume));
-	remount(&fixture);
+	fixture_remount(&fixture);
 	assert_true(model_equals(&model, fixture.volume));
 	assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
 	uint8_t record[BLOCK_BYTES] = {0};

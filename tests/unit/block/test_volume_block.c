@@ -73,33 +73,6 @@ static void test_memory_does_not_grow_with_the_volume(void **state)
 	assert_int_equal(volume_arena_bytes_for(VOLUME_PROFILE_BLOCK, (struct block_count){5}), 0);
 }
 
-/* `count` blocks `stride` apart, in one transaction. */
-static enum status put_many(struct fixture *fixture, struct model *model, uint32_t first,
-			    uint32_t count, uint32_t stride, uint64_t seed)
-{
-	struct model next = *model;
-	enum status status = volume_txn_begin(fixture->volume);
-	for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-		status = model_put(&next, fixture->volume, first + i * stride,
-				   seed == 0 ? 0 : seed + i);
-	}
-	if (status != STATUS_OK) {
-		volume_txn_abort(fixture->volume);
-		return status;
-	}
-	status = volume_txn_commit(fixture->volume);
-	if (status == STATUS_OK) {
-		*model = next;
-	}
-	return status;
-}
-
-static void remount(struct fixture *fixture)
-{
-	fixture_unmount(fixture);
-	assert_int_equal(fixture_mount(fixture), STATUS_OK);
-}
-
 /* Everything, in the overlay, after a replay, after a checkpoint. */
 static void test_everyday_use(void **state)
 {
@@ -110,20 +83,23 @@ static void test_everyday_use(void **state)
 	const uint32_t end = (uint32_t)volume_logical_size(fixture.volume).n;
 	for (uint32_t round = 0; round < 3; round++) {
 		uint64_t seed = 1 + 1000 * round;
-		assert_int_equal(put_many(&fixture, &model, 5, 2, 1, seed), STATUS_OK);
-		assert_int_equal(put_many(&fixture, &model, 100, 60, 1, seed + 100), STATUS_OK);
-		assert_int_equal(put_many(&fixture, &model, 130, 20, 1, seed + 200), STATUS_OK);
-		assert_int_equal(put_many(&fixture, &model, 110, 5, 1, 0), STATUS_OK);
-		assert_int_equal(put_many(&fixture, &model, end - 40, 40, 1, seed + 300),
+		assert_int_equal(fixture_put_many(&fixture, &model, 5, 2, 1, seed), STATUS_OK);
+		assert_int_equal(fixture_put_many(&fixture, &model, 100, 60, 1, seed + 100),
 				 STATUS_OK);
-		assert_int_equal(put_many(&fixture, &model, 131, 1, 1, seed + 400), STATUS_OK);
+		assert_int_equal(fixture_put_many(&fixture, &model, 130, 20, 1, seed + 200),
+				 STATUS_OK);
+		assert_int_equal(fixture_put_many(&fixture, &model, 110, 5, 1, 0), STATUS_OK);
+		assert_int_equal(fixture_put_many(&fixture, &model, end - 40, 40, 1, seed + 300),
+				 STATUS_OK);
+		assert_int_equal(fixture_put_many(&fixture, &model, 131, 1, 1, seed + 400),
+				 STATUS_OK);
 		assert_true(model_equals(&model, fixture.volume));
-		remount(&fixture);
+		fixture_remount(&fixture);
 		assert_true(model_equals(&model, fixture.volume));
 		if (round != 1) {
 			assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 			assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
-			remount(&fixture);
+			fixture_remount(&fixture);
 			assert_true(model_equals(&model, fixture.volume));
 		}
 	}
@@ -161,7 +137,7 @@ static void test_large_transaction(void **state)
 	}
 	assert_int_equal(volume_txn_commit(fixture.volume), STATUS_OK);
 	assert_int_equal(fixture.volume->log.sequence, sequence + 2);
-	remount(&fixture);
+	fixture_remount(&fixture);
 	assert_true(model_equals(&model, fixture.volume));
 	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 	assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
@@ -176,7 +152,7 @@ static void test_abort_gives_everything_back(void **state)
 	struct volume_info after;
 	(void)state;
 	fixture_init_profile(&fixture, VOLUME_PROFILE_BLOCK, SMALL, true);
-	assert_int_equal(put_many(&fixture, &model, 0, 40, 1, 1), STATUS_OK);
+	assert_int_equal(fixture_put_many(&fixture, &model, 0, 40, 1, 1), STATUS_OK);
 	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 	volume_info_get(fixture.volume, &before);
 	struct model scrap = model;
@@ -186,8 +162,9 @@ static void test_abort_gives_everything_back(void **state)
 			assert_int_equal(model_put(&scrap, fixture.volume, i, 900 + i), STATUS_OK);
 		}
 		volume_txn_abort(fixture.volume);
-		assert_int_equal(put_many(&fixture, &model, 1, 1, 1, 3000 + (uint64_t)round),
-				 STATUS_OK);
+		assert_int_equal(
+			fixture_put_many(&fixture, &model, 1, 1, 1, 3000 + (uint64_t)round),
+			STATUS_OK);
 	}
 	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 	volume_info_get(fixture.volume, &after);
@@ -234,7 +211,7 @@ static void test_the_whole_device_can_be_overwritten(void **state)
 		assert_int_equal(write_all(fixture.volume, 1 + 100000 * round), STATUS_OK);
 	}
 	const size_t end = (size_t)volume_logical_size(fixture.volume).n;
-	remount(&fixture);
+	fixture_remount(&fixture);
 	uint8_t *all = malloc(end * BLOCK_BYTES);
 	assert_non_null(all);
 	assert_int_equal(volume_read_blocks(fixture.volume, (struct logical_block){0},
@@ -251,7 +228,8 @@ static void test_the_whole_device_can_be_overwritten(void **state)
 		struct model model = {0};
 		uint32_t count = i % 50 == 0 ? 60 : 1;
 		uint32_t first = fixture_random() % (uint32_t)(end - count);
-		assert_int_equal(put_many(&fixture, &model, first, count, 1, 7 + i), STATUS_OK);
+		assert_int_equal(fixture_put_many(&fixture, &model, first, count, 1, 7 + i),
+				 STATUS_OK);
 	}
 	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 	assert_int_equal(volume_verify(fixture.volume, NULL, NULL), STATUS_OK);
@@ -267,11 +245,11 @@ static void test_damaged_data_fails_alone(void **state)
 	uint8_t content[4 * BLOCK_BYTES];
 	(void)state;
 	fixture_init_profile(&fixture, VOLUME_PROFILE_BLOCK, SMALL, true);
-	assert_int_equal(put_many(&fixture, &model, 10, 20, 1, 1), STATUS_OK);
-	assert_int_equal(put_many(&fixture, &model, 40, 1, 1, 50), STATUS_OK);
+	assert_int_equal(fixture_put_many(&fixture, &model, 10, 20, 1, 1), STATUS_OK);
+	assert_int_equal(fixture_put_many(&fixture, &model, 40, 1, 1, 50), STATUS_OK);
 	uint64_t place = volume_map_find(&fixture.volume->overlay, 12)->entry.physical;
 	sim_disk_flip(&fixture.disk, place, 77);
-	remount(&fixture); /* Acknowledged: later records say so. */
+	fixture_remount(&fixture); /* Acknowledged: later records say so. */
 	for (int round = 0; round < 2; round++) {
 		assert_int_equal(volume_read(fixture.volume, (struct logical_block){12}, content),
 				 STATUS_AUTH_DATA);
@@ -286,7 +264,7 @@ static void test_damaged_data_fails_alone(void **state)
 		assert_true(volume_is_writable(fixture.volume));
 		assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 	}
-	assert_int_equal(put_many(&fixture, &model, 12, 1, 1, 99), STATUS_OK);
+	assert_int_equal(fixture_put_many(&fixture, &model, 12, 1, 1, 99), STATUS_OK);
 	assert_true(model_equals(&model, fixture.volume));
 	fixture_fini(&fixture);
 }
@@ -301,7 +279,8 @@ static void test_lost_records(void **state)
 	fixture_init_profile(&fixture, VOLUME_PROFILE_BLOCK, SMALL, true);
 	uint64_t ring = fixture.volume->geometry.ring_first + fixture.volume->log.offset;
 	for (uint64_t i = 0; i < 3; i++) {
-		assert_int_equal(put_many(&fixture, &model, 10, 12, 1, 100 * i + 1), STATUS_OK);
+		assert_int_equal(fixture_put_many(&fixture, &model, 10, 12, 1, 100 * i + 1),
+				 STATUS_OK);
 	}
 	fixture_unmount(&fixture);
 	for (uint64_t i = 0; i < 2; i++) {
@@ -324,14 +303,15 @@ static void test_bad_bitmap_is_noticed(void **state)
 	for (int height = 0; height < 2; height++) {
 		struct volume_entry entry;
 		fixture_init_profile(&fixture, VOLUME_PROFILE_BLOCK, SMALL, true);
-		assert_int_equal(put_many(&fixture, &model, 10, 12, 1, 1), STATUS_OK);
+		assert_int_equal(fixture_put_many(&fixture, &model, 10, 12, 1, 1), STATUS_OK);
 		assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 		assert_int_equal(volume_group_entry(fixture.volume, (uint32_t)height, 0, &entry),
 				 STATUS_OK);
 		fixture_unmount(&fixture);
 		sim_disk_flip(&fixture.disk, entry.physical, 9);
 		assert_int_equal(fixture_mount(&fixture), STATUS_OK); /* Not looked at yet. */
-		assert_int_equal(put_many(&fixture, &model, 10, 12, 1, 50), STATUS_AUTH_META);
+		assert_int_equal(fixture_put_many(&fixture, &model, 10, 12, 1, 50),
+				 STATUS_AUTH_META);
 		assert_false(volume_is_writable(fixture.volume));
 		fixture_fini(&fixture);
 	}
@@ -345,18 +325,18 @@ static void test_largest_volume(void **state)
 	(void)state;
 	fixture_init_profile(&fixture, VOLUME_PROFILE_BLOCK, VOLUME_BLOCK_BLOCKS_MAX, true);
 	const uint32_t end = (uint32_t)volume_logical_size(fixture.volume).n;
-	assert_int_equal(put_many(&fixture, &model, end - 20, 20, 1, 1), STATUS_OK);
-	assert_int_equal(put_many(&fixture, &model, 0, 20, 1, 50), STATUS_OK);
-	assert_int_equal(put_many(&fixture, &model, 7, 30, 1u << 26, 90), STATUS_OK);
-	remount(&fixture);
+	assert_int_equal(fixture_put_many(&fixture, &model, end - 20, 20, 1, 1), STATUS_OK);
+	assert_int_equal(fixture_put_many(&fixture, &model, 0, 20, 1, 50), STATUS_OK);
+	assert_int_equal(fixture_put_many(&fixture, &model, 7, 30, 1u << 26, 90), STATUS_OK);
+	fixture_remount(&fixture);
 	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
-	remount(&fixture);
+	fixture_remount(&fixture);
 	/* As if the device had been filled up to near its end: all groups in between are crossed.
 	 */
 	fixture.volume->bitmaps.cursor = fixture.volume->geometry.group_end - 25;
-	assert_int_equal(put_many(&fixture, &model, 1000, 60, 1, 500), STATUS_OK);
+	assert_int_equal(fixture_put_many(&fixture, &model, 1000, 60, 1, 500), STATUS_OK);
 	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
-	remount(&fixture);
+	fixture_remount(&fixture);
 	assert_true(model_equals(&model, fixture.volume));
 	fixture_fini(&fixture);
 }

@@ -15,21 +15,10 @@
 #define SMALL VOLUME_BLOCK_BLOCKS_MIN
 #define GIB   262144u
 
-static void noise_fill(uint8_t out[BLOCK_BYTES], uint64_t seed)
-{
-	uint64_t z = seed * 0x9e3779b97f4a7c15u + 1;
-	for (size_t i = 0; i < BLOCK_BYTES; i += sizeof(z)) {
-		z ^= z << 13;
-		z ^= z >> 7;
-		z ^= z << 17;
-		memcpy(out + i, &z, sizeof(z));
-	}
-}
-
 static void put(struct volume *volume, uint64_t logical, uint64_t seed)
 {
 	uint8_t content[BLOCK_BYTES];
-	noise_fill(content, seed);
+	fixture_noise(content, BLOCK_BYTES, seed);
 	assert_int_equal(volume_txn_put(volume, (struct logical_block){logical}, content),
 			 STATUS_OK);
 }
@@ -153,7 +142,7 @@ static void test_reads(void **state)
 				 STATUS_OK);
 		assert_int_equal(fixture.disk.counters.reads, 1);
 		assert_int_equal(fixture.disk.counters.blocks_read, 32);
-		noise_fill(block, 5);
+		fixture_noise(block, BLOCK_BYTES, 5);
 		assert_memory_equal(block, many + 4 * BLOCK_BYTES, BLOCK_BYTES);
 		assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
 	}

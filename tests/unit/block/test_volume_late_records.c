@@ -18,53 +18,10 @@ static void scene_init(struct fixture *fixture, uint64_t blocks)
 	fixture_init_profile(fixture, VOLUME_PROFILE_BLOCK, blocks, true);
 }
 
-static void remount(struct fixture *fixture)
-{
-	fixture_unmount(fixture);
-	assert_int_equal(fixture_mount(fixture), STATUS_OK);
-}
-
-/* `count` blocks from `first` on, in one transaction; 0: a seed that is a hole. */
-static enum status put_run(struct fixture *fixture, struct model *model, uint32_t first,
-			   uint32_t count, uint64_t seed)
-{
-	struct model next = *model;
-	enum status status = volume_txn_begin(fixture->volume);
-	for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-		status = model_put(&next, fixture->volume, first + i, seed == 0 ? 0 : seed + i);
-	}
-	if (status == STATUS_OK) {
-		status = volume_txn_commit(fixture->volume);
-	} else {
-		volume_txn_abort(fixture->volume);
-	}
-	if (status == STATUS_OK) {
-		*model = next;
-	}
-	return status;
-}
-
-static void begin(struct fixture *fixture)
-{
-	assert_int_equal(volume_checkpoint_begin(fixture->volume), STATUS_OK);
-	assert_true(volume_checkpoint_is_running(fixture->volume));
-}
-
 static void finish(struct fixture *fixture)
 {
 	for (bool done = false; !done;) {
 		assert_int_equal(volume_checkpoint_step(fixture->volume, &done), STATUS_OK);
-	}
-}
-
-static void noise_fill(uint8_t out[BLOCK_BYTES], uint64_t seed)
-{
-	uint64_t z = seed * 0x9e3779b97f4a7c15u + 1;
-	for (size_t i = 0; i < BLOCK_BYTES; i += sizeof(z)) {
-		z ^= z << 13;
-		z ^= z >> 7;
-		z ^= z << 17;
-		memcpy(out + i, &z, sizeof(z));
 	}
 }
 
@@ -99,10 +56,10 @@ static void history_init(struct history *history)
 	memset(history, 0, sizeof(*history));
 	scene_init(&history->fixture, SMALL);
 	struct model *start = &history->states[0];
-	assert_int_equal(put_run(&history->fixture, start, 0, 20, 1), STATUS_OK);
+	assert_int_equal(fixture_put_many(&history->fixture, start, 0, 20, 1, 1), STATUS_OK);
 	assert_int_equal(volume_checkpoint(history->fixture.volume), STATUS_OK);
-	assert_int_equal(put_run(&history->fixture, start, 5, 3, 50), STATUS_OK);
-	begin(&history->fixture);
+	assert_int_equal(fixture_put_many(&history->fixture, start, 5, 3, 1, 50), STATUS_OK);
+	fixture_checkpoint_begin(&history->fixture);
 	for (uint32_t i = 0; i < 3; i++) {
 		history_add(history, 300 + 3 * i);
 	}
@@ -130,7 +87,7 @@ static void test_records_of_two_epochs(void **state)
 	static struct history history;
 	(void)state;
 	history_init(&history);
-	remount(&history.fixture);
+	fixture_remount(&history.fixture);
 	assert_int_equal(shown(&history), 5);
 	assert_int_equal(volume_verify(history.fixture.volume, NULL, NULL), STATUS_OK);
 	fixture_fini(&history.fixture);
@@ -195,9 +152,10 @@ static void test_older_superblock(void **state)
 		memset(&history, 0, sizeof(history));
 		scene_init(&history.fixture, SMALL);
 		struct sim_disk *disk = &history.fixture.disk;
-		assert_int_equal(put_run(&history.fixture, &history.states[0], 0, 20, 1),
-				 STATUS_OK);
-		begin(&history.fixture);
+		assert_int_equal(
+			fixture_put_many(&history.fixture, &history.states[0], 0, 20, 1, 1),
+			STATUS_OK);
+		fixture_checkpoint_begin(&history.fixture);
 		history_add(&history, 300);
 		uint64_t slot = (history.fixture.volume->superblock.epoch + 1) % 2;
 		const uint64_t places[] = {slot, SMALL - 2 + slot};
@@ -247,10 +205,11 @@ static void test_epochs_out_of_order(void **state)
 		memset(&history, 0, sizeof(history));
 		scene_init(&history.fixture, SMALL);
 		struct volume *volume = history.fixture.volume;
-		assert_int_equal(put_run(&history.fixture, &history.states[0], 0, 20, 1),
-				 STATUS_OK);
+		assert_int_equal(
+			fixture_put_many(&history.fixture, &history.states[0], 0, 20, 1, 1),
+			STATUS_OK);
 		if (cases[i].is_late) {
-			begin(&history.fixture);
+			fixture_checkpoint_begin(&history.fixture);
 			finish(&history.fixture);
 		} else {
 			assert_int_equal(volume_checkpoint(volume), STATUS_OK);
@@ -280,12 +239,12 @@ static void test_no_patch_over_what_is_frozen(void **state)
 	uint8_t content[BLOCK_BYTES];
 	(void)state;
 	scene_init(&fixture, SMALL);
-	noise_fill(content, 1);
+	fixture_noise(content, BLOCK_BYTES, 1);
 	assert_int_equal(volume_txn_begin(fixture.volume), STATUS_OK);
 	assert_int_equal(volume_txn_put(fixture.volume, (struct logical_block){9}, content),
 			 STATUS_OK);
 	assert_int_equal(volume_txn_commit(fixture.volume), STATUS_OK);
-	begin(&fixture);
+	fixture_checkpoint_begin(&fixture);
 	content[100] ^= 1; /* A patch, if that were allowed. */
 	assert_int_equal(volume_txn_begin(fixture.volume), STATUS_OK);
 	assert_int_equal(volume_txn_put(fixture.volume, (struct logical_block){9}, content),

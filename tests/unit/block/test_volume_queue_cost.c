@@ -15,24 +15,12 @@
 #define SMALL VOLUME_BLOCK_BLOCKS_MIN
 #define GIB   262144u
 
-/* Never short, unlike model_content(): the costs are those of full blocks. */
-static void noise_fill(uint8_t *out, size_t bytes, uint64_t seed)
-{
-	uint64_t z = seed * 0x9e3779b97f4a7c15u + 1;
-	for (size_t i = 0; i < bytes; i += sizeof(z)) {
-		z ^= z << 13;
-		z ^= z >> 7;
-		z ^= z << 17;
-		memcpy(out + i, &z, sizeof(z));
-	}
-}
-
 static void jobs_init(struct queue_job *jobs, size_t count, enum volume_request_kind kind,
 		      uint64_t blocks)
 {
 	for (size_t i = 0; i < count; i++) {
 		queue_job_init(&jobs[i], kind, 0, blocks, 0);
-		noise_fill(jobs[i].bytes, blocks * BLOCK_BYTES, i + 1);
+		fixture_noise(jobs[i].bytes, blocks * BLOCK_BYTES, i + 1);
 	}
 }
 

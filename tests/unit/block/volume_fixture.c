@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "volume_fixture.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "base/check.h"
 
@@ -101,6 +105,18 @@ void fixture_unmount(struct fixture *fixture)
 	}
 }
 
+void fixture_remount(struct fixture *fixture)
+{
+	fixture_unmount(fixture);
+	assert_int_equal(fixture_mount(fixture), STATUS_OK);
+}
+
+void fixture_checkpoint_begin(struct fixture *fixture)
+{
+	assert_int_equal(volume_checkpoint_begin(fixture->volume), STATUS_OK);
+	assert_true(volume_checkpoint_is_running(fixture->volume));
+}
+
 /* ---- Model --------------------------------------------------------------------------------- */
 
 void model_content(uint64_t seed, uint8_t out[BLOCK_BYTES])
@@ -185,6 +201,26 @@ enum status model_commit(struct model *model, struct volume *volume, uint32_t lo
 	return volume_txn_commit(volume);
 }
 
+enum status fixture_put_many(struct fixture *fixture, struct model *model, uint32_t first,
+			     uint32_t count, uint32_t stride, uint64_t seed)
+{
+	struct model next = *model;
+	enum status status = volume_txn_begin(fixture->volume);
+	for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+		status = model_put(&next, fixture->volume, first + i * stride,
+				   seed == 0 ? 0 : seed + i);
+	}
+	if (status != STATUS_OK) {
+		volume_txn_abort(fixture->volume);
+		return status;
+	}
+	status = volume_txn_commit(fixture->volume);
+	if (status == STATUS_OK) {
+		*model = next;
+	}
+	return status;
+}
+
 bool fixture_disk_contains(const struct fixture *fixture, const char *text)
 {
 	size_t bytes = fixture->disk.device.capacity.n * BLOCK_BYTES;
@@ -210,6 +246,17 @@ void fixture_random_bytes(uint8_t *out, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
 		out[i] = (uint8_t)fixture_random();
+	}
+}
+
+void fixture_noise(uint8_t *out, size_t size, uint64_t seed)
+{
+	uint64_t z = seed * 0x9e3779b97f4a7c15u + 1;
+	for (size_t i = 0; i < size; i += sizeof(z)) {
+		z ^= z << 13;
+		z ^= z >> 7;
+		z ^= z << 17;
+		memcpy(out + i, &z, sizeof(z));
 	}
 }
 

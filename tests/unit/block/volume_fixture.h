@@ -44,6 +44,9 @@ enum status fixture_create(struct fixture *fixture);
 enum status fixture_mount(struct fixture *fixture);
 enum status fixture_mount_read_only(struct fixture *fixture);
 void fixture_unmount(struct fixture *fixture);
+void fixture_remount(struct fixture *fixture);
+/* Block profile: freeze what the log holds; the steps are the test's. */
+void fixture_checkpoint_begin(struct fixture *fixture);
 
 /* The content of a block: a function of a seed; seed 0 is a hole. */
 struct model {
@@ -63,6 +66,11 @@ bool model_equals(const struct model *model, struct volume *volume);
 enum status model_commit(struct model *model, struct volume *volume, uint32_t logical,
 			 uint64_t seed);
 
+/* `count` blocks `stride` apart, in one transaction; a seed of 0 makes holes. The model changes if
+ * it succeeds. */
+enum status fixture_put_many(struct fixture *fixture, struct model *model, uint32_t first,
+			     uint32_t count, uint32_t stride, uint64_t seed);
+
 /* Nonces: each (key, nonce) is used for one seal only, over all branches of a test program. */
 uint64_t ledger_seals(void);
 uint64_t ledger_repeats(void);
@@ -71,6 +79,8 @@ uint64_t ledger_repeats(void);
 void fixture_random_seed(uint64_t seed);
 uint32_t fixture_random(void);
 void fixture_random_bytes(uint8_t *out, size_t size);
+/* A multiple of 8 bytes that follow from the seed and do not compress. */
+void fixture_noise(uint8_t *out, size_t size, uint64_t seed);
 
 /* True if the text is somewhere on the disk. */
 bool fixture_disk_contains(const struct fixture *fixture, const char *text);
