@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,7 +24,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
-from harness import build  # noqa: E402 (the path has to be set first)
+from harness import build, vm  # noqa: E402 (the path has to be set first)
 
 START_S = 20
 MIB = 1 << 20
@@ -44,16 +43,6 @@ def run(*command, **options):
                           **options).stdout
 
 
-def listens(path):
-    """The socket has a name before anybody listens on it."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        try:
-            client.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
-    return True
-
-
 class Server:
     """A context: nbdkit on a socket of its own."""
 
@@ -65,7 +54,7 @@ class Server:
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL)
         end = time.monotonic() + START_S
-        while not listens(self.socket):
+        while not vm.listens(self.socket):
             if time.monotonic() > end or self.process.poll() is not None:
                 raise SystemExit("bench: does not start: " + " ".join(self.command))
             time.sleep(0.02)

@@ -9,17 +9,18 @@ longer there fails (so that the list is kept in step with the code), and so does
 """
 
 import argparse
-import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import time
 from typing import NamedTuple
 
-EXIT_DIED = 3
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+from harness import mutant  # noqa: E402 (the path has to be set first)
+
+EXIT_DIED = 3
 
 
 class Mutation(NamedTuple):
@@ -315,53 +316,12 @@ MUTATIONS = [
 ]
 
 
-def mutate(text, mutation):
-    """The source with its mutation. White space is what clang-format made of it: it counts as
-    one."""
-    words = r"\s+".join(re.escape(word) for word in mutation.text.split())
-    found = list(re.finditer(words, text))
-    if len(found) != 1:
-        raise SystemExit(f"{mutation.name}: its text is {len(found)} times in "
-                         f"block/{mutation.source}; bring the list in step with the code")
-    return text[:found[0].start()] + mutation.replacement + text[found[0].end():]
-
-
-def compile_command(build, source, output):
-    """The real source's command, for a copy, without warnings."""
-    real = os.path.join(ROOT, "block", os.path.basename(source))
-    with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
-        for entry in json.load(file):
-            command = shlex.split(entry.get("command", ""))
-            if entry["file"] == real and "HOLDFAST_HOST=1" in entry["command"]:
-                command[command.index("-o") + 1] = output
-                command[command.index(real)] = source
-                return command + ["-w"], entry["directory"]
-    raise SystemExit(f"{build} does not compile {real}")
-
-
-def link_command(build, extra, output):
-    """The checker's command, with one object more: it comes before the archive that has the real
-    one."""
-    lines = subprocess.run(["ninja", "-C", build, "-t", "commands", "crash_checker"], check=True,
-                           capture_output=True, text=True).stdout.strip().split("\n")
-    command = [word for word in shlex.split(lines[-1]) if word not in (":", "&&")]
-    at = command.index("-o")
-    command[at + 1] = output
-    return command[:at] + [extra] + command[at:]
-
-
 def build_mutant(build, mutation, folder):
     """Path of the checker with the mutation in it."""
-    with open(os.path.join(ROOT, "block", mutation.source), encoding="utf-8") as file:
-        text = mutate(file.read(), mutation)
-    source = os.path.join(folder, mutation.source)
-    with open(source, "w", encoding="utf-8") as file:
-        file.write(text)
-    command, directory = compile_command(build, source, source + ".o")
-    subprocess.run(command, cwd=directory, check=True)
-    checker = os.path.join(folder, "crash_checker")
-    subprocess.run(link_command(build, source + ".o", checker), cwd=build, check=True)
-    return checker
+    source = "block/" + mutation.source
+    changed = mutant.compile_mutant(build, mutation, source, folder)
+    return mutant.link_mutant(build, "crash_checker", source, changed,
+                              os.path.join(folder, "crash_checker"))
 
 
 def last_line(text):

@@ -10,18 +10,17 @@ step with the code), and so does one that survives.
 """
 
 import argparse
-import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tempfile
 from typing import NamedTuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tests", "guards"))
+sys.path[:0] = [os.path.join(ROOT, "tests", "guards"), os.path.join(ROOT, "tools")]
 from guard_list import MUTATIONS  # noqa: E402 (the path has to be set first)
+from harness import mutant  # noqa: E402
 
 # A mutant may wait for ever: that, too, is found out.
 TEST_SECONDS = 15
@@ -32,46 +31,6 @@ class Kill(NamedTuple):
     """How a mutant was found out: the first test that says so, or what ended the program."""
     layout: str
     by: str
-
-
-def mutate(text, mutation):
-    """The source with its mutation. White space is what clang-format made of it: it counts as
-    one."""
-    words = r"\s+".join(re.escape(word) for word in mutation.text.split())
-    found = list(re.finditer(words, text))
-    if len(found) != 1:
-        raise SystemExit(f"{mutation.name}: its text is {len(found)} times in {mutation.source}; "
-                         "bring the list in step with the code")
-    return text[:found[0].start()] + mutation.replacement + text[found[0].end():]
-
-
-def compile_command(build, source, copy, output):
-    """The real source's command, for a copy, without warnings."""
-    real = os.path.join(ROOT, source)
-    with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
-        for entry in json.load(file):
-            command = shlex.split(entry.get("command", ""))
-            if entry["file"] == real and "HOLDFAST_HOST=1" in entry["command"]:
-                command[command.index("-o") + 1] = output
-                command[command.index(real)] = copy
-                return command + ["-w"], entry["directory"]
-    raise SystemExit(f"{build} does not compile {real}")
-
-
-def link_command(build, test, source, extra, output):
-    """The test's command, with the mutant for the source's own object, or before the archive that
-    has it."""
-    lines = subprocess.run(["ninja", "-C", build, "-t", "commands", test], check=True,
-                           capture_output=True, text=True).stdout.strip().split("\n")
-    command = [word for word in shlex.split(lines[-1]) if word not in (":", "&&")]
-    at = command.index("-o")
-    command[at + 1] = output
-    own = [i for i, word in enumerate(command) if word.endswith(f"/{source}.o")]
-    if own:
-        command[own[0]] = extra
-    else:
-        command.insert(at, extra)
-    return command
 
 
 def run(program, layout):
@@ -91,19 +50,11 @@ def run(program, layout):
 
 def kills(build, mutation, folder):
     """A Kill for each layout in which the mutation was found out."""
-    copy = os.path.join(folder, os.path.basename(mutation.source))
-    with open(os.path.join(ROOT, mutation.source), encoding="utf-8") as file:
-        text = mutate(file.read(), mutation)
-    with open(copy, "w", encoding="utf-8") as file:
-        file.write(text)
-    command, directory = compile_command(build, mutation.source, copy, copy + ".o")
-    subprocess.run(command, cwd=directory, check=True)
+    changed = mutant.compile_mutant(build, mutation, mutation.source, folder)
     found = []
-    programs = []
-    for test in mutation.tests.split():
-        programs.append(os.path.join(folder, test))
-        subprocess.run(link_command(build, test, mutation.source, copy + ".o", programs[-1]),
-                       cwd=build, check=True)
+    programs = [mutant.link_mutant(build, test, mutation.source, changed,
+                                   os.path.join(folder, test))
+                for test in mutation.tests.split()]
     for layout in mutation.layouts:
         reasons = (run(program, layout) for program in programs)
         reason = next((reason for reason in reasons if reason), None)

@@ -4,9 +4,10 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
+
+from harness import vm
 
 PROGRAM = os.environ["HOLDFAST"]
 PLUGIN = os.environ["HOLDFAST_NBDKIT"]
@@ -97,16 +98,6 @@ class Volume:
         return content
 
 
-def listens(path):
-    """The socket has a name before anybody listens on it, so its name is not enough."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        try:
-            client.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
-    return True
-
-
 class Server:
     """A context: nbdkit that listens on a socket in `folder`."""
 
@@ -128,7 +119,7 @@ class Server:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=environment())
         deadline = time.monotonic() + START_S
-        while not listens(self.socket):
+        while not vm.listens(self.socket):
             assert self.process.poll() is None and time.monotonic() < deadline, self.log()
             time.sleep(0.02)
         return self

@@ -318,6 +318,16 @@ class Vm:
         return found.group(1)
 
 
+def listens(path):
+    """True if somebody does. A socket has a name before that: the name alone is not enough."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
+
+
 def connect(path, timeout_s):
     """A stream socket connected to `path`, which QEMU may not have made yet."""
     end = time.monotonic() + timeout_s
