@@ -29,6 +29,7 @@ class Load:
     def __init__(self, generator, first_number):
         self.generator = generator
         self.next_number = first_number
+        self.end_number = first_number + WRITES_MAX
         self.pieces = []  # (block, number), in order; those of the last write too.
         self.flushed = 0  # Pieces before the last flush that was acknowledged.
 
@@ -36,7 +37,7 @@ class Load:
         try:
             disk = nbd.NBD()
             disk.connect_uri(uri)
-            while self.next_number < WRITES_MAX:
+            while self.next_number < self.end_number:
                 self.write(disk)
                 if self.generator.random() < 0.08:
                     before = len(self.pieces)
