@@ -243,11 +243,6 @@ static struct block_queue_write *write_of(struct block_queue *queue, const uint8
 	return &queue->writes[index];
 }
 
-void block_queue_room_return(struct block_queue *queue, const uint8_t *room)
-{
-	write_of(queue, room)->state = BLOCK_QUEUE_WRITE_FREE;
-}
-
 enum status block_queue_write(struct block_queue *queue, uint8_t *room, struct physical_block first,
 			      struct block_count count)
 {

@@ -85,8 +85,6 @@ uint8_t *block_queue_room(struct block_queue *queue);
 MUST_CHECK
 enum status block_queue_write(struct block_queue *queue, uint8_t *room, struct physical_block first,
 			      struct block_count count);
-/* Give an unused buffer back. */
-void block_queue_room_return(struct block_queue *queue, const uint8_t *room);
 /* What is being written to a block, if it is in flight: valid until anything else is called. */
 const uint8_t *block_queue_find(const struct block_queue *queue, struct physical_block block);
 

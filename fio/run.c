@@ -264,11 +264,16 @@ static void drain(struct run *run)
 	}
 }
 
+static bool flush_is_due(const struct run *run)
+{
+	return run->job->flush_every != 0 && !run->is_verifying &&
+	       run->writes_since_flush >= run->job->flush_every;
+}
+
 /* fsync=N, as fio does it: everything before has completed, then the flush alone. */
 static void flush_if_due(struct run *run)
 {
-	if (run->job->flush_every == 0 || run->is_verifying ||
-	    run->writes_since_flush < run->job->flush_every) {
+	if (!flush_is_due(run)) {
 		return;
 	}
 	drain(run);
@@ -291,11 +296,8 @@ static void flush_if_due(struct run *run)
 
 static bool may_issue(const struct run *run)
 {
-	const struct fio_job *job = run->job;
-	bool flush_is_due = job->flush_every != 0 && !run->is_verifying &&
-			    run->writes_since_flush >= job->flush_every;
 	return !run->has_stopped && run->free_count > 0 && run->issued < run->issue_limit &&
-	       !flush_is_due;
+	       !flush_is_due(run);
 }
 
 /* Issue up to a batch. False: the device takes no more for now. */
