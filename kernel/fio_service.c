@@ -6,13 +6,11 @@
 #include <string.h>
 
 #include "arch/cpu.h"
-#include "base/bytes.h"
 #include "base/log.h"
 #include "fio/json.h"
 #include "fio/run.h"
 #include "kernel/exit.h"
 #include "kernel/fw_cfg.h"
-#include "kernel/key_source.h"
 #include "kernel/svsm.h"
 
 #define JOB_FILE           "opt/org.holdfast/fio"
@@ -167,29 +165,18 @@ static enum status volume_open(struct fio_service *service)
 	struct svsm *svsm = service->svsm;
 	const struct block_device *disk = virtio_blk_device(&service->disk);
 	struct volume_public_info info;
-	uint8_t raw[KEY_SOURCE_BYTES];
+	const struct state_environment environment = {
+		.memory = &svsm->memory, .aead = &svsm->aead, .random = &svsm->random};
 	enum status status = volume_public_info_read(disk, &info);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	const size_t arena_bytes = volume_arena_bytes_for(info.profile, info.size);
-	const struct volume_environment environment = {
-		.device = disk,
-		.aead = &svsm->aead,
-		.random = &svsm->random,
-		.arena = memory_take(svsm, arena_bytes),
-		.arena_size_bytes = arena_bytes,
-	};
 	uint8_t *memory = memory_take(svsm, volume_queue_bytes(QUEUE_DEPTH));
-	if (environment.arena == NULL || memory == NULL) {
+	if (memory == NULL) {
 		return STATUS_NO_MEMORY;
 	}
-	status = key_source_read(raw);
-	if (status == STATUS_OK) {
-		const struct volume_key key = {VOLUME_KEY_RAW, raw, sizeof(raw)};
-		status = volume_mount(&environment, &key, false, &service->volume, NULL);
-		secure_zero(raw, sizeof(raw));
-	}
+	status = state_mount(&environment, disk, volume_arena_bytes_for(info.profile, info.size),
+			     &service->volume);
 	if (status == STATUS_OK) {
 		status = volume_queue_open(service->volume, QUEUE_DEPTH, memory,
 					   volume_queue_bytes(QUEUE_DEPTH), &service->queue);

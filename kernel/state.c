@@ -75,10 +75,10 @@ static void log_failure(enum status status, const struct volume_failure *failure
 	}
 }
 
-static enum status mount(struct state *state, const struct state_environment *environment)
+enum status state_mount(const struct state_environment *environment,
+			const struct block_device *device, size_t arena_bytes,
+			struct volume **volume)
 {
-	const struct block_device *device = virtio_blk_device(&state->disk);
-	size_t arena_bytes = volume_arena_bytes(device->capacity);
 	size_t arena_pages = (arena_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
 	struct phys_addr arena;
 	enum status status = kernel_memory_take(environment->memory, arena_pages, &arena);
@@ -97,7 +97,7 @@ static enum status mount(struct state *state, const struct state_environment *en
 	if (status == STATUS_OK) {
 		const struct volume_key key = {VOLUME_KEY_RAW, raw, sizeof(raw)};
 		struct volume_failure failure = {.status = STATUS_OK};
-		status = volume_mount(&volume_environment, &key, false, &state->volume, &failure);
+		status = volume_mount(&volume_environment, &key, false, volume, &failure);
 		secure_zero(raw, sizeof(raw));
 		if (status != STATUS_OK) {
 			log_failure(status, &failure);
@@ -106,7 +106,7 @@ static enum status mount(struct state *state, const struct state_environment *en
 	if (status != STATUS_OK) {
 		memset(volume_environment.arena, 0, volume_environment.arena_size_bytes);
 		kernel_memory_give(environment->memory, arena, arena_pages);
-		state->volume = NULL;
+		*volume = NULL;
 	}
 	return status;
 }
@@ -132,7 +132,9 @@ enum status state_open(struct state *state, const struct state_environment *envi
 	if (status != STATUS_OK) {
 		return status;
 	}
-	status = mount(state, environment);
+	const struct block_device *device = virtio_blk_device(&state->disk);
+	status = state_mount(environment, device, volume_arena_bytes(device->capacity),
+			     &state->volume);
 	if (status != STATUS_OK) {
 		return status;
 	}

@@ -45,6 +45,13 @@ struct state {
  * volume_mount() and the driver say. */
 MUST_CHECK enum status state_open(struct state *state, const struct state_environment *environment);
 
+/* The part of it that reads the key and mounts: for whoever has a disk, and needs the volume on it
+ * and no store. Of the environment it takes memory, AEAD and random numbers. On failure *volume is
+ * NULL, the arena is erased and given back, and the log says where in the volume it was. */
+MUST_CHECK enum status state_mount(const struct state_environment *environment,
+				   const struct block_device *device, size_t arena_bytes,
+				   struct volume **volume);
+
 /* How it is now: STATUS_OK, or what ended writing since it was opened. */
 MUST_CHECK enum status state_condition(const struct state *state);
 
