@@ -29,7 +29,7 @@ ALLOWED = {
     "user": "base vtpm",
     "tools": "base crypto block boot",
     "tests": "base crypto arch boot mm sharedmem virtio block vtpm fio kernel user tools",
-    "bench": "base crypto arch boot mm sharedmem virtio block vtpm fio kernel user tools",
+    "benchmarks": "base crypto arch boot mm sharedmem virtio block vtpm fio kernel user tools",
 }
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "string.h"}
 # Libraries that are linked into the kernel, and the one module that may name each.

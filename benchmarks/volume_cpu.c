@@ -17,7 +17,7 @@
 #include <time.h>
 
 #include "base/check.h"
-#include "bench/memory_disk.h"
+#include "benchmarks/memory_disk.h"
 #include "block/volume_queue.h"
 #include "tools/holdfast/host_crypto.h"
 

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Our virtio-blk driver against Linux's: the same job file, the same file, the same QEMU machine.
 
-The jobs of bench/jobs/ run unchanged on fio in a Linux guest (Debian's cloud kernel, nothing but
-fio in user space) and in our kernel (holdfast.fio=raw). Guests take turns (A B A B); reported are
-medians of the turns, the ratio ours / Linux of the same turn, and its spread. It says how busy the
-machine was otherwise: figures of a loaded one are worth little.
+The jobs of benchmarks/jobs/ run unchanged on fio in a Linux guest (Debian's cloud kernel, nothing
+but fio in user space) and in our kernel (holdfast.fio=raw). Guests take turns (A B A B); reported
+are medians of the turns, the ratio ours / Linux of the same turn, and its spread. It says how busy
+the machine was otherwise: figures of a loaded one are worth little.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bench/memory_disk.h"
+#include "benchmarks/memory_disk.h"
 
 #include <string.h>
 #include <sys/mman.h>
