@@ -31,12 +31,15 @@ echo none > /sys/block/vda/queue/scheduler 2>/dev/null
 echo JSON BEGIN; $b cat /tmp/out; echo JSON END
 $b poweroff -f
 """
-MACHINE = ["-M", "q35", "-smp", "1,maxcpus=2", "-m", "512"]
+MEMORY_MIB = 512
+# For both: without it each request wakes a thread of QEMU's.
+NATIVE = "aio=native"
 
 
-def drive(path):
-    return ["-drive", f"if=none,id=d0,format=raw,file={path},cache={vm.cache_mode(path)}",
-            "-device", "virtio-blk-pci,drive=d0,disable-legacy=on"]
+def drive(path, machine):
+    kind = "virtio-blk-" + ("pci,disable-legacy=on" if machine == "q35" else "device")
+    return ["-drive", f"if=none,id=d0,format=raw,file={path},cache=none,{NATIVE}",
+            "-device", f"{kind},drive=d0"]
 
 
 def figures(jobs):
@@ -58,8 +61,11 @@ def run_linux(folder, disk, options):
         jobs = file.read()
     script = SCRIPT % {"size": options.size, "seconds": options.seconds}
     archive = linux_guest.initramfs(script, [("/usr/bin/fio", "fio")],
-                                    ["virtio_pci", "virtio_blk"], {"jobs.fio": jobs})
-    said = linux_guest.boot(folder, archive, drive(disk), BOOT_S + options.expected_s, MACHINE)
+                                    ["virtio_pci", "virtio_mmio", "virtio_blk"],
+                                    {"jobs.fio": jobs})
+    machine = [*vm.MACHINES[options.machine], "-smp", "1,maxcpus=2", "-m", str(MEMORY_MIB)]
+    said = linux_guest.boot(folder, archive, drive(disk, options.machine),
+                            BOOT_S + options.expected_s, machine)
     found = re.search(r"JSON BEGIN\r?\n.*?(\{.*\})\s*JSON END", said, re.S)
     if not found or "GUEST FAILED" in said:
         raise SystemExit("bench: the Linux guest failed:\n" + said[-3000:])
@@ -69,10 +75,10 @@ def run_linux(folder, disk, options):
 def run_ours(folder, disk, options):
     with open(JOBS, encoding="utf-8") as file:
         jobs = file.read()
-    settings = fio.options(folder, vm.Disk(disk), "raw", jobs,
+    settings = fio.options(folder, vm.Disk(disk, drive=NATIVE), "raw", jobs,
                            {"DEV": "disk", "SIZE": options.size, "RUNTIME": options.seconds},
-                           append=f"holdfast.completion={options.completion}", memory_mib=512,
-                           machine="q35")
+                           append=f"holdfast.completion={options.completion}",
+                           memory_mib=MEMORY_MIB, machine=options.machine)
     with vm.Vm(settings) as machine:
         code = machine.wait_exit(BOOT_S + options.expected_s)
         if code != vm.EXIT_ORDERLY:
@@ -141,6 +147,7 @@ def main():
     parser.add_argument("--size", default="512m", help="of the range that jobs work in")
     parser.add_argument("--file-mib", type=int, default=512)
     parser.add_argument("--completion", default="poll", choices=("poll", "interrupt", "adaptive"))
+    parser.add_argument("--machine", default="microvm-acpi", choices=("microvm-acpi", "q35"))
     parser.add_argument("--folder", default=None, help="where the disk's file goes (tmpfs)")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
@@ -149,6 +156,9 @@ def main():
     options.expected_s = count * (options.seconds + 1)
     if options.folder is None and os.path.isdir("/dev/shm"):
         options.folder = "/dev/shm"
+    with tempfile.NamedTemporaryFile(dir=options.folder) as file:
+        if vm.cache_mode(file.name) != "none":
+            parser.error(f"{file.name} takes no O_DIRECT: choose another --folder")
     expected = 2 * options.turns * (options.expected_s + 10)
     print(f"bench: about {expected // 60 + 1} minutes", flush=True)
     turns, load = measure(options)
