@@ -83,10 +83,10 @@ bool addr_within(uint64_t offset, uint64_t size, uint64_t limit);
 MUST_CHECK
 bool phys_range_valid(struct phys_range range);
 
-/* True if the two valid ranges share a byte. */
+/* True if the two valid ranges share a byte: then the first byte of one is in the other. */
 /*@ requires range_is_valid(a) && range_is_valid(b);
     assigns \nothing;
-    ensures \result <==> (\exists integer x; range_has(a, x) && range_has(b, x)); */
+    ensures \result <==> range_has(a, b.first.raw) || range_has(b, a.first.raw); */
 MUST_CHECK
 bool phys_range_overlaps(struct phys_range a, struct phys_range b);
 

@@ -90,7 +90,7 @@ bool bytes_are_zero(const uint8_t *bytes, size_t size)
 	return seen == 0;
 }
 
-void secure_zero(void *secret, size_t size)
+void secure_zero(ANY_BYTES *secret, size_t size)
 {
 	memset(secret, 0, size);
 #ifndef __FRAMAC__

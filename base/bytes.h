@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
+
 /*@ logic integer le16{L}(uint8_t *p) = p[0] + p[1] * 0x100;
     logic integer le32{L}(uint8_t *p) = le16(p) + le16(p + 2) * 0x10000;
     logic integer le64{L}(uint8_t *p) = le32(p) + le32(p + 4) * 0x100000000;
@@ -48,7 +50,7 @@ bool bytes_equal_constant_time(const uint8_t *a, const uint8_t *b, size_t size);
 bool bytes_are_zero(const uint8_t *bytes, size_t size);
 
 /* Erase a secret. The compiler may not drop it. */
-/*@ requires \valid((uint8_t *)secret + (0 .. size - 1));
-    assigns ((uint8_t *)secret)[0 .. size - 1];
-    ensures \forall integer i; 0 <= i < size ==> ((uint8_t *)secret)[i] == 0; */
-void secure_zero(void *secret, size_t size);
+/*@ requires \valid(secret + (0 .. size - 1));
+    assigns secret[0 .. size - 1];
+    ensures \forall integer i; 0 <= i < size ==> secret[i] == 0; */
+void secure_zero(ANY_BYTES *secret, size_t size);

@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
-from harness import build  # noqa: E402 (the path has to be set first)
+from harness import build, proof_report, proofs  # noqa: E402 (the path has to be set first)
 
 FAMILIES = {
     "style": "layers, limits, headers, format; builds with gcc, with clang and for production",
@@ -30,6 +30,7 @@ FAMILIES = {
     "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
     "fuzz": "decoders and drivers on hostile bytes: replay; if named, fuzz too (--seconds)",
     "nbd": "the nbdkit plugin: nbdcopy, qemu-img, fio --verify, kill -9 in mid-load",
+    "proofs": "goals of the proved units, run-time errors; `./test proofs UNIT...` for some",
     "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
 }
 NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "hostile", "kills", "crash",
@@ -58,7 +59,7 @@ class Tally:
         started = time.monotonic()
         try:
             action()
-        except (build.BuildError, subprocess.CalledProcessError) as error:
+        except (build.BuildError, proofs.ProofError, subprocess.CalledProcessError) as error:
             print(error)
             print(f"FAILED {name} ({time.monotonic() - started:.1f} s)", flush=True)
             self.failures.append((name, repeat))
@@ -336,6 +337,34 @@ def check_pure_sources_run(measured, folder):
         raise build.BuildError("no unit test runs " + ", ".join(without))
 
 
+def run_proofs(tally, options):
+    """Each unit that is not suspended, then the table that the documentation has of them."""
+    off = {}
+    if not tally.step("no suspended proof is out of date", "./test proofs",
+                      lambda: off.update(proofs.suspended())):
+        return
+    tally.skips.extend((f"proof {name}", why) for name, why in off.items())
+    results = []
+    for unit in proofs.load_units():
+        if unit.name not in off and unit.name in (options.units or [unit.name]):
+            tally.step(f"proof {unit.name}", f"./test proofs {unit.name}",
+                       lambda unit=unit: results.append(prove_unit(unit, options.nightly)))
+    if not options.units and not off and len(results) == len(proofs.load_units()):
+        tally.step("docs/verification.md has this table", "./test proofs",
+                   lambda: proof_report.check_page(results))
+    if not options.units:
+        command = [sys.executable, "tests/proofs/mutations.py"]
+        command += [] if options.nightly else ["--quick"]
+        tally.step("seeded faults leave goals open", shlex.join(command),
+                   lambda: subprocess.run(command, cwd=build.ROOT, check=True))
+
+
+def prove_unit(unit, nightly):
+    result = proofs.run_unit(unit, nightly)
+    print(proof_report.describe(unit, result), flush=True)
+    return unit, result
+
+
 def run_family(tally, family, options):
     if family == "style":
         run_style(tally, options)
@@ -345,6 +374,8 @@ def run_family(tally, family, options):
         run_crash(tally, options)
     elif family == "fuzz":
         run_fuzz(tally, options)
+    elif family == "proofs":
+        run_proofs(tally, options)
     elif family == "coverage":
         run_coverage(tally, options)
     else:
@@ -366,6 +397,13 @@ def parse_arguments():
     parser.add_argument("--seed", type=int,
                         help="kills, crash: repeat a run with the seed it printed")
     options = parser.parse_args()
+    options.units = []
+    if "proofs" in options.families:
+        known = {unit.name for unit in proofs.load_units()}
+        options.units = [name for name in options.families if name in known]
+        options.families = [name for name in options.families if name not in known]
+    if options.only and options.families == ["proofs"]:
+        options.units = [options.only]
     for family in options.families:
         if family not in FAMILIES:
             parser.error(f"no family {family!r}: choose from {', '.join(FAMILIES)}")

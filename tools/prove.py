@@ -1,230 +1,65 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Prove the units of tests/proofs/units.toml with Frama-C; results are kept by content.
+"""Prove units of tests/proofs/units.toml with Frama-C; `./test proofs` runs this for all.
 
-`frama-c -wp` ends with 0 whether goals are open or not, and a warning can weaken a proof without
-opening a goal: so this reads what it prints. A result is good if all goals are proved, there is at
-least one, and nothing that weakens was said.
+docs/verification.md says what is proved, how to read a contract and what to do with an open goal.
 """
 
 import argparse
-import datetime
-import hashlib
-import json
-import os
-import re
-import subprocess
 import sys
-import time
-import tomllib
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
-TABLE = os.path.join(ROOT, "tests", "proofs", "units.toml")
-DRIVER = os.path.join(ROOT, "tests", "proofs", "cvc5.drv")
-PROVERS = "script,cvc5,z3"
-GOAL_SECONDS = 20
-UNIT_SECONDS = 300
-WEAKENING = ("incompatible pointers", "Missing assigns", "User Error", "Missing RTE",
-             "no code nor specification", "Neither code nor specification")
+from harness import proof_report, proofs
 
 
-class ProofError(Exception):
-    """A unit is not proved, or cannot be tried."""
+def choose(names):
+    """The units of these names, all if there are none; ProofError."""
+    units = proofs.load_units()
+    unknown = set(names) - {unit.name for unit in units}
+    if unknown:
+        raise proofs.ProofError(f"no such unit: {', '.join(sorted(unknown))} (--list)")
+    return [unit for unit in units if not names or unit.name in names]
 
 
-def preprocessor(defines=()):
-    return " ".join(["-I" + ROOT, "-D__FRAMAC__", *("-D" + name for name in defines)])
-
-
-def wp_command(unit, source=None):
-    command = [
-        "frama-c", "-machdep", "gcc_x86_64", "-cpp-extra-args=" + preprocessor(),
-        source or os.path.join(ROOT, unit["source"]), "-wp", "-wp-rte", "-warn-unsigned-overflow",
-        "-warn-unsigned-downcast", "-wp-prover", PROVERS, "-wp-timeout", str(GOAL_SECONDS),
-        "-wp-par", "2", "-wp-model", unit.get("model", "typed")]
-    if unit.get("functions"):
-        command += ["-wp-fct", ",".join(unit["functions"])]
-    if unit.get("skip"):
-        command += ["-wp-skip-fct", ",".join(unit["skip"])]
-    return command
-
-
-def eva_command(unit, source=None):
-    sources = [os.path.join(ROOT, name) for name in unit["sources"]]
-    return ["frama-c", "-machdep", "gcc_x86_64", "-cpp-extra-args=" + preprocessor(),
-            *sources, "-main", unit.get("main", "main"), "-eva", "-eva-precision",
-            str(unit.get("precision", 5)), "-warn-unsigned-overflow", "-warn-unsigned-downcast",
-            *unit.get("options", [])]
-
-
-def why3_environment(folder):
-    """Why3 does not find cvc5 by itself: a configuration of our own, beside the cache."""
-    os.makedirs(folder, exist_ok=True)
-    config = os.path.join(folder, "why3.conf")
-    environment = dict(os.environ, WHY3CONFIG=config, HOME=folder)
-    if not os.path.exists(config):
-        subprocess.run(["why3", "config", "detect"], env=environment, capture_output=True,
-                       check=False)
-        with open(config, "a", encoding="utf-8") as file:
-            file.write("[prover]\n"
-                       'command = "cvc5 --tlimit=%t000 %f"\n'
-                       f'driver = "{DRIVER}"\n'
-                       'name = "CVC5"\nshortcut = "cvc5"\nversion = "1.0.3"\n')
-    return environment
-
-
-def content_key(unit, command):
-    """What a result depends on: the tools, the command and the preprocessed text, contracts and
-    all."""
-    digest = hashlib.sha256()
-    for source in unit.get("sources", [unit.get("source")]):
-        text = subprocess.run(
-            ["gcc", "-E", "-CC", "-P", *preprocessor().split(), os.path.join(ROOT, source)],
-            capture_output=True, check=True).stdout
-        digest.update(text)
-    version = subprocess.run(["frama-c", "-version"], capture_output=True, check=True).stdout
-    digest.update(version + "\0".join(command).replace(ROOT, "").encode())
-    return digest.hexdigest()
-
-
-def read_wp(output):
-    """(proved, all) of a run, or ProofError."""
-    for text in WEAKENING:
-        found = re.search(r"^.*" + re.escape(text) + r".*$", output, re.M)
-        if found:
-            raise ProofError(f"weakened: {found.group(0).strip()}")
-    found = re.search(r"Proved goals:\s+(\d+) / (\d+)", output)
-    if not found or int(found.group(2)) == 0:
-        raise ProofError("nothing was proved\n" + output[-2000:])
-    proved, total = int(found.group(1)), int(found.group(2))
-    if proved != total:
-        still_open = re.findall(r"\[(?:Timeout|Unknown|Failed|Stepout)\] Goal (\S+)", output)
-        raise ProofError(f"{total - proved} of {total} goals open: {', '.join(still_open)}")
-    return proved, total
-
-
-def read_eva(output):
-    found = re.search(r"(\d+) alarms? generated by the analysis", output)
-    if found and int(found.group(1)) == 0 or "No alarms" in output or \
-            re.search(r"^\s*0 alarms", output, re.M):
-        return 0, 0
-    alarms = re.findall(r"^\[eva:alarm\] (.+?)$", output, re.M)
-    if not alarms and "Analyzed by Eva" not in output and "done for function" not in output:
-        raise ProofError("no analysis\n" + output[-2000:])
-    raise ProofError(f"{len(alarms)} alarms:\n  " + "\n  ".join(alarms[:20]))
-
-
-def is_annotation_start(line):
-    return line.lstrip().startswith(("/*@", "//@"))
-
-
-def lines_of(paths):
-    """(code, annotation) lines of files: neither counts blank lines and comments."""
-    code = annotation = 0
-    for path in paths:
-        inside = None
-        with open(os.path.join(ROOT, path), encoding="utf-8") as file:
-            for line in file:
-                text = line.strip()
-                if inside is None and text.startswith(("/*", "//")):
-                    inside = "annotation" if is_annotation_start(text) else "comment"
-                    one_line = text.startswith("//") or text.endswith("*/")
-                    annotation += inside == "annotation"
-                    inside = None if one_line else inside
-                elif inside is not None:
-                    annotation += inside == "annotation" and bool(text)
-                    inside = None if text.endswith("*/") else inside
-                elif text:
-                    code += 1
-    return code, annotation
-
-
-def run_unit(kind, unit, cache):
-    """The result of one unit as a dict; from the cache if nothing has changed."""
-    command = wp_command(unit) if kind == "wp" else eva_command(unit)
-    path = os.path.join(cache, f"{unit['name']}-{content_key(unit, command)[:24]}.json")
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            return dict(json.load(file), cached=True)
-    started = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=UNIT_SECONDS,
-                          env=why3_environment(cache), cwd=cache, check=False)
-    output = done.stdout + done.stderr
-    if done.returncode != 0:
-        raise ProofError(f"frama-c ends with {done.returncode}\n{output[-3000:]}")
-    proved, total = read_wp(output) if kind == "wp" else read_eva(output)
-    result = {"goals": total, "proved": proved, "seconds": round(time.monotonic() - started, 1)}
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(result, file)
-    return dict(result, cached=False)
-
-
-def suspended(table, today):
-    """{unit: entry} of what is switched off; ProofError if one is out of date."""
-    entries = {entry["unit"]: entry for entry in table.get("suspended", [])}
-    for name, entry in entries.items():
-        print(f"suspended: {name} until {entry['until']} (issue {entry['issue']}): "
-              f"{entry['reason']}")
-        if today > entry["until"]:
-            raise ProofError(f"{name}: suspended until {entry['until']}, which is over")
-    return entries
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("units", nargs="*", help="names of units; default: all")
+    parser.add_argument("--list", action="store_true", help="list the units and end")
+    parser.add_argument("--nightly", action="store_true", help="ask of each branch whether it "
+                        "can be reached at all")
+    parser.add_argument("--write", action="store_true",
+                        help="write the table of docs/verification.md")
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("units", nargs="*", help="names of units; default: all")
-    parser.add_argument("--cache", default=os.path.join(ROOT, "build", "proofs"),
-                        help="where results are kept")
-    parser.add_argument("--list", action="store_true", help="list the units and end")
-    options = parser.parse_args()
-    with open(TABLE, "rb") as file:
-        table = tomllib.load(file)
-    units = [(kind, unit) for kind in ("wp", "eva") for unit in table.get(kind, [])]
+    options = parse_arguments()
+    units = choose(options.units)
     if options.list:
-        print("\n".join(unit["name"] for _, unit in units))
+        for unit in units:
+            print(f"{unit.name:20} {unit.kind:4} {' '.join(unit.sources)}")
         return 0
-    unknown = set(options.units) - {unit["name"] for _, unit in units}
-    if unknown:
-        parser.error(f"no such unit: {', '.join(sorted(unknown))} (--list)")
-    if options.units:
-        units = [(kind, unit) for kind, unit in units if unit["name"] in options.units]
-    return prove(table, units, os.path.abspath(options.cache))
-
-
-def prove(table, units, cache):
-    os.makedirs(cache, exist_ok=True)
-    try:
-        off = suspended(table, datetime.date.today())
-    except ProofError as error:
-        print(f"FAILED {error}")
-        return 1
-    failed = []
-    goals = code_lines = annotation_lines = 0
-    print(f"{'unit':24} {'goals':>6} {'time':>8} {'code':>6} {'annot.':>6} {'ratio':>6}")
-    for kind, unit in units:
-        if unit["name"] in off:
+    off = proofs.suspended()
+    results, failed = [], []
+    for unit in units:
+        if unit.name in off:
+            print(f"{unit.name}: suspended {off[unit.name]}")
             continue
-        files = unit.get("sources", [unit.get("source")]) + unit.get("headers", [])
-        code, annotation = lines_of(files)
         try:
-            result = run_unit(kind, unit, cache)
-        except (ProofError, subprocess.TimeoutExpired) as error:
-            print(f"{unit['name']:24} FAILED {error}", flush=True)
-            failed.append(unit["name"])
+            result = proofs.run_unit(unit, options.nightly)
+        except proofs.ProofError as error:
+            print(f"{unit.name}: FAILED {error}", flush=True)
+            failed.append(unit.name)
             continue
-        took = "cached" if result["cached"] else f"{result['seconds']} s"
-        shown = result["goals"] if kind == "wp" else "EVA"
-        print(f"{unit['name']:24} {shown:>6} {took:>8} {code:>6} {annotation:>6} "
-              f"{annotation / code:>6.2f}", flush=True)
-        if kind == "wp":
-            goals += result["goals"]
-            code_lines += code
-            annotation_lines += annotation
-    print(f"{len(units) - len(failed) - len(off)} units, {goals} goals proved, "
-          f"{len(failed)} units open, {annotation_lines} annotation lines for {code_lines} of code")
-    return 1 if failed else 0
+        print(proof_report.describe(unit, result), flush=True)
+        results.append((unit, result))
+    print(f"{len(results)} units proved, {len(failed)} not: {' '.join(failed) or 'none'}")
+    if options.write and not failed and not options.units and not off:
+        proof_report.write_page(results)
+    return 1 if failed or not results else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except proofs.ProofError as stopped:
+        sys.exit(str(stopped))

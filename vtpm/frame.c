@@ -3,12 +3,13 @@
 
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/check.h"
 
-/* Invariants: stored_bytes <= TPM_COMMAND_BYTES_MAX always; in BODY and COMPLETE
- * TPM_HEADER_BYTES <= size_bytes <= TPM_COMMAND_BYTES_MAX and stored_bytes <= size_bytes, with
- * equality in COMPLETE; in HEADER stored_bytes < TPM_HEADER_BYTES; in DISCARD nothing is stored. */
+/*@ requires \valid(frame) && frame->stored_bytes <= TPM_COMMAND_BYTES_MAX;
+    assigns frame->bytes[0 .. frame->stored_bytes - 1], frame->stored_bytes, frame->size_bytes,
+      frame->state;
+    ensures frame->state == FRAME_HEADER && frame->stored_bytes == 0;
+    ensures \forall integer i; 0 <= i < \old(frame->stored_bytes) ==> frame->bytes[i] == 0; */
 static void begin_header(struct frame *frame)
 {
 	secure_zero(frame->bytes, frame->stored_bytes);
@@ -19,9 +20,12 @@ static void begin_header(struct frame *frame)
 
 void frame_init(struct frame *frame, uint32_t generation)
 {
-	memset(frame, 0, sizeof(*frame));
+	memset(frame->bytes, 0, sizeof(frame->bytes));
+	frame->stored_bytes = 0;
+	frame->size_bytes = 0;
 	frame->generation = generation;
 	frame->state = FRAME_HEADER;
+	frame->last_byte_us = 0;
 }
 
 bool frame_set_generation(struct frame *frame, uint32_t generation)
@@ -35,6 +39,12 @@ bool frame_set_generation(struct frame *frame, uint32_t generation)
 }
 
 /* Store up to `goal` bytes in all. Returns how many of `bytes` were used. */
+/*@ requires \valid(frame) && frame->stored_bytes <= goal <= TPM_COMMAND_BYTES_MAX;
+    requires \valid_read(bytes + (0 .. size - 1));
+    requires \separated(frame, bytes + (0 .. size - 1));
+    assigns frame->bytes[frame->stored_bytes .. goal - 1], frame->stored_bytes;
+    ensures \result <= size && frame->stored_bytes == \old(frame->stored_bytes) + \result <= goal;
+    ensures frame->stored_bytes < goal ==> \result == size; */
 static size_t store_up_to(struct frame *frame, uint32_t goal, const uint8_t *bytes, size_t size)
 {
 	size_t wanted = goal - frame->stored_bytes;
@@ -48,6 +58,11 @@ static size_t store_up_to(struct frame *frame, uint32_t goal, const uint8_t *byt
 	return part;
 }
 
+/*@ requires \valid(frame) && frame->stored_bytes == TPM_HEADER_BYTES;
+    assigns frame->bytes[0 .. TPM_HEADER_BYTES - 1], frame->stored_bytes, frame->size_bytes,
+      frame->state;
+    ensures frame_is_sound(frame) && frame->state != FRAME_HEADER;
+    ensures frame->state == FRAME_COMPLETE ==> frame->size_bytes == TPM_HEADER_BYTES; */
 static void leave_header(struct frame *frame)
 {
 	uint32_t size = bytes_load_be32(frame->bytes + 2);
@@ -63,6 +78,13 @@ static void leave_header(struct frame *frame)
 
 /* One step: use some of `bytes`, of which there is at least one, in the present state. Zero means
  * that nothing more can be used. */
+/*@ requires \valid(frame) && frame_is_sound(frame) && size > 0;
+    requires \valid_read(bytes + (0 .. size - 1));
+    requires \separated(frame, bytes + (0 .. size - 1));
+    assigns *frame;
+    ensures frame_is_sound(frame) && \result <= size;
+    ensures \result == 0 <==> \old(frame->state) == FRAME_COMPLETE;
+    ensures \result == 0 ==> frame->state == FRAME_COMPLETE; */
 static size_t feed_step(struct frame *frame, const uint8_t *bytes, size_t size, uint64_t now_us)
 {
 	size_t used = 0;
@@ -96,6 +118,11 @@ enum frame_event frame_feed(struct frame *frame, const uint8_t *bytes, size_t si
 	size_t at = 0;
 
 	/* Each step but the last uses a byte: at most size_bytes + 1 turns. */
+	/*@ loop invariant frame_is_sound(frame) && at <= size_bytes;
+	    loop invariant \at(frame->state, Pre) == FRAME_COMPLETE ==>
+	      at == 0 && frame->state == FRAME_COMPLETE;
+	    loop assigns at, *frame;
+	    loop variant size_bytes - at; */
 	while (at < size_bytes) {
 		size_t used = feed_step(frame, bytes + at, size_bytes - at, now_us);
 

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/compiler.h"
 
 #define TPM_HEADER_BYTES      10u
@@ -54,27 +55,78 @@ struct frame {
 	uint64_t last_byte_us; /* When the latest byte was thrown away; in DISCARD. */
 };
 
+/*@ predicate frame_is_sound(struct frame *f) =
+      f->stored_bytes <= TPM_COMMAND_BYTES_MAX &&
+      (f->state == FRAME_HEADER || f->state == FRAME_BODY || f->state == FRAME_COMPLETE ||
+       f->state == FRAME_DISCARD) &&
+      (f->state == FRAME_HEADER ==> f->stored_bytes < TPM_HEADER_BYTES) &&
+      (f->state == FRAME_BODY ==> f->stored_bytes < f->size_bytes) &&
+      (f->state == FRAME_COMPLETE ==> f->stored_bytes == f->size_bytes) &&
+      (f->state == FRAME_BODY || f->state == FRAME_COMPLETE ==>
+	TPM_HEADER_BYTES <= f->size_bytes <= TPM_COMMAND_BYTES_MAX &&
+	TPM_HEADER_BYTES <= f->stored_bytes && f->size_bytes == be32(f->bytes + 2)) &&
+      (f->state == FRAME_DISCARD ==> f->stored_bytes == 0); */
+
+/*@ requires \valid(frame);
+    assigns *frame;
+    ensures frame_is_sound(frame) && frame->state == FRAME_HEADER; */
 void frame_init(struct frame *frame, uint32_t generation);
 
 /* The port's generation changes with each open or close that its client does. If it differs from
  * the last one, whatever was collected is dropped and true is returned: a command that is being
  * executed for the earlier client must then not be answered to the new one. */
+/*@ requires \valid(frame) && frame_is_sound(frame);
+    assigns *frame;
+    ensures frame_is_sound(frame) && frame->generation == generation;
+    ensures \result <==> \old(frame->generation) != generation;
+    ensures \result ==> frame->state == FRAME_HEADER && frame->stored_bytes == 0; */
 bool frame_set_generation(struct frame *frame, uint32_t generation);
 
 /* Take bytes up to the end of one command; *taken says how many were used. While a command is held
  * (FRAME_COMPLETE) nothing is taken and FRAME_COMMAND is returned again. Never FRAME_MALFORMED. */
+/*@ requires \valid(frame) && frame_is_sound(frame) && \valid(taken);
+    requires \valid_read(bytes + (0 .. size_bytes - 1));
+    requires \separated(frame, bytes + (0 .. size_bytes - 1), taken);
+    assigns *frame, *taken;
+    ensures frame_is_sound(frame) && *taken <= size_bytes;
+    ensures frame->state != FRAME_COMPLETE ==> *taken == size_bytes;
+    ensures \result == (frame->state == FRAME_COMPLETE ? FRAME_COMMAND : FRAME_NEED_MORE);
+    ensures \old(frame->state) == FRAME_COMPLETE ==> *taken == 0; */
 enum frame_event frame_feed(struct frame *frame, const uint8_t *bytes, size_t size_bytes,
 			    uint64_t now_us, size_t *taken);
 
 /* FRAME_MALFORMED once, when a stream out of step has been quiet long enough; else NEED_MORE, or
  * COMMAND while one is held. Cheap enough for every turn of the service loop. */
+/*@ requires \valid(frame) && frame_is_sound(frame);
+    assigns *frame;
+    ensures frame_is_sound(frame);
+    ensures \result == FRAME_COMMAND <==> \old(frame->state) == FRAME_COMPLETE;
+    ensures \result == FRAME_MALFORMED ==>
+      \old(frame->state) == FRAME_DISCARD && frame->state == FRAME_HEADER;
+    ensures \result != FRAME_MALFORMED ==> frame->state == \old(frame->state); */
 enum frame_event frame_poll(struct frame *frame, uint64_t now_us);
 
 /* True if frame_poll() has to be called by *at_us even if no byte arrives. */
+/*@ requires \valid_read(frame) && \valid(at_us) && \separated(frame, at_us);
+    assigns *at_us;
+    ensures \result <==> frame->state == FRAME_DISCARD;
+    ensures \result ==> frame->last_byte_us <= *at_us; */
 bool frame_deadline(const struct frame *frame, uint64_t *at_us);
 
 /* The command that is held: borrowed until frame_release(). NULL if there is none. */
+/*@ requires \valid_read(frame) && frame_is_sound(frame) && \valid(size_bytes);
+    requires \separated(frame, size_bytes);
+    assigns *size_bytes;
+    ensures frame->state != FRAME_COMPLETE ==> \result == \null;
+    ensures frame->state == FRAME_COMPLETE ==> \result == &frame->bytes[0] &&
+      TPM_HEADER_BYTES <= *size_bytes <= TPM_COMMAND_BYTES_MAX &&
+      *size_bytes == frame->stored_bytes; */
 const uint8_t *frame_command(const struct frame *frame, uint32_t *size_bytes);
 
 /* The command has been answered (or given up): erase it, as it may carry authorisation values. */
+/*@ requires \valid(frame) && frame_is_sound(frame);
+    assigns *frame;
+    ensures frame_is_sound(frame) && frame->state != FRAME_COMPLETE;
+    ensures \old(frame->state) == FRAME_COMPLETE ==>
+      \forall integer i; 0 <= i < \old(frame->stored_bytes) ==> frame->bytes[i] == 0; */
 void frame_release(struct frame *frame);

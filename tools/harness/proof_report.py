@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""What docs/verification.md says of the proved units: a table that the tool writes and checks."""
+
+import os
+
+from harness import build
+from harness.proofs import ProofError
+
+PAGE = os.path.join(build.ROOT, "docs", "verification.md")
+BEGIN = "<!-- written by tools/prove.py --write -->\n"
+END = "<!-- end -->\n"
+HEADS = ("unit", "what is proved", "not proved, contract assumed", "goals", "time",
+         "code", "annotation", "ratio")
+TIME = HEADS.index("time")
+
+
+def lines_of(paths):
+    """(code, annotation) lines of files: neither counts blank lines and comments."""
+    code = annotation = 0
+    for path in paths:
+        inside = None
+        with open(os.path.join(build.ROOT, path), encoding="utf-8") as file:
+            for line in file:
+                text = line.strip()
+                if inside is None and text.startswith(("/*", "//")):
+                    inside = "annotation" if text.startswith(("/*@", "//@")) else "comment"
+                    annotation += inside == "annotation"
+                    inside = None if text.startswith("//") or text.endswith("*/") else inside
+                elif inside is not None:
+                    annotation += inside == "annotation" and bool(text)
+                    inside = None if text.endswith("*/") else inside
+                elif text:
+                    code += 1
+    return code, annotation
+
+
+def describe(unit, result):
+    found = (f"{result.goals} goals, {result.smoke} smoke tests" if unit.kind == "wp"
+             else f"0 alarms, {result.smoke} % of the statements reached")
+    took = "cached" if result.cached else f"{result.seconds:.0f} s"
+    return f"{unit.name}: {found} ({took})"
+
+
+def row(unit, result):
+    """A line of the table, as strings. EVA needs no annotation: its goals are the alarms that are
+    not there."""
+    assumed = " ".join(f"`{name}`" for name in unit.assumed) or "-"
+    if unit.kind == "eva":
+        return (f"`{unit.name}`", unit.proves, assumed, f"0 alarms, {result.smoke} % reached",
+                f"{result.seconds:.0f} s", "-", "-", "-")
+    code, annotation = lines_of(unit.sources + unit.headers)
+    return (f"`{unit.name}`", unit.proves, assumed, str(result.goals), f"{result.seconds:.0f} s",
+            str(code), str(annotation), f"{annotation / code:.2f}")
+
+
+def total(results):
+    """The last line. A header that several units share is counted once."""
+    deductive = [(unit, result) for unit, result in results if unit.kind == "wp"]
+    files = sorted({path for unit, _ in deductive for path in unit.sources + unit.headers})
+    code, annotation = lines_of(files)
+    goals = sum(result.goals for _, result in deductive)
+    seconds = sum(result.seconds for _, result in results)
+    return (f"{len(results)} units", "", "", str(goals), f"{seconds:.0f} s", str(code),
+            str(annotation), f"{annotation / max(1, code):.2f}")
+
+
+def table_lines(rows):
+    return ["| " + " | ".join(cells) + " |\n"
+            for cells in [HEADS, ("---",) * len(HEADS), *rows]]
+
+
+def split_page():
+    with open(PAGE, encoding="utf-8") as file:
+        text = file.read()
+    before, found, rest = text.partition(BEGIN)
+    if not found or END not in rest:
+        raise ProofError(f"{PAGE} has no table between its two marks")
+    inside, _, after = rest.partition(END)
+    return before, inside, after
+
+
+def rows_of(results):
+    return [row(unit, result) for unit, result in results] + [total(results)]
+
+
+def write_page(results):
+    before, _, after = split_page()
+    with open(PAGE, "w", encoding="utf-8") as file:
+        file.write(before + BEGIN + "".join(table_lines(rows_of(results))) + END + after)
+
+
+def check_page(results):
+    """ProofError unless the page says what is so. Times differ from one machine to another."""
+    def timeless(lines):
+        return [[cell.strip() for at, cell in enumerate(line.strip().strip("|").split("|"))
+                 if at != TIME] for line in lines]
+    _, inside, _ = split_page()
+    if timeless(inside.splitlines()) != timeless(table_lines(rows_of(results))):
+        raise ProofError("docs/verification.md does not have this run's table: "
+                         "tools/prove.py --write")

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT
+"""The proved units of tests/proofs/units.toml: run Frama-C on one, and say what came of it.
+
+`frama-c -wp` ends with 0 whether goals are open or not, and a warning can weaken a proof without
+opening a goal: so this reads what it prints. A result is good if there is at least one goal, all
+are proved, and nothing that weakens was said. Results are kept by content, and those of single
+goals as well, so that a change costs only what it changes.
+"""
+
+import datetime
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+import tomllib
+from typing import NamedTuple
+
+from harness import build
+
+FOLDER = os.path.join(build.ROOT, "tests", "proofs")
+UNITS = os.path.join(FOLDER, "units.toml")
+SUSPENDED = os.path.join(FOLDER, "suspended.toml")
+DRIVER = os.path.join(FOLDER, "cvc5.drv")
+TOOLS = ("frama-c", "why3", "cvc5", "z3")
+STRING_CONTRACTS = os.path.join(FOLDER, "string_contracts.h")
+PROVERS = "cvc5,z3"
+# A goal that is open is tried again for longer: a loaded machine is not a defect.
+GOAL_SECONDS = (10, 60)
+UNIT_SECONDS = 1800
+COMMON = ("-machdep", "gcc_x86_64", "-warn-unsigned-overflow", "-warn-unsigned-downcast")
+# Contracts that nothing can satisfy prove everything. Whether each branch can be reached is asked
+# at night: it costs a prover's patience for each.
+SMOKE = ("-wp-smoke-tests", "-wp-smoke-timeout", "1", "-wp-no-smoke-dead-code",
+         "-wp-no-smoke-dead-call")
+SMOKE_NIGHTLY = ("-wp-smoke-tests", "-wp-smoke-timeout", "5")
+WEAKENING = ("incompatible pointers", "Missing assigns", "User Error", "Missing RTE",
+             "no code nor specification", "Neither code nor specification",
+             "Missing decreases", "Cast with incompatible", "Unsupported")
+
+
+class ProofError(Exception):
+    """A unit is not proved, or cannot be tried."""
+
+
+class Result(NamedTuple):
+    goals: int  # EVA: 0.
+    smoke: int  # Contracts shown not to be empty. EVA: percent of the statements reached.
+    seconds: float
+    cached: bool = False
+
+
+class Unit:
+    """One row of units.toml. `kind` is "wp" or "eva"."""
+
+    def __init__(self, kind, row):
+        self.kind = kind
+        self.name = row["name"]
+        self.proves = row["proves"]
+        self.sources = row.get("sources") or [row["source"]]
+        self.headers = row.get("headers", [])
+        self.assumed = row.get("assumed", [])
+        self.row = row
+
+    def wp_command(self, source=None, seconds=GOAL_SECONDS[0], smoke=SMOKE):
+        command = ["frama-c", *COMMON, "-cpp-extra-args=" + preprocessor("wp"),
+                   source or os.path.join(build.ROOT, self.sources[0]), "-wp", "-wp-rte",
+                   "-wp-prover", PROVERS, "-wp-timeout", str(seconds), "-wp-par",
+                   str(os.cpu_count() or 1), "-wp-model", self.row.get("model", "typed"), *smoke]
+        if self.assumed:
+            command += ["-wp-skip-fct", ",".join(self.assumed)]
+        return command
+
+    def eva_command(self):
+        return ["frama-c", *COMMON, "-cpp-extra-args=" + preprocessor("eva"),
+                *(os.path.join(build.ROOT, name) for name in self.sources),
+                "-main", self.row.get("main", "main"), "-eva", "-eva-precision",
+                str(self.row.get("precision", 5)), *self.row.get("options", [])]
+
+
+def load_units():
+    with open(UNITS, "rb") as file:
+        table = tomllib.load(file)
+    return [Unit(kind, row) for kind in ("wp", "eva") for row in table.get(kind, [])]
+
+
+def suspended(today=None):
+    """{unit: line that says so} of what is switched off; ProofError if one is out of date."""
+    today = today or datetime.date.today()
+    with open(SUSPENDED, "rb") as file:
+        entries = tomllib.load(file).get("suspended", [])
+    names = {unit.name for unit in load_units()}
+    lines = {}
+    for entry in entries:
+        if entry["unit"] not in names:
+            raise ProofError(f"{entry['unit']}: suspended, but no such unit")
+        if today > entry["until"]:
+            raise ProofError(f"{entry['unit']}: suspended until {entry['until']}, which is over "
+                             f"(issue {entry['issue']}: {entry['reason']})")
+        lines[entry["unit"]] = (f"until {entry['until']}, issue {entry['issue']}: "
+                                f"{entry['reason']}")
+    return lines
+
+
+def missing_tools():
+    return [name for name in TOOLS if shutil.which(name) is None]
+
+
+def preprocessor(kind):
+    """WP gets memcpy and its like with contracts that its memory model can use, instead of
+    Frama-C's own header."""
+    own = ["-D__FC_STRING_H_", "-include", STRING_CONTRACTS] if kind == "wp" else []
+    return " ".join(["-I" + build.ROOT, "-D__FRAMAC__", *own])
+
+
+def cache_folder():
+    return os.path.join(build.build_root(), "proofs")
+
+
+def environment(folder):
+    """Why3 does not find cvc5 by itself: a configuration of our own, beside the cache."""
+    os.makedirs(os.path.join(folder, "goals"), exist_ok=True)
+    config = os.path.join(folder, "why3.conf")
+    variables = dict(os.environ, WHY3CONFIG=config, HOME=folder, FRAMAC_WP_CACHE="update",
+                     FRAMAC_WP_CACHEDIR=os.path.join(folder, "goals"))
+    if not os.path.exists(config):
+        subprocess.run(["why3", "config", "detect"], env=variables, capture_output=True,
+                       check=False)
+        with open(config, "a", encoding="utf-8") as file:
+            file.write("[prover]\n"
+                       'command = "cvc5 --tlimit=%t000 %f"\n'
+                       f'driver = "{DRIVER}"\n'
+                       'name = "CVC5"\nshortcut = "cvc5"\nversion = "1.0.3"\n')
+    return variables
+
+
+def versions():
+    """The first line that each tool says of itself."""
+    return "\n".join(subprocess.run([name, "--version" if name != "frama-c" else "-version"],
+                                    capture_output=True, text=True, check=True)
+                     .stdout.split("\n")[0] for name in TOOLS)
+
+
+def content_key(unit, command):
+    """What a result depends on: the tools, the command and the preprocessed text, contracts and
+    all."""
+    digest = hashlib.sha256()
+    for source in unit.sources:
+        digest.update(subprocess.run(
+            ["gcc", "-E", "-CC", "-P", *preprocessor(unit.kind).split(),
+             os.path.join(build.ROOT, source)], capture_output=True, check=True).stdout)
+    with open(DRIVER, "rb") as file:
+        digest.update(file.read())
+    digest.update((versions() + "\0".join(command).replace(build.ROOT, "")).encode())
+    return digest.hexdigest()
+
+
+def open_goals(output):
+    return sorted(set(re.findall(r"\[(?:Timeout|Unknown|Failed|Stepout)\] (?:Goal )?(typed\S*)",
+                                 output)))
+
+
+def read_wp(output):
+    """(goals, smoke tests) of a run, or ProofError."""
+    for text in WEAKENING:
+        found = re.search(r"^.*" + re.escape(text) + r".*$", output, re.M)
+        if found:
+            raise ProofError(f"weakened: {found.group(0).strip()}")
+    doomed = re.findall(r"\[Failed\] (?:\(Doomed\) )?Smoke-test (\S+)", output)
+    if doomed:
+        raise ProofError(f"contracts that nothing satisfies: {', '.join(doomed)}")
+    smoke = len(re.findall(r"\[Passed\] Smoke-test", output))
+    found = re.search(r"Proved goals:\s+(\d+) / (\d+)", output)
+    if not found or int(found.group(2)) <= smoke:
+        raise ProofError("nothing was proved\n" + output[-2000:])
+    proved, total = int(found.group(1)), int(found.group(2))
+    if proved != total:
+        raise ProofError(f"{total - proved} of {total} goals open: "
+                         f"{', '.join(open_goals(output))}")
+    return total - smoke, smoke
+
+
+def read_eva(output, unit):
+    """Percent of the statements that were reached, or ProofError."""
+    if "ANALYSIS SUMMARY" not in output:
+        raise ProofError("no analysis\n" + output[-2000:])
+    alarms = re.findall(r"^\[eva:alarm\] (.+?)$", output, re.M)
+    if alarms or "0 alarms generated by the analysis" not in output:
+        raise ProofError(f"{len(alarms)} alarms:\n  " + "\n  ".join(alarms[:20]))
+    found = re.search(r"(\d+) statements reached \(out of (\d+)\): (\d+)% coverage", output)
+    reached = int(found.group(3)) if found else 0
+    if reached < unit.row["reached_percent"]:
+        raise ProofError(f"only {reached} % of the statements were reached")
+    for text in ("no code nor specification", "Neither code nor specification", "User Error",
+                 "kernel function with neither"):
+        if text in output:
+            raise ProofError(f"weakened: {text}")
+    return reached
+
+
+def frama_c(command, cache):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=UNIT_SECONDS,
+                          env=environment(cache), cwd=cache, check=False)
+    output = done.stdout + done.stderr
+    if done.returncode != 0:
+        raise ProofError(f"frama-c ends with {done.returncode}\n{output[-3000:]}")
+    return output
+
+
+def prove_wp(unit, cache, smoke):
+    """Goals that are open are tried again; those that are proved are in the cache by then."""
+    for seconds in GOAL_SECONDS:
+        output = frama_c(unit.wp_command(seconds=seconds, smoke=smoke) + ["-wp-cache-env"], cache)
+        if not open_goals(output):
+            break
+    return read_wp(output)
+
+
+def run_unit(unit, nightly=False, cache=None):
+    """A Result, from the cache if nothing has changed; ProofError."""
+    cache = cache or cache_folder()
+    os.makedirs(cache, exist_ok=True)
+    smoke = SMOKE_NIGHTLY if nightly else SMOKE
+    command = unit.wp_command(smoke=smoke) if unit.kind == "wp" else unit.eva_command()
+    path = os.path.join(cache, f"{unit.name}-{content_key(unit, command)[:24]}.json")
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            return Result(*json.load(file))._replace(cached=True)
+    started = time.monotonic()
+    try:
+        if unit.kind == "wp":
+            goals, checked = prove_wp(unit, cache, smoke)
+        else:
+            goals, checked = 0, read_eva(frama_c(unit.eva_command(), cache), unit)
+    except subprocess.TimeoutExpired as error:
+        raise ProofError(f"no end within {UNIT_SECONDS} s") from error
+    result = Result(goals, checked, round(time.monotonic() - started, 1))
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(result[:3], file)
+    return result
