@@ -27,6 +27,16 @@ static enum status refuse(struct parse *parse, enum status status, const char *w
 	return status;
 }
 
+/* Index of the first `c`, or of the end. */
+static size_t find(const char *text, char c)
+{
+	size_t at = 0;
+	while (text[at] != '\0' && text[at] != c) {
+		at++;
+	}
+	return at;
+}
+
 /* ---- Values -------------------------------------------------------------------------------- */
 
 static enum status take_rw(struct fio_job *job, const char *value)
@@ -44,7 +54,7 @@ static enum status take_rw(struct fio_job *job, const char *value)
 	return STATUS_UNSUPPORTED;
 }
 
-static enum status take_block(struct fio_job *job, const char *value)
+static enum status block_parse(const char *value, uint32_t *block_bytes)
 {
 	uint64_t bytes = 0;
 	enum status status = fio_size_parse(value, &bytes);
@@ -54,7 +64,37 @@ static enum status take_block(struct fio_job *job, const char *value)
 	if (status == STATUS_OK && bytes % BLOCK_BYTES != 0) {
 		status = STATUS_UNSUPPORTED;
 	}
-	job->block_bytes = (uint32_t)bytes;
+	*block_bytes = (uint32_t)bytes;
+	return status;
+}
+
+static enum status take_block(struct fio_job *job, const char *value)
+{
+	enum status status = block_parse(value, &job->block_bytes);
+	job->block_bytes_max = job->block_bytes;
+	return status;
+}
+
+/* "4k-128k". fio draws multiples of the least, and so does the runner. */
+static enum status take_block_range(struct fio_job *job, const char *value)
+{
+	char least[FIO_LINE_BYTES];
+	const size_t dash = find(value, '-');
+	if (value[dash] == '\0') {
+		return STATUS_BAD_CONFIG;
+	}
+	memcpy(least, value, dash);
+	least[dash] = '\0';
+	enum status status = block_parse(least, &job->block_bytes);
+	if (status == STATUS_OK) {
+		status = block_parse(value + dash + 1, &job->block_bytes_max);
+	}
+	if (status == STATUS_OK && job->block_bytes_max < job->block_bytes) {
+		status = STATUS_BAD_CONFIG;
+	}
+	if (status == STATUS_OK && job->block_bytes_max % job->block_bytes != 0) {
+		status = STATUS_UNSUPPORTED;
+	}
 	return status;
 }
 
@@ -212,6 +252,8 @@ static const struct key {
 	{"readwrite", take_rw},
 	{"bs", take_block},
 	{"blocksize", take_block},
+	{"bsrange", take_block_range},
+	{"blocksize_range", take_block_range},
 	{"iodepth", take_depth},
 	{"iodepth_batch", take_batch},
 	{"iodepth_batch_submit", take_batch},
@@ -254,16 +296,6 @@ static const struct key {
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* Index of the first `c`, or of the end. */
-static size_t find(const char *text, char c)
-{
-	size_t at = 0;
-	while (text[at] != '\0' && text[at] != c) {
-		at++;
-	}
-	return at;
 }
 
 /* Cut blanks at both ends, in place. */
@@ -380,6 +412,7 @@ enum status fio_jobs_parse(const char *text, size_t size_bytes,
 		.refusal = refusal,
 		.global = {.rw = FIO_READ,
 			   .block_bytes = BLOCK_BYTES,
+			   .block_bytes_max = BLOCK_BYTES,
 			   .depth = DEPTH_DEFAULT,
 			   .batch_submit = 1,
 			   .batch_complete_max = 1,

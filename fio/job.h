@@ -34,7 +34,8 @@ enum fio_rw {
 struct fio_job {
 	char name[FIO_NAME_BYTES];
 	enum fio_rw rw;
-	uint32_t block_bytes; /* A multiple of 4096. */
+	uint32_t block_bytes; /* A multiple of 4096: the least of a request, and its alignment. */
+	uint32_t block_bytes_max; /* bsrange: the most, a multiple of the least. */
 	uint32_t depth;
 	uint32_t batch_submit;       /* iodepth_batch(_submit): requests to a notification. */
 	uint32_t batch_complete_max; /* Taken at once when at least one is there. */

@@ -87,18 +87,30 @@ void fio_json_begin(fio_sink sink, void *context, const char *version)
 	print(&out, "{\"fio version\": \"holdfast-%s\", \"jobs\": [\n", version);
 }
 
+/* What fio's schema has no place for. */
+static void print_own(const struct out *out, const struct fio_result *result,
+		      const struct fio_costs *costs)
+{
+	print(out, "\"holdfast\": {\"error_name\": \"%s\", \"error_offset\": %lu, ",
+	      status_name(result->status), result->failed_at_bytes);
+	print(out, "\"verified_bytes\": %lu, \"kicks\": %lu, \"elapsed_ns\": %lu, \"costs\": {",
+	      result->verified_bytes, result->kicks, result->elapsed_ns);
+	for (size_t i = 0; i < costs->count; i++) {
+		print(out, "%s\"%s\": %lu", i == 0 ? "" : ", ", costs->all[i].name,
+		      costs->all[i].count);
+	}
+	print(out, "}},\n");
+}
+
 void fio_json_job(fio_sink sink, void *context, size_t index, const struct fio_job *job,
-		  const struct fio_result *result)
+		  const struct fio_result *result, const struct fio_costs *costs)
 {
 	const struct out out = {sink, context};
 	print(&out, "%s {\"jobname\": \"", index == 0 ? "" : ",\n");
 	print_name(&out, job->name);
-	print(&out, "\", \"groupid\": %lu, \"error\": %d, \"error_name\": \"%s\", ", index,
-	      -(int)result->status, status_name(result->status));
-	print(&out, "\"error_offset\": %lu, \"elapsed\": %lu, ", result->failed_at_bytes,
-	      result->elapsed_ns / 1000000000u);
-	print(&out, "\"verified_bytes\": %lu, \"kicks\": %lu,\n", result->verified_bytes,
-	      result->kicks);
+	print(&out, "\", \"groupid\": %lu, \"error\": %d, \"elapsed\": %lu,\n  ", index,
+	      -(int)result->status, result->elapsed_ns / 1000000000u);
+	print_own(&out, result, costs);
 	print(&out, "  \"job options\": {\"rw\": \"%s\", \"bs\": \"%u\", \"iodepth\": \"%u\"},\n",
 	      fio_rw_name(job->rw), job->block_bytes, job->depth);
 	print_stream(&out, "read", &result->read, result->elapsed_ns);

@@ -14,7 +14,7 @@
 
 #define NS_PER_US 1000u
 /* A stuck clock must not make a job endless. */
-#define REQUESTS_MAX (UINT64_C(1) << 36)
+#define BLOCKS_MAX (UINT64_C(1) << 36)
 
 struct run {
 	const struct fio_job *job;
@@ -29,8 +29,8 @@ struct run {
 	uint64_t blocks; /* Of the job's block size, in the span. */
 	struct fio_random random;
 	struct fio_zipf zipf;
-	uint64_t issued;
-	uint64_t issue_limit; /* Requests; REQUESTS_MAX if time decides. */
+	uint64_t issued;      /* Blocks. */
+	uint64_t issue_limit; /* Likewise; BLOCKS_MAX if time decides. */
 	uint64_t writes_since_flush;
 	uint64_t began_ns;
 	uint64_t measured_from_ns;
@@ -54,7 +54,7 @@ size_t fio_run_bytes(const struct fio_job *job)
 {
 	size_t each = sizeof(struct fio_io) + sizeof(uint32_t);
 	size_t table = (job->depth * each + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
-	return table + (size_t)job->depth * job->block_bytes;
+	return table + (size_t)job->depth * job->block_bytes_max;
 }
 
 /* ---- What is written ----------------------------------------------------------------------- */
@@ -113,6 +113,18 @@ static enum fio_io_kind next_kind(struct run *run)
 	return fio_rw_writes(rw) ? FIO_IO_WRITE : FIO_IO_READ;
 }
 
+/* Blocks of a request that begins at `block`: within the job's range, beyond neither the span nor
+ * what is to be issued. */
+static uint64_t next_count(struct run *run, uint64_t block)
+{
+	const struct fio_job *job = run->job;
+	const uint64_t most = job->block_bytes_max / job->block_bytes;
+	const uint64_t to_issue = run->issue_limit - run->issued;
+	const uint64_t room = run->blocks - block < to_issue ? run->blocks - block : to_issue;
+	const uint64_t count = most == 1 ? 1 : 1 + fio_random_below(&run->random, most);
+	return count < room ? count : room;
+}
+
 static struct fio_io *io_take(struct run *run)
 {
 	return &run->ios[run->free_list[--run->free_count]];
@@ -142,9 +154,10 @@ static enum status request_issue(struct run *run)
 	const uint64_t block = next_block(run);
 	io->kind = run->is_verifying ? FIO_IO_READ : kind;
 	io->offset_bytes = run->begin_bytes + block * run->job->block_bytes;
-	io->size_bytes = run->job->block_bytes;
+	const uint64_t count = next_count(run, block);
+	io->size_bytes = (uint32_t)count * run->job->block_bytes;
 	if (run->is_verifying && kind != FIO_IO_WRITE) {
-		run->issued++;
+		run->issued += count;
 		io_give(run, io);
 		return STATUS_OK;
 	}
@@ -153,7 +166,7 @@ static enum status request_issue(struct run *run)
 	}
 	enum status status = io_submit(run, io);
 	if (status == STATUS_OK) {
-		run->issued++;
+		run->issued += count;
 		run->writes_since_flush += io->kind == FIO_IO_WRITE ? 1 : 0;
 	} else {
 		run->random = before; /* The same request is drawn again. */
@@ -349,12 +362,12 @@ static enum status run_init(struct run *run, uint8_t *memory, size_t memory_size
 	if (run->span_bytes > left || run->blocks == 0) {
 		return STATUS_INVALID;
 	}
-	const size_t buffers = (size_t)job->depth * job->block_bytes;
+	const size_t buffers = (size_t)job->depth * job->block_bytes_max;
 	memset(memory, 0, fio_run_bytes(job));
 	run->ios = (struct fio_io *)(void *)(memory + buffers);
 	run->free_list = (uint32_t *)(void *)(run->ios + job->depth);
 	for (uint32_t i = 0; i < job->depth; i++) {
-		run->ios[i].bytes = memory + (size_t)i * job->block_bytes;
+		run->ios[i].bytes = memory + (size_t)i * job->block_bytes_max;
 		run->free_list[i] = i;
 	}
 	run->free_count = job->depth;
@@ -382,7 +395,7 @@ enum status fio_run(const struct fio_job *job, const struct fio_device *device,
 			      ? UINT64_MAX
 			      : run.began_ns + (job->ramp_us + job->runtime_us) * NS_PER_US;
 	const bool by_time = job->is_time_based && job->runtime_us != 0;
-	phase_run(&run, by_time ? REQUESTS_MAX : run.blocks);
+	phase_run(&run, by_time ? BLOCKS_MAX : run.blocks);
 	result->elapsed_ns = now_ns(&run) - run.measured_from_ns;
 	if (job->is_verified && fio_rw_writes(job->rw) && result->status == STATUS_OK) {
 		const uint64_t written = run.issued;

@@ -23,6 +23,7 @@
 #define WRITE_TIMEOUT_US   10000000u
 #define JSON_BYTES         (128u * 1024u)
 #define QUEUE_DEPTH        FIO_DEPTH_MAX
+#define COSTS_COUNT        8u
 
 /* All that a run needs besides the svsm. */
 struct fio_service {
@@ -241,19 +242,48 @@ static enum status json_send(struct fio_service *service)
 	return status;
 }
 
-static void counters_log(const struct fio_service *service, const struct fio_job *job)
+/* What the disk and the shared pages have cost since boot, by the names that the results use. */
+static void costs_get(const struct fio_service *service, struct fio_cost costs[COSTS_COUNT])
 {
-	struct block_device_counters counters;
-	virtio_blk_counters_get(&service->disk, &counters);
-	log_write(LOG_NOTICE, "fio",
-		  "%s: %s: device reads %lu writes %lu flushes %lu blocks read %lu written %lu",
-		  job->name, status_name(service->result.status), counters.reads, counters.writes,
-		  counters.flushes, counters.blocks_read, counters.blocks_written);
+	struct block_device_counters device;
+	struct virtq_counters queue;
+	struct sharedmem_counters shared;
+	virtio_blk_counters_get(&service->disk, &device);
+	virtio_blk_queue_counters_get(&service->disk, &queue);
+	sharedmem_counters_get(&service->svsm->sharedmem, &shared);
+	const struct fio_cost now[COSTS_COUNT] = {
+		{"device_reads", device.reads},
+		{"device_writes", device.writes},
+		{"device_flushes", device.flushes},
+		{"device_bytes_read", device.blocks_read * BLOCK_BYTES},
+		{"device_bytes_written", device.blocks_written * BLOCK_BYTES},
+		{"notifications", queue.notifications},
+		{"visibility_changes", shared.transitions},
+		{"shared_bytes_copied", shared.bytes_copied_in + shared.bytes_copied_out},
+	};
+	memcpy(costs, now, sizeof(now));
+}
+
+static void job_run(struct fio_service *service, size_t index, uint8_t *memory, size_t memory_bytes)
+{
+	const struct fio_job *job = &service->jobs.jobs[index];
+	const struct fio_clock clock = {now_ns, service->svsm};
+	struct fio_cost before[COSTS_COUNT];
+	struct fio_cost costs[COSTS_COUNT];
+	costs_get(service, before);
+	enum status status =
+		fio_run(job, &service->device, &clock, memory, memory_bytes, &service->result);
+	costs_get(service, costs);
+	for (size_t i = 0; i < COSTS_COUNT; i++) {
+		costs[i].count -= before[i].count;
+	}
+	const struct fio_costs all = {costs, COSTS_COUNT};
+	fio_json_job(json_append, service, index, job, &service->result, &all);
+	log_write(LOG_NOTICE, "fio", "%s: %s", job->name, status_name(status));
 }
 
 static enum status jobs_run(struct fio_service *service)
 {
-	const struct fio_clock clock = {now_ns, service->svsm};
 	enum status first = STATUS_OK;
 	size_t memory_bytes = 0;
 	for (size_t i = 0; i < service->jobs.count; i++) {
@@ -267,12 +297,8 @@ static enum status jobs_run(struct fio_service *service)
 	}
 	fio_json_begin(json_append, service, HOLDFAST_VERSION);
 	for (size_t i = 0; i < service->jobs.count; i++) {
-		const struct fio_job *job = &service->jobs.jobs[i];
-		enum status status = fio_run(job, &service->device, &clock, memory, memory_bytes,
-					     &service->result);
-		fio_json_job(json_append, service, i, job, &service->result);
-		counters_log(service, job);
-		first = first == STATUS_OK ? status : first;
+		job_run(service, i, memory, memory_bytes);
+		first = first == STATUS_OK ? service->result.status : first;
 	}
 	fio_json_end(json_append, service);
 	return first;

@@ -65,7 +65,7 @@ def test_what_is_written_is_read(folder, raw, volume, key, target):
     assert list(found) == ["random", "mixed-with-flushes", "sequential", "zipf"]
     for name, job in found.items():
         assert job["error"] == 0, name
-        assert job["verified_bytes"] == job["write"]["io_bytes"] > 0
+        assert job["holdfast"]["verified_bytes"] == job["write"]["io_bytes"] > 0
         assert job["write"]["clat_ns"]["N"] == job["write"]["total_ios"]
     assert found["random"]["write"]["io_bytes"] == SIZE
     assert found["mixed-with-flushes"]["sync"]["total_ios"] > 10
@@ -99,7 +99,7 @@ def test_jobs_that_do_not_fit_fail_by_name(folder, raw):
     code, _ = run(folder, vm.Disk(raw), "raw", "[big]\nsize=1g\n[small]\nsize=1m\n")
     assert code == vm.EXIT_RING3_TEST
     found = fio.results(folder)
-    assert found["big"]["error_name"] == "INVALID"
+    assert found["big"]["holdfast"]["error_name"] == "INVALID"
     assert found["small"]["error"] == 0
 
 

@@ -2,6 +2,7 @@
 """A Linux guest for tests and benchmarks: Debian's cloud kernel, an initramfs made here out of the
 packages of packages.txt, one script as its init. QEMU emulates; nothing needs to be mounted."""
 
+import functools
 import glob
 import os
 import re
@@ -118,6 +119,7 @@ def initramfs(script, programs, modules, files=None):
     return archive.finish()
 
 
+@functools.cache
 def tsc_khz():
     """The rate of the TSC, which is the host's under emulation."""
     need("/usr/bin/fio", "fio")
@@ -137,20 +139,29 @@ def _append(machine):
     return APPEND
 
 
+def command(image, arguments, machine=("-m", "512"), append=""):
+    """QEMU's command line for a guest whose initramfs is in the file `image`."""
+    qemu = shutil.which("qemu-system-x86_64")
+    if qemu is None:
+        raise GuestError("qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
+    return [
+        qemu, "-accel", "tcg,thread=multi", "-cpu", "max", *machine, "-nodefaults",
+        "-no-reboot", "-display", "none", "-serial", "stdio", "-kernel", kernel()[0],
+        "-initrd", image, "-append", f"{_append(machine)} {append}".strip(), *arguments]
+
+
 def boot(folder, archive, arguments, timeout_s, machine=("-m", "512"), append=""):
     """Run the guest to its end; what it said on its console."""
     image = os.path.join(str(folder), "initramfs")
     with open(image, "wb") as file:
         file.write(archive)
-    qemu = shutil.which("qemu-system-x86_64")
-    if qemu is None:
-        raise GuestError("qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
-    command = [
-        qemu, "-accel", "tcg,thread=multi", "-cpu", "max", *machine, "-nodefaults",
-         "-no-reboot", "-display", "none", "-serial", "stdio", "-kernel", kernel()[0],
-         "-initrd", image, "-append", f"{_append(machine)} {append}", *arguments]
+    return run(command(image, arguments, machine, append), timeout_s)
+
+
+def run(words, timeout_s):
+    """The same for a command line of `command`, whose image is in place."""
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, check=False, timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
         said = (error.stdout or b"").decode(errors="replace")

@@ -33,10 +33,13 @@ static void test_sections_inherit_from_global(void **state)
 			       "bs=4k\niodepth=32\niodepth_batch_submit=16\n"
 			       "iodepth_batch_complete_min=1\niodepth_batch_complete_max=32\n"
 			       "[mix]\nrw=randrw\nrwmixread=70\nbs=128K\nfdatasync=8\n"
-			       "random_distribution=zipf:1.1\nrandseed=99\nverify=crc32c",
+			       "random_distribution=zipf:1.1\nrandseed=99\nverify=crc32c\n"
+			       "[sizes]\nbsrange=4k-128k\n",
 			       &jobs, &refusal),
 			 STATUS_OK);
-	assert_int_equal(jobs.count, 2);
+	assert_int_equal(jobs.count, 3);
+	assert_int_equal(jobs.jobs[2].block_bytes, 4096);
+	assert_int_equal(jobs.jobs[2].block_bytes_max, 131072);
 	const struct fio_job *read = &jobs.jobs[0];
 	assert_string_equal(read->name, "rr4k-qd32");
 	assert_int_equal(read->rw, FIO_RANDREAD);
@@ -52,6 +55,7 @@ static void test_sections_inherit_from_global(void **state)
 	assert_int_equal(mix->rw, FIO_RANDRW);
 	assert_int_equal(mix->read_percent, 70);
 	assert_int_equal(mix->block_bytes, 131072);
+	assert_int_equal(mix->block_bytes_max, 131072);
 	assert_int_equal(mix->depth, 1);
 	assert_int_equal(mix->flush_every, 8);
 	assert_int_equal(mix->zipf_milli, 1100);
@@ -75,6 +79,11 @@ static void test_refusals_name_their_line(void **state)
 		{"[a]\nbs=512\n", STATUS_UNSUPPORTED, 2},
 		{"[a]\nbs=0\n", STATUS_BAD_CONFIG, 2},
 		{"[a]\nbs=2m\n", STATUS_BAD_CONFIG, 2},
+		{"[a]\nbsrange=4k\n", STATUS_BAD_CONFIG, 2},
+		{"[a]\nbsrange=16k-4k\n", STATUS_BAD_CONFIG, 2},
+		{"[a]\nbsrange=4k-2m\n", STATUS_BAD_CONFIG, 2},
+		{"[a]\nbsrange=512-4k\n", STATUS_UNSUPPORTED, 2},
+		{"[a]\nbsrange=8k-12k\n", STATUS_UNSUPPORTED, 2},
 		{"[a]\niodepth=0\n", STATUS_BAD_CONFIG, 2},
 		{"[a]\niodepth=257\n", STATUS_BAD_CONFIG, 2},
 		{"[a]\niodepth_batch_complete_min=2\n", STATUS_UNSUPPORTED, 2},

@@ -36,6 +36,9 @@ struct fake {
 	uint64_t lose_at; /* The n-th request never completes. */
 	uint64_t corrupt_at;
 	uint64_t time_ns;
+	uint32_t smallest_bytes;
+	uint32_t largest_bytes;
+	bool is_misaligned; /* For 8 KiB. */
 };
 
 static enum status fake_submit(void *context, struct fio_io *io)
@@ -71,6 +74,11 @@ static void fake_do(struct fake *fake, struct fio_io *io)
 		return;
 	}
 	assert_true(io->offset_bytes + io->size_bytes <= DEVICE_BLOCKS * BLOCK_BYTES);
+	fake->smallest_bytes =
+		io->size_bytes < fake->smallest_bytes ? io->size_bytes : fake->smallest_bytes;
+	fake->largest_bytes =
+		io->size_bytes > fake->largest_bytes ? io->size_bytes : fake->largest_bytes;
+	fake->is_misaligned = fake->is_misaligned || io->offset_bytes % 8192 != 0;
 	if (io->kind == FIO_IO_WRITE) {
 		fake->writes++;
 		memcpy(fake->content + io->offset_bytes, io->bytes, io->size_bytes);
@@ -109,7 +117,7 @@ static uint64_t fake_now(void *context)
 static void fake_init(struct fake *fake)
 {
 	static const struct fio_device_ops ops = {fake_submit, fake_kick, fake_reap};
-	*fake = (struct fake){.room = QUEUE_MAX};
+	*fake = (struct fake){.room = QUEUE_MAX, .smallest_bytes = UINT32_MAX};
 	fake->content = calloc(DEVICE_BLOCKS, BLOCK_BYTES);
 	assert_non_null(fake->content);
 	fake->device = (struct fio_device){&ops, fake, DEVICE_BLOCKS * BLOCK_BYTES};
@@ -161,6 +169,25 @@ static void test_depth_and_batches(void **state)
 	free(fake.content);
 }
 
+static void test_ranges_of_sizes(void **state)
+{
+	static const char *const texts[] = {"[a]\nrw=write\nbsrange=8k-32k\n",
+					    "[a]\nrw=randwrite\nbsrange=8k-32k\n"};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+		struct fake fake;
+		fake_init(&fake);
+		assert_int_equal(run(&fake, texts[i], &result), STATUS_OK);
+		/* All of the size, in requests of 1 to 4 blocks of 8 KiB: 51 of 2.5 blocks. */
+		assert_int_equal(result.write.bytes, DEVICE_BLOCKS * BLOCK_BYTES);
+		assert_in_range(result.write.requests, 40, 64);
+		assert_int_equal(fake.smallest_bytes, 8192);
+		assert_int_equal(fake.largest_bytes, 32768);
+		assert_false(fake.is_misaligned);
+		free(fake.content);
+	}
+}
+
 /* A device with less room than the job is deep is a slower device, not an error. */
 static void test_a_full_device_is_waited_for(void **state)
 {
@@ -198,6 +225,7 @@ static void test_verification_finds_one_bit(void **state)
 		"[a]\nrw=write\nbs=16k\niodepth=4\nverify=crc32c\n",
 		"[a]\nrw=randrw\niodepth=8\nverify=crc32c\n",
 		"[a]\nrw=randwrite\niodepth=8\nrandom_distribution=zipf:1.2\nverify=crc32c\n",
+		"[a]\nrw=randrw\nbsrange=4k-64k\niodepth=8\nverify=crc32c\n",
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
@@ -290,13 +318,18 @@ static void test_json_has_what_was_measured(void **state)
 	const struct fio_job job = job_of("[a\"b]\nrw=randread\niodepth=8\n");
 	assert_int_equal(run(&fake, "[a]\nrw=randread\niodepth=8\n", &result), STATUS_OK);
 	fio_json_begin(append, &text, "1");
-	fio_json_job(append, &text, 0, &job, &result);
-	fio_json_job(append, &text, 1, &job, &result);
+	static const struct fio_cost cost[] = {{"reads", 256}, {"flushes", 7}};
+	const struct fio_costs costs = {cost, ARRAY_COUNT(cost)};
+	const struct fio_costs none = {NULL, 0};
+	fio_json_job(append, &text, 0, &job, &result, &costs);
+	fio_json_job(append, &text, 1, &job, &result, &none);
 	fio_json_end(append, &text);
 	assert_non_null(strstr(text.bytes, "\"jobname\": \"a?b\""));
 	assert_non_null(strstr(text.bytes, "\"total_ios\": 256"));
 	assert_non_null(strstr(text.bytes, "\"io_bytes\": 1048576"));
 	assert_non_null(strstr(text.bytes, "\"99.000000\": "));
+	assert_non_null(strstr(text.bytes, "\"costs\": {\"reads\": 256, \"flushes\": 7}}"));
+	assert_non_null(strstr(text.bytes, "\"costs\": {}}"));
 	assert_int_equal(text.bytes[text.used - 2], '}');
 	free(fake.content);
 }
@@ -305,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_depth_and_batches),
+		cmocka_unit_test(test_ranges_of_sizes),
 		cmocka_unit_test(test_a_full_device_is_waited_for),
 		cmocka_unit_test(test_flushes_come_when_they_are_due),
 		cmocka_unit_test(test_verification_finds_one_bit),
