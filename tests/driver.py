@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
-from harness import build, proof_report, proofs  # noqa: E402 (the path has to be set first)
+from harness import build, models, proof_report, proofs  # noqa: E402 (the path has to be set first)
 
 FAMILIES = {
     "style": "layers, limits, headers, format; builds with gcc, with clang and for production",
@@ -30,7 +30,7 @@ FAMILIES = {
     "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
     "fuzz": "decoders and drivers on hostile bytes: replay; if named, fuzz too (--seconds)",
     "nbd": "the nbdkit plugin: nbdcopy, qemu-img, fio --verify, kill -9 in mid-load",
-    "proofs": "goals of the proved units, run-time errors; `./test proofs UNIT...` for some",
+    "proofs": "goals of the proved units, run-time errors, protocol models; `./test proofs NAME...`",
     "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
 }
 NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "hostile", "kills", "crash",
@@ -59,7 +59,8 @@ class Tally:
         started = time.monotonic()
         try:
             action()
-        except (build.BuildError, proofs.ProofError, subprocess.CalledProcessError) as error:
+        except (build.BuildError, models.ModelError, proofs.ProofError,
+                subprocess.CalledProcessError) as error:
             print(error)
             print(f"FAILED {name} ({time.monotonic() - started:.1f} s)", flush=True)
             self.failures.append((name, repeat))
@@ -338,7 +339,7 @@ def check_pure_sources_run(measured, folder):
 
 
 def run_proofs(tally, options):
-    """Each unit that is not suspended, then the table that the documentation has of them."""
+    """Each unit that is not suspended, each model, the table that the documentation has of units."""
     off = {}
     if not tally.step("no suspended proof is out of date", "./test proofs",
                       lambda: off.update(proofs.suspended())):
@@ -349,6 +350,10 @@ def run_proofs(tally, options):
         if unit.name not in off and unit.name in (options.units or [unit.name]):
             tally.step(f"proof {unit.name}", f"./test proofs {unit.name}",
                        lambda unit=unit: results.append(prove_unit(unit, options.nightly)))
+    for name, model in models.load_models().items():
+        if name in (options.units or [name]):
+            tally.step(f"model {name}", f"./test proofs {name}",
+                       lambda model=model: models.check_model(model, options.nightly))
     if not options.units and not off and len(results) == len(proofs.load_units()):
         tally.step("docs/verification.md has this table", "./test proofs",
                    lambda: proof_report.check_page(results))
@@ -399,7 +404,7 @@ def parse_arguments():
     options = parser.parse_args()
     options.units = []
     if "proofs" in options.families:
-        known = {unit.name for unit in proofs.load_units()}
+        known = {unit.name for unit in proofs.load_units()} | set(models.load_models())
         options.units = [name for name in options.families if name in known]
         options.families = [name for name in options.families if name not in known]
     if options.only and options.families == ["proofs"]:
