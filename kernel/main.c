@@ -236,14 +236,18 @@ static void start_serial(struct svsm *svsm)
 		return;
 	}
 	control_open(svsm);
+	tpm_control_open(svsm);
 }
 
 /* A port that can no longer be written to comes back with a new start of its device. That breaks
- * into what the other port's client is sending, so a stuck control port waits for a quiet TPM. */
+ * into what the other ports' clients are sending, so a stuck control port waits for a quiet TPM. */
 static bool restart_stuck_serial(struct svsm *svsm)
 {
-	bool control_stuck = svsm->control.open &&
-			     virtio_serial_port_is_stuck(&svsm->serial, svsm->control.port);
+	const struct tpm_control *tpm_control = &svsm->vtpm.control;
+	bool control_stuck = (svsm->control.open &&
+			      virtio_serial_port_is_stuck(&svsm->serial, svsm->control.port)) ||
+			     (tpm_control->open &&
+			      virtio_serial_port_is_stuck(&svsm->serial, tpm_control->port));
 	if (!virtio_serial_port_is_stuck(&svsm->serial, svsm->vtpm.port) &&
 	    !(control_stuck && vtpm_service_is_quiet(svsm))) {
 		return false;
@@ -320,8 +324,10 @@ static bool serve_ports(struct svsm *svsm, bool *shutdown)
 	if (restart_stuck_serial(svsm)) {
 		return true;
 	}
+	/* In this order: what is said about a command comes before the command. */
+	const bool told = tpm_control_step(svsm);
 	const bool worked = vtpm_service_step(svsm);
-	return control_step(svsm, shutdown) || worked;
+	return control_step(svsm, shutdown) || worked || told;
 }
 
 /* The loop ends by a request to shut down; the machine is then left in order. */

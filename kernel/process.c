@@ -313,6 +313,9 @@ static void handle_return(struct process *process, struct deadline deadline, uin
 		handle_fault(process, cr2);
 	} else {
 		interrupts_take(environment->percpu->svsm, vector);
+		if (environment->tick != NULL) {
+			environment->tick(environment->percpu->svsm);
+		}
 	}
 	/* Whatever it did: a program that only makes system calls is bounded as well. */
 	if (process->state == PROCESS_READY &&

@@ -23,6 +23,7 @@
 #include "kernel/user_mappings.h"
 #include "mm/page_table.h"
 #include "mm/user_copy.h"
+#include "vtpm/service_message.h"
 #include "vtpm/store_file.h"
 
 #define PROCESS_NAME_BYTES     32u
@@ -30,7 +31,8 @@
 #define PROCESS_ARGUMENT_BYTES 64u
 #define PROCESS_FILES_MAX      2u
 #define PROCESS_FILES_FIRST    3 /* After stdin, stdout, stderr. */
-#define PROCESS_MESSAGE_BYTES  4096u
+#define PROCESS_COMMAND_BYTES  SERVICE_MESSAGE_BYTES_MAX
+#define PROCESS_RESPONSE_BYTES 4096u
 #define PROCESS_LOG_LINE_BYTES 160u
 #define PROCESS_SIMD_PAGES     1u
 /* A test program has a line for each case. */
@@ -41,6 +43,8 @@
 #define PROCESS_PAGES_MAX   6144u
 #define PROCESS_STACK_BYTES ((uint64_t)512 * 1024)
 
+struct svsm;
+
 enum process_state {
 	PROCESS_EMPTY,
 	PROCESS_READY,
@@ -50,9 +54,9 @@ enum process_state {
 
 /* One message each way, between read(0), write(1) and the kernel. */
 struct process_channel {
-	uint8_t command[PROCESS_MESSAGE_BYTES];
+	uint8_t command[PROCESS_COMMAND_BYTES];
 	size_t command_size_bytes; /* 0: none. */
-	uint8_t response[PROCESS_MESSAGE_BYTES];
+	uint8_t response[PROCESS_RESPONSE_BYTES];
 	size_t response_size_bytes; /* 0: none. */
 };
 
@@ -65,6 +69,9 @@ struct process_environment {
 	struct random *random;
 	struct store *store; /* NULL: no "/store/". */
 	uint64_t xcr0;
+	/* Called about every 10 ms while the program runs; may be NULL. It must not run, unload or
+	 * kill the process. */
+	void (*tick)(struct svsm *svsm);
 };
 
 /* How it ended. */
@@ -88,6 +95,8 @@ struct process {
 	struct user_mappings mappings;
 	uint64_t page_count;
 	struct process_channel channel;
+	/* Whoever sent the command does not want it any more: POLLPRI on fd 0. */
+	bool cancelled;
 	struct store_file files[PROCESS_FILES_MAX];
 	uint64_t file_position[PROCESS_FILES_MAX];
 	struct phys_addr file_staging[PROCESS_FILES_MAX]; /* raw 0: none. */

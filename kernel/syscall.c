@@ -144,6 +144,7 @@ static const struct syscall_row syscall_table[] = {
 	{__NR_read, syscall_read},
 	{__NR_write, syscall_write},
 	{__NR_writev, syscall_writev},
+	{__NR_poll, syscall_poll},
 	{__NR_openat, syscall_openat},
 	{__NR_close, syscall_close},
 	{__NR_pread64, syscall_pread64},

@@ -40,6 +40,7 @@ int64_t syscall_brk(struct process *process, const struct syscall_arguments *arg
 int64_t syscall_read(struct process *process, const struct syscall_arguments *arguments);
 int64_t syscall_write(struct process *process, const struct syscall_arguments *arguments);
 int64_t syscall_writev(struct process *process, const struct syscall_arguments *arguments);
+int64_t syscall_poll(struct process *process, const struct syscall_arguments *arguments);
 
 int64_t syscall_openat(struct process *process, const struct syscall_arguments *arguments);
 int64_t syscall_close(struct process *process, const struct syscall_arguments *arguments);

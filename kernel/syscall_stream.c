@@ -7,17 +7,24 @@
 #include "kernel/process.h"
 #include "kernel/syscall.h"
 
-#define FD_COMMAND          0u
+#define FD_COMMAND          0
 #define FD_RESPONSE         1u
 #define FD_LOG              2u
 
 #define LOG_WRITE_BYTES_MAX 4096u
 #define LOG_PART_BYTES      128u
 #define IOVEC_COUNT_MAX     16u
+#define POLLPRI_BIT         2 /* <asm-generic/poll.h> */
 
 struct user_iovec {
 	uint64_t base;
 	uint64_t size;
+};
+
+struct user_pollfd {
+	int32_t fd;
+	int16_t events;
+	int16_t returned;
 };
 
 void syscall_flush_log(struct process *process)
@@ -69,7 +76,7 @@ static int64_t write_log(struct process *process, uint64_t buffer, uint64_t size
 static int64_t write_response(struct process *process, uint64_t buffer, uint64_t size)
 {
 	struct process_channel *channel = &process->channel;
-	if (size == 0 || size > PROCESS_MESSAGE_BYTES) {
+	if (size == 0 || size > PROCESS_RESPONSE_BYTES) {
 		return -EINVAL;
 	}
 	if (channel->response_size_bytes != 0) {
@@ -89,7 +96,7 @@ static int64_t read_command(struct process *process, uint64_t buffer, uint64_t s
 {
 	struct process_channel *channel = &process->channel;
 	if (channel->command_size_bytes == 0) {
-		uint64_t room = size < PROCESS_MESSAGE_BYTES ? size : PROCESS_MESSAGE_BYTES;
+		uint64_t room = size < PROCESS_COMMAND_BYTES ? size : PROCESS_COMMAND_BYTES;
 		if (user_range_check(&process->space, (struct user_addr){buffer}, room, true) !=
 		    STATUS_OK) {
 			return -EFAULT;
@@ -158,4 +165,25 @@ int64_t syscall_writev(struct process *process, const struct syscall_arguments *
 		total += result;
 	}
 	return total;
+}
+
+/* One question only: has the command that is being carried out been cancelled? */
+int64_t syscall_poll(struct process *process, const struct syscall_arguments *arguments)
+{
+	struct user_pollfd descriptor;
+	struct user_addr at = {arguments->a};
+	if (arguments->b != 1 || arguments->c != 0) {
+		return -EINVAL;
+	}
+	if (user_copy_in(&process->space, &descriptor, at, sizeof(descriptor)) != STATUS_OK) {
+		return -EFAULT;
+	}
+	if (descriptor.fd != FD_COMMAND || descriptor.events != POLLPRI_BIT) {
+		return -EINVAL;
+	}
+	descriptor.returned = process->cancelled ? POLLPRI_BIT : 0;
+	if (user_copy_out(&process->space, at, &descriptor, sizeof(descriptor)) != STATUS_OK) {
+		return -EFAULT;
+	}
+	return process->cancelled ? 1 : 0;
 }

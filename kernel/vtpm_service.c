@@ -12,8 +12,6 @@
 #include "vtpm/doubt.h"
 #include "vtpm/service_exit.h"
 
-/* RSA key generation takes tens of seconds under emulation. */
-#define COMMAND_TIMEOUT_US  (120u * 1000000u)
 #define START_TIMEOUT_US    (60u * 1000000u)
 #define RESPONSE_TIMEOUT_US (2u * 1000000u)
 #define PORT_WAIT_US        2000000u
@@ -42,15 +40,28 @@ enum status vtpm_service_open_port(struct svsm *svsm)
 	return status;
 }
 
-static enum status load_program(struct svsm *svsm, bool restarted)
+/* How a program is started. */
+enum launch {
+	LAUNCH_STARTED,   /* TPM2_Startup has been run for the TPM's user. */
+	LAUNCH_UNSTARTED, /* Its user does that. */
+	LAUNCH_RESTARTED, /* After a crash: started, PCRs capped. */
+};
+
+static enum status load_program(struct svsm *svsm, enum launch how)
 {
 	struct vtpm_service *service = &svsm->vtpm;
 	const char *arguments[PROCESS_ARGUMENTS_MAX];
 	size_t count = 0;
 	arguments[count++] = VTPM_MODULE_NAME;
-	if (restarted) {
-		arguments[count++] = "--restarted";
+	char buffer_size[PROCESS_ARGUMENT_BYTES];
+	switch (how) {
+	case LAUNCH_STARTED: break;
+	case LAUNCH_UNSTARTED: arguments[count++] = "--no-startup"; break;
+	case LAUNCH_RESTARTED: arguments[count++] = "--restarted"; break;
 	}
+	(void)format_text(buffer_size, sizeof(buffer_size), "--buffer-size=%u",
+			  service->buffer_bytes);
+	arguments[count++] = buffer_size;
 	bool ephemeral = svsm->options.state == STATE_EPHEMERAL;
 	if (ephemeral) {
 		arguments[count++] = "--ephemeral";
@@ -65,6 +76,7 @@ static enum status load_program(struct svsm *svsm, bool restarted)
 #endif
 	struct process_environment environment =
 		modules_process_environment(svsm, ephemeral ? NULL : &svsm->state.store);
+	environment.tick = tpm_control_tick;
 	return modules_load(svsm, &service->process, &environment, VTPM_MODULE_NAME, arguments,
 			    count);
 }
@@ -97,10 +109,10 @@ static void service_is_ready(struct vtpm_service *service)
 }
 
 /* Load the program and let it run until it asks for its first command. */
-static enum status launch(struct svsm *svsm, bool restarted)
+static enum status launch(struct svsm *svsm, enum launch how)
 {
 	struct vtpm_service *service = &svsm->vtpm;
-	enum status status = load_program(svsm, restarted);
+	enum status status = load_program(svsm, how);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -125,7 +137,7 @@ static void restart(struct svsm *svsm)
 			return;
 		}
 		service->restarts++;
-		enum status status = launch(svsm, true);
+		enum status status = launch(svsm, LAUNCH_RESTARTED);
 		if (status == STATUS_OK) {
 			service_is_ready(service);
 			log_write(LOG_WARNING, "vtpm", "restarted after %s", status_name(cause));
@@ -138,47 +150,84 @@ static void restart(struct svsm *svsm)
 	}
 }
 
+static void start(struct svsm *svsm, enum launch how)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	enum status status = random_fill(&svsm->random, (uint8_t *)&service->power_id,
+					 sizeof(service->power_id));
+	service->powered = true;
+	service->orderly = false;
+	service->power_ons++;
+	if (status == STATUS_OK) {
+		status = launch(svsm, how);
+	}
+	if (status != STATUS_OK && service->process.state == PROCESS_DEAD) {
+		restart(svsm);
+	} else if (status != STATUS_OK) {
+		become_unavailable(service, status);
+	} else if (service->policy.state == SERVICE_STARTING) {
+		service_is_ready(service);
+	}
+}
+
 void vtpm_service_start(struct svsm *svsm, enum status cause)
 {
 	struct vtpm_service *service = &svsm->vtpm;
 	bool ephemeral = svsm->options.state == STATE_EPHEMERAL;
 	restart_policy_init(&service->policy);
 	service->status = STATUS_OK;
+	service->buffer_bytes = SERVICE_BUFFER_BYTES_MAX;
 	if (cause != STATUS_OK) {
 		become_unavailable(service, cause);
 		return;
 	}
-	enum status status = launch(svsm, false);
-	if (status != STATUS_OK && service->process.state == PROCESS_DEAD) {
-		restart(svsm);
-	} else if (status != STATUS_OK) {
-		become_unavailable(service, status);
-	} else {
-		service_is_ready(service);
-	}
+	start(svsm, LAUNCH_STARTED);
 	if (service->status == STATUS_OK) {
 		log_write(LOG_NOTICE, "vtpm", "serving %s (%s)", VTPM_PORT_NAME,
 			  ephemeral ? "ephemeral" : "persistent");
 	}
 }
 
-/* Run one command. The response is in the process's channel, or was written to `failure`. */
-static const uint8_t *execute(struct svsm *svsm, const uint8_t *command, size_t size_bytes,
-			      uint8_t failure[TPM_HEADER_BYTES], size_t *response_size_bytes)
+/* The process has one message to work on. */
+static void hand_over(struct vtpm_service *service, const struct service_message *message)
+{
+	struct process_channel *channel = &service->process.channel;
+	CHECK(message->size_bytes <= TPM_COMMAND_BYTES_MAX);
+	service_message_encode(channel->command, message);
+	if (message->size_bytes > 0) {
+		memcpy(channel->command + SERVICE_MESSAGE_HEADER_BYTES, message->bytes,
+		       message->size_bytes);
+	}
+	channel->command_size_bytes = SERVICE_MESSAGE_HEADER_BYTES + message->size_bytes;
+	channel->response_size_bytes = 0;
+	service->process.cancelled = false;
+	service->running = true;
+	process_run(&service->process, VTPM_COMMAND_TIMEOUT_US);
+	service->running = false;
+}
+
+static bool is_shutdown(const struct service_message *message, const uint8_t *response)
+{
+	return message->kind == SERVICE_COMMAND && message->size_bytes >= TPM_HEADER_BYTES &&
+	       command_code(message->bytes) == TPM_CC_SHUTDOWN &&
+	       response_code(response) == TPM_RC_SUCCESS;
+}
+
+const uint8_t *vtpm_service_execute(struct svsm *svsm, const struct service_message *message,
+				    size_t *response_size_bytes)
 {
 	struct vtpm_service *service = &svsm->vtpm;
 	struct process_channel *channel = &service->process.channel;
-	service->commands++;
-	if (service->status == STATUS_OK) {
-		memcpy(channel->command, command, size_bytes);
-		channel->command_size_bytes = size_bytes;
-		channel->response_size_bytes = 0;
-		process_run(&service->process, COMMAND_TIMEOUT_US);
+	service->commands += message->kind == SERVICE_COMMAND ? 1 : 0;
+	if (service->status == STATUS_OK && service->powered) {
+		hand_over(service, message);
 		if (service->process.state == PROCESS_WAITING &&
 		    response_check(channel->response, channel->response_size_bytes) == STATUS_OK) {
 			*response_size_bytes = channel->response_size_bytes;
+			service->orderly = is_shutdown(message, channel->response);
 			return channel->response;
 		}
+		service->orderly = false;
 		if (service->process.state == PROCESS_WAITING) {
 			log_write(LOG_WARNING, "vtpm", "malformed response from the service");
 			process_kill(&service->process,
@@ -186,8 +235,8 @@ static const uint8_t *execute(struct svsm *svsm, const uint8_t *command, size_t 
 		}
 		restart(svsm);
 	}
-	*response_size_bytes = response_error(failure, TPM_RC_FAILURE);
-	return failure;
+	*response_size_bytes = response_error(service->failure, TPM_RC_FAILURE);
+	return service->failure;
 }
 
 static void send_response(struct svsm *svsm, const uint8_t *bytes, size_t size_bytes)
@@ -222,10 +271,13 @@ static void serve_command(struct svsm *svsm)
 {
 	struct vtpm_service *service = &svsm->vtpm;
 	uint32_t size_bytes;
-	uint8_t failure[TPM_HEADER_BYTES];
 	size_t response_size_bytes;
 	const uint8_t *command = frame_command(&service->frame, &size_bytes);
-	const uint8_t *response = execute(svsm, command, size_bytes, failure, &response_size_bytes);
+	const struct service_message message = {.kind = SERVICE_COMMAND,
+						.locality = service->locality,
+						.bytes = command,
+						.size_bytes = size_bytes};
+	const uint8_t *response = vtpm_service_execute(svsm, &message, &response_size_bytes);
 	frame_release(&service->frame);
 	if (same_client(svsm)) {
 		send_response(svsm, response, response_size_bytes);
@@ -340,12 +392,34 @@ bool vtpm_service_is_quiet(const struct svsm *svsm)
 
 void vtpm_service_shutdown(struct svsm *svsm)
 {
-	uint8_t failure[TPM_HEADER_BYTES];
+	struct vtpm_service *service = &svsm->vtpm;
+	const struct service_message message = {.kind = SERVICE_COMMAND,
+						.bytes = tpm_shutdown_clear,
+						.size_bytes = sizeof(tpm_shutdown_clear)};
 	size_t size_bytes;
-	if (svsm->vtpm.status != STATUS_OK) {
+	if (service->status != STATUS_OK || !service->powered || service->orderly) {
 		return;
 	}
-	const uint8_t *response =
-		execute(svsm, tpm_shutdown_clear, sizeof(tpm_shutdown_clear), failure, &size_bytes);
+	const uint8_t *response = vtpm_service_execute(svsm, &message, &size_bytes);
 	log_write(LOG_NOTICE, "vtpm", "shut down: response code 0x%x", response_code(response));
+}
+
+void vtpm_service_power_off(struct svsm *svsm)
+{
+	vtpm_service_shutdown(svsm);
+	/* The shutdown itself may have been the end of the service. */
+	if (svsm->vtpm.status == STATUS_OK) {
+		process_unload(&svsm->vtpm.process);
+		svsm->vtpm.powered = false;
+	}
+}
+
+void vtpm_service_power_on(struct svsm *svsm, bool with_startup)
+{
+	if (svsm->vtpm.powered) {
+		vtpm_service_power_off(svsm);
+	}
+	if (svsm->vtpm.status == STATUS_OK) {
+		start(svsm, with_startup ? LAUNCH_STARTED : LAUNCH_UNSTARTED);
+	}
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The vTPM service: the serial port on one side, the ring-3 program on the other.
+/* The vTPM service: the serial port on one side, the ring-3 program on the other. What is said to
+ * the TPM beside its commands comes through kernel/tpm_control.h.
  *
  * A command is answered only after the program has returned from it, and the program returns only
  * after the store has committed: durable before acknowledged. A program that crashes is restarted a
@@ -14,12 +15,16 @@
 #include "base/compiler.h"
 #include "base/status.h"
 #include "kernel/process.h"
+#include "kernel/tpm_control.h"
 #include "vtpm/frame.h"
 #include "vtpm/response.h"
 #include "vtpm/restart_policy.h"
+#include "vtpm/service_message.h"
 
 #define VTPM_PORT_NAME   "org.holdfast.tpm"
 #define VTPM_MODULE_NAME "vtpmd"
+/* RSA key generation takes tens of seconds under emulation. */
+#define VTPM_COMMAND_TIMEOUT_US (120u * 1000000u)
 
 /* The most that is read at once; and once more, behind bytes that are held. */
 #define VTPM_READ_BYTES    512u
@@ -48,6 +53,18 @@ struct vtpm_service {
 	size_t held_size;
 	uint64_t commands;
 	uint64_t restarts;
+	struct tpm_control control;
+	/* A process runs a message: `control` is looked after from its ticks. */
+	bool running;
+	uint8_t failure[TPM_HEADER_BYTES]; /* A response of ours. */
+	bool powered; /* Without power there is no process, and every command gets a failure. */
+	bool orderly; /* The last command was a TPM2_Shutdown. */
+	/* The flag outlives the TPM's power. */
+	bool established;
+	uint8_t locality; /* Of the commands that come by the port. */
+	uint32_t buffer_bytes;
+	uint64_t power_id; /* Random, another one at each power-on. */
+	uint64_t power_ons;
 };
 
 /* Open the port. Without it nobody can be served: the cause is returned. */
@@ -65,6 +82,19 @@ bool vtpm_service_deadline(const struct svsm *svsm, uint64_t *at_us);
 
 /* True if no part of a command has arrived. */
 bool vtpm_service_is_quiet(const struct svsm *svsm);
+
+/* Run one message. The response is borrowed until the next; it is a failure of TPM_HEADER_BYTES if
+ * there is no service or it gave none. */
+const uint8_t *vtpm_service_execute(struct svsm *svsm, const struct service_message *message,
+				    size_t *response_size_bytes);
+
+/* Take the power away, after a TPM2_Shutdown(CLEAR) of our own if its user sent none: a host that
+ * resets its guest at will must not cost a TPM its dictionary-attack tries. */
+void vtpm_service_power_off(struct svsm *svsm);
+
+/* Give it power, with a new process: nothing of what ran before is left in memory. Its status says
+ * whether there is a TPM now. */
+void vtpm_service_power_on(struct svsm *svsm, bool with_startup);
 
 /* TPM2_Shutdown(CLEAR), so that the next start is not taken for a crash. */
 void vtpm_service_shutdown(struct svsm *svsm);

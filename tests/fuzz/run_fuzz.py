@@ -45,7 +45,7 @@ DECODERS = (
     "virtio/virtio_serial.c", "virtio/virtio_serial_control.c", "virtio/virtio_serial_read.c",
     "virtio/virtio_serial_write.c", "virtio/virtio_transport.c", "virtio/virtq.c",
     "virtio/virtq_packed.c", "virtio/virtq_split.c",
-    "vtpm/frame.c", "vtpm/response.c")
+    "vtpm/frame.c", "vtpm/response.c", "vtpm/tpm_control.c", "vtpm/tpm_control_stream.c")
 
 
 def targets_of(folder, wanted):

@@ -248,6 +248,24 @@ def vtpm_frame():
     yield bytes((command, 0, 8, 9, feed, 100, 0, generation, 1, command, 4, 0, 9, feed, 255, 19))
 
 
+def vtpm_tpm_control():
+    def request(command, body=b"", version=1, instance=0):
+        return struct.pack(">HBBHHIHH", 0x4843, version, command, instance, 0, 7, len(body),
+                           0) + body
+
+    def piece(data, how=0):
+        return bytes((len(data), how)) + data
+
+    for command in range(1, 13):
+        yield (piece(request(command)) + piece(request(command, b"\1")) +
+               piece(request(13, bytes(4))))
+    status = b"\1\0\1\0" + bytes(12)
+    yield piece(request(10, status)) + piece(request(10, bytes(40)))
+    yield piece(request(10, b"\1\1\0\0\4\0")) + piece(request(10, bytes(12)))
+    yield piece(request(1, version=3)) + piece(request(2, instance=1)) + piece(b"status\n")
+    yield piece(request(6, b"\2")[:9], 3) + piece(request(2)) + piece(request(6, b"\2"), 1)
+
+
 def volume_image():
     for mode in (0, 1, 2, 3, 13, 15, 16, 17, 18, 19, 29, 31):
         for state in range(9):
@@ -293,8 +311,8 @@ def witness_text():
 TARGETS = (volume_superblock, volume_keyslots, volume_record, volume_node, volume_table,
            store_format, boot_bundle, boot_start_info, boot_kernel_image, kernel_user_elf,
            boot_cmdline, boot_params, kernel_options, kernel_symbols, kernel_user_stack,
-           virtio_mmio_cmdline, virtio_pci, vtpm_response, vtpm_frame, volume_image, virtio_queue,
-           virtio_blk, virtio_serial, witness_text)
+           virtio_mmio_cmdline, virtio_pci, vtpm_response, vtpm_frame, vtpm_tpm_control,
+           volume_image, virtio_queue, virtio_blk, virtio_serial, witness_text)
 
 
 def main():

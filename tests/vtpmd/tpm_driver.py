@@ -15,10 +15,16 @@ CC_SELF_TEST, CC_GET_TEST_RESULT = 0x143, 0x17C
 CC_RSA_DECRYPT, CC_SIGN, CC_RSA_ENCRYPT, CC_VERIFY = 0x159, 0x15D, 0x174, 0x177
 CC_SELF_TEST, CC_GET_TEST_RESULT = 0x143, 0x17C
 CC_NV_WRITE, CC_PCR_EVENT, CC_STARTUP, CC_SHUTDOWN = 0x137, 0x13C, 0x144, 0x145
+CC_READ_CLOCK = 0x181
 CC_NV_READ, CC_FLUSH_CONTEXT, CC_READ_PUBLIC = 0x14E, 0x165, 0x173
 CC_GET_CAPABILITY, CC_GET_RANDOM, CC_PCR_READ, CC_PCR_EXTEND = 0x17A, 0x17B, 0x17E, 0x182
 SHA1, SHA256, SHA384, SHA512 = 0x04, 0x0B, 0x0C, 0x0D
 RC_SUCCESS, RC_INITIALIZE, RC_FAILURE, RC_COMMAND_SIZE = 0, 0x100, 0x101, 0x142
+
+# vtpm/service_message.h
+KIND_COMMAND, KIND_HASH_START, KIND_HASH_DATA, KIND_HASH_END = 0, 1, 2, 3
+KIND_GET_ESTABLISHED, KIND_RESET_ESTABLISHED = 4, 5
+RC_SEQUENCE, RC_LOCALITY = 0x103, 0x907
 
 # vtpm/service_exit.h
 EXIT_ORDERLY, EXIT_USAGE, EXIT_NO_ENTROPY, EXIT_STATE_IO = 0, 2, 3, 4
@@ -98,9 +104,13 @@ class Vtpm:
             data += part
         return data
 
-    def exchange(self, data):
-        """Raw: bytes in, whole response out."""
-        self.process.stdin.write(data)
+    def exchange(self, data, locality=0):
+        """Raw: a command in, a whole response out."""
+        return self.message(KIND_COMMAND, data, locality)
+
+    def message(self, kind, data=b"", locality=0):
+        """As the kernel hands it over (vtpm/service_message.h); the response."""
+        self.process.stdin.write(struct.pack(">BBH", kind, locality, 0) + data)
         head = self._read(10)
         tag, size, _ = struct.unpack(">HII", head)
         assert tag in (0x8001, 0x8002, 0x00C4) and 10 <= size <= 4096

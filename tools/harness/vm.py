@@ -162,6 +162,7 @@ def qemu_command(options):
     command += device(options, "serial", _more("max_ports=4", options.serial))
     command += _port(1, "org.holdfast.tpm", os.path.join(options.folder, "tpm.sock"))
     command += _port(2, "org.holdfast.control", os.path.join(options.folder, "control.sock"))
+    command += _port(3, "org.holdfast.tpm.0.ctrl", os.path.join(options.folder, "tpm-ctrl.sock"))
     if options.key:
         command += ["-fw_cfg", f"name=opt/org.holdfast/key,file={options.key}"]
     if options.qmp:
@@ -224,6 +225,10 @@ class Vm:
     def control_path(self):
         return os.path.join(self.options.folder, "control.sock")
 
+    @property
+    def tpm_control_path(self):
+        return os.path.join(self.options.folder, "tpm-ctrl.sock")
+
     def __enter__(self):
         return self.start()
 
@@ -231,7 +236,7 @@ class Vm:
         self.kill()
 
     def start(self):
-        for name in ("tpm.sock", "control.sock", "qmp.sock"):
+        for name in ("tpm.sock", "control.sock", "tpm-ctrl.sock", "qmp.sock"):
             path = os.path.join(self.options.folder, name)
             if os.path.exists(path):
                 os.unlink(path)

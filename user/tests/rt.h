@@ -12,6 +12,7 @@ enum {
 	NR_READ = 0,
 	NR_WRITE = 1,
 	NR_CLOSE = 3,
+	NR_POLL = 7,
 	NR_MMAP = 9,
 	NR_MPROTECT = 10,
 	NR_MUNMAP = 11,

@@ -52,6 +52,33 @@ static void test_bad_pointers(void)
 	rt_expect("clock_gettime to .rodata", CALL2(NR_CLOCK_GETTIME, 1, read_only), -LINUX_EFAULT);
 }
 
+/* Has the command been cancelled? There is none, and nothing else may be asked. */
+static void test_poll(void)
+{
+	struct {
+		int32_t fd;
+		int16_t events;
+		int16_t returned;
+	} descriptor = {.events = 2, .returned = 7};
+
+	if (rt_on_linux()) {
+		return; /* It answers every question. */
+	}
+	rt_expect("poll", CALL3(NR_POLL, &descriptor, 1, 0), 0);
+	rt_check("says no", descriptor.returned == 0 && descriptor.events == 2);
+	rt_expect("poll that waits", CALL3(NR_POLL, &descriptor, 1, 5), -LINUX_EINVAL);
+	rt_expect("poll for ever", CALL3(NR_POLL, &descriptor, 1, -1), -LINUX_EINVAL);
+	rt_expect("poll of none", CALL3(NR_POLL, &descriptor, 0, 0), -LINUX_EINVAL);
+	rt_expect("poll of many", CALL3(NR_POLL, &descriptor, UINT64_MAX, 0), -LINUX_EINVAL);
+	rt_expect("poll to .rodata", CALL3(NR_POLL, read_only, 1, 0), -LINUX_EINVAL);
+	rt_expect("poll of nothing", CALL3(NR_POLL, 8, 1, 0), -LINUX_EFAULT);
+	descriptor.events = 1;
+	rt_expect("poll for input", CALL3(NR_POLL, &descriptor, 1, 0), -LINUX_EINVAL);
+	descriptor.events = 2;
+	descriptor.fd = 1;
+	rt_expect("poll of fd 1", CALL3(NR_POLL, &descriptor, 1, 0), -LINUX_EINVAL);
+}
+
 /* A range that starts well and ends badly: nothing is copied at all. */
 static void test_straddling(void)
 {
@@ -164,6 +191,7 @@ int test_main(int argc, char **argv)
 	test_cpu_state();
 	test_bad_pointers();
 	test_straddling();
+	test_poll();
 	test_huge_sizes();
 	test_unknown_numbers();
 	test_bad_descriptors();

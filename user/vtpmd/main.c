@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 /* vtpmd: libtpms in ring 3.
  *
- *   fd 0   read() gives exactly one TPM command      fd 2   log lines
+ *   fd 0   read() gives exactly one message          fd 2   log lines
  *   fd 1   write() takes exactly one response        /store/   non-volatile state
  *
- * It runs under our kernel (docs/system-calls.md) and, for its tests, on Linux, where the other end
- * must write one command a write(2). Arguments:
+ * A message is a TPM command with its locality, or a signal of the platform
+ * (vtpm/service_message.h). It runs under our kernel (docs/system-calls.md) and, for its tests, on
+ * Linux, where the other end must write one message a write(2). Arguments:
  *
  *   --restarted          an earlier vtpmd of this boot died: extend PCR 0-15 so that they are not
  *                        those of a fresh start
  *   --ephemeral          keep the state in memory only
+ *   --no-startup         leave TPM2_Startup to the TPM's user
+ *   --buffer-size=N      the largest command and response, in bytes
  *   --crash-on=0xNNN     die when this command code arrives (not in production builds)
  *   --store-dir=DIR/     instead of /store/ (not in production builds)
  *
@@ -27,13 +30,15 @@
 #include "user/vtpmd/entropy.h"
 #include "user/vtpmd/log.h"
 #include "user/vtpmd/nv.h"
+#include "user/vtpmd/platform.h"
 #include "user/vtpmd/tpm.h"
 #include "vtpm/response.h"
 #include "vtpm/service_exit.h"
+#include "vtpm/service_message.h"
 
 struct options {
 	const char *store_directory;
-	bool restarted;
+	struct tpm_start_options start;
 	bool ephemeral;
 	uint32_t crash_on; /* 0: never. No command has this code. */
 };
@@ -50,7 +55,6 @@ static bool parse_development(const char *argument, struct options *options)
 #if HOLDFAST_PRODUCTION
 	(void)argument;
 	(void)options;
-	(void)value_after;
 	return false;
 #else
 	const char *value = value_after(argument, "--store-dir=");
@@ -71,13 +75,35 @@ static bool parse_development(const char *argument, struct options *options)
 #endif
 }
 
+static bool parse_buffer_size(const char *argument, uint32_t *size_bytes)
+{
+	const char *value = value_after(argument, "--buffer-size=");
+	char *end = NULL;
+	unsigned long size;
+
+	if (value == NULL) {
+		return false;
+	}
+	size = strtoul(value, &end, 10);
+	if (end == value || *end != '\0' || size < SERVICE_BUFFER_BYTES_MIN ||
+	    size > SERVICE_BUFFER_BYTES_MAX) {
+		return false;
+	}
+	*size_bytes = (uint32_t)size;
+	return true;
+}
+
 static bool parse(int argc, char **argv, struct options *options)
 {
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--restarted") == 0) {
-			options->restarted = true;
+			options->start.restarted = true;
 		} else if (strcmp(argv[i], "--ephemeral") == 0) {
 			options->ephemeral = true;
+		} else if (strcmp(argv[i], "--no-startup") == 0) {
+			options->start.without_startup = true;
+		} else if (parse_buffer_size(argv[i], &options->start.buffer_bytes)) {
+			continue;
 		} else if (!parse_development(argv[i], options)) {
 			log_line("unknown argument %s", argv[i]);
 			return false;
@@ -110,31 +136,49 @@ static bool send_response(const uint8_t *response, size_t size)
 	return written == (ssize_t)size;
 }
 
-static enum service_exit serve_one(const struct options *options, const uint8_t *command,
-				   size_t command_bytes)
+static enum service_exit serve_command(const struct options *options,
+				       const struct service_message *message)
 {
 	uint8_t refusal[TPM_HEADER_BYTES];
 	const uint8_t *response = refusal;
 	size_t response_bytes = sizeof(refusal);
 
-	if (command_bytes < TPM_HEADER_BYTES) {
+	if (message->size_bytes < TPM_HEADER_BYTES) {
 		response_bytes = response_error(refusal, TPM_RC_COMMAND_SIZE);
 	} else {
-		crash_if_asked(options, command);
-		if (!tpm_execute(command, command_bytes, &response, &response_bytes)) {
+		crash_if_asked(options, message->bytes);
+		if (!tpm_execute(message->bytes, message->size_bytes, &response, &response_bytes)) {
 			return SERVICE_EXIT_LIBRARY;
 		}
 	}
 	return send_response(response, response_bytes) ? SERVICE_EXIT_ORDERLY : SERVICE_EXIT_PORT;
 }
 
+static enum service_exit serve_one(const struct options *options, const uint8_t *bytes,
+				   size_t size_bytes)
+{
+	struct service_message message;
+	uint8_t response[PLATFORM_RESPONSE_BYTES_MAX];
+
+	if (service_message_decode(bytes, size_bytes, &message) != STATUS_OK) {
+		log_line("a message that is none");
+		return SERVICE_EXIT_PORT;
+	}
+	platform_set_locality(message.locality);
+	if (message.kind == SERVICE_COMMAND) {
+		return serve_command(options, &message);
+	}
+	size_bytes = platform_signal(&message, response);
+	return send_response(response, size_bytes) ? SERVICE_EXIT_ORDERLY : SERVICE_EXIT_PORT;
+}
+
 static enum service_exit serve(const struct options *options)
 {
-	static uint8_t command[TPM_COMMAND_BYTES_MAX];
+	static uint8_t message[SERVICE_MESSAGE_BYTES_MAX];
 	enum service_exit result = SERVICE_EXIT_ORDERLY;
 
 	while (result == SERVICE_EXIT_ORDERLY) {
-		ssize_t got = read(STDIN_FILENO, command, sizeof(command));
+		ssize_t got = read(STDIN_FILENO, message, sizeof(message));
 
 		if (got < 0 && errno == EINTR) {
 			continue;
@@ -142,14 +186,15 @@ static enum service_exit serve(const struct options *options)
 		if (got <= 0) {
 			return got == 0 ? SERVICE_EXIT_ORDERLY : SERVICE_EXIT_PORT;
 		}
-		result = serve_one(options, command, (size_t)got);
+		result = serve_one(options, message, (size_t)got);
 	}
 	return result;
 }
 
 static enum service_exit run(int argc, char **argv)
 {
-	struct options options = {.store_directory = "/store/"};
+	struct options options = {.store_directory = "/store/",
+				  .start.buffer_bytes = SERVICE_BUFFER_BYTES_MAX};
 	enum service_exit result;
 
 	if (!parse(argc, argv, &options)) {
@@ -169,7 +214,7 @@ static enum service_exit run(int argc, char **argv)
 	if (!nv_install(options.store_directory, options.ephemeral)) {
 		return SERVICE_EXIT_USAGE;
 	}
-	result = tpm_start(options.restarted);
+	result = tpm_start(&options.start);
 	if (result != SERVICE_EXIT_ORDERLY) {
 		return result;
 	}

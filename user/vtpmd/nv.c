@@ -15,6 +15,7 @@
 
 #include "base/format.h"
 #include "user/vtpmd/log.h"
+#include "user/vtpmd/platform.h"
 
 /* The kernel's limit on an object; a full permall has 151 KB. */
 #define OBJECT_BYTES_MAX (256u * 1024u)
@@ -292,6 +293,20 @@ bool nv_keep_manufactured(void)
 	return result == TPM_SUCCESS;
 }
 
+bool nv_store_now(void)
+{
+	unsigned char *data = NULL;
+	uint32_t length = 0;
+	TPM_RESULT result = TPMLIB_GetState(TPMLIB_STATE_PERMANENT, &data, &length);
+
+	if (result == TPM_SUCCESS) {
+		result = nvram_storedata(data, length, 0, TPM_PERMANENT_ALL_NAME);
+		explicit_bzero(data, length);
+	}
+	free(data);
+	return result == TPM_SUCCESS;
+}
+
 static TPM_RESULT nvram_deletename(uint32_t tpm_number, const char *name, TPM_BOOL must_exist)
 {
 	if (is_permall(tpm_number, name)) {
@@ -311,7 +326,7 @@ static TPM_RESULT io_init(void)
 static TPM_RESULT io_getlocality(TPM_MODIFIER_INDICATOR *locality, uint32_t tpm_number)
 {
 	(void)tpm_number;
-	*locality = 0;
+	*locality = platform_locality();
 	return TPM_SUCCESS;
 }
 

@@ -37,6 +37,10 @@ enum nv_outcome nv_outcome(void);
 MUST_CHECK
 bool nv_keep_manufactured(void);
 
+/* Store the permanent state now, as libtpms' own stores do. False: it is not stored. */
+MUST_CHECK
+bool nv_store_now(void);
+
 /* True once a store failed. libtpms is then in failure mode until the process ends. */
 bool nv_store_failed(void);
 

@@ -8,16 +8,16 @@
 #include <libtpms/tpm_library.h>
 
 #include "base/bytes.h"
-#include "base/reader.h"
 #include "user/vtpmd/log.h"
 #include "user/vtpmd/nv.h"
+#include "user/vtpmd/tpm_clock.h"
+#include "user/vtpmd/tpm_internal.h"
 #include "vtpm/response.h"
 
 /* TPM 2.0 Library, Part 2: command codes, algorithm identifiers, permanent handles. */
 #define TPM_CC_PCR_ALLOCATE                 0x12Bu
 #define TPM_CC_DICTIONARY_ATTACK_PARAMETERS 0x13Au
 #define TPM_CC_PCR_EVENT                    0x13Cu
-#define TPM_RH_PLATFORM                     0x4000000Cu
 #define TPM_RH_LOCKOUT                      0x4000000Au
 #define TPM_RS_PW                           0x40000009u
 #define TPM_ALG_SHA1                        0x0004u
@@ -27,7 +27,11 @@
 
 /* PCRs that the static chain of trust of the PC client platform uses and that only a TPM Reset
  * sets to zero. 16 and 23 may be reset by anybody, 17 to 22 belong to a dynamic launch. */
-#define CAPPED_PCR_COUNT         16u
+#define CAPPED_PCR_COUNT 16u
+
+/* libtpms stores its clock when it passes a multiple of this many milliseconds, 70 minutes. */
+#define CLOCK_STORED_EVERY_MS    ((uint64_t)1 << 22)
+#define READ_CLOCK_BYTES         (TPM_HEADER_BYTES + 25u) /* time, clock: u64; two u32; safe: u8. */
 
 #define LOCKOUT_TRIES_MAX        32u
 #define LOCKOUT_FORGIVE_ONE_S    600u
@@ -57,7 +61,7 @@ int __wrap_TPM_Manufacture(int first_time)
 	return __real_TPM_Manufacture(first_time);
 }
 
-bool tpm_execute(const uint8_t *command, size_t command_bytes, const uint8_t **response,
+bool tpm_process(const uint8_t *command, size_t command_bytes, const uint8_t **response,
 		 size_t *response_bytes)
 {
 	uint32_t size = 0;
@@ -75,13 +79,12 @@ bool tpm_execute(const uint8_t *command, size_t command_bytes, const uint8_t **r
 	return true;
 }
 
-/* Run a command of our own that has to succeed. */
-static bool execute_own(const char *what, const uint8_t *command, size_t command_bytes)
+bool tpm_execute_own(const char *what, const uint8_t *command, size_t command_bytes)
 {
 	const uint8_t *response = NULL;
 	size_t response_bytes = 0;
 
-	if (!tpm_execute(command, command_bytes, &response, &response_bytes)) {
+	if (!tpm_process(command, command_bytes, &response, &response_bytes)) {
 		return false;
 	}
 	if (response_code(response) != TPM_RC_SUCCESS) {
@@ -91,11 +94,10 @@ static bool execute_own(const char *what, const uint8_t *command, size_t command
 	return true;
 }
 
-/* Header with sessions, one handle, one empty-password session; the caller adds parameters. */
-static void begin_authorised(struct writer *writer, uint32_t code, uint32_t handle)
+void tpm_begin_authorised(struct writer *writer, uint32_t code, uint32_t handle)
 {
 	writer_be16(writer, TPM_ST_SESSIONS);
-	writer_be32(writer, 0); /* Size: end_authorised(). */
+	writer_be32(writer, 0); /* Size: tpm_end_authorised(). */
 	writer_be32(writer, code);
 	writer_be32(writer, handle);
 	writer_be32(writer, 9);
@@ -105,10 +107,10 @@ static void begin_authorised(struct writer *writer, uint32_t code, uint32_t hand
 	writer_be16(writer, 0);
 }
 
-static bool end_authorised(const char *what, struct writer *writer)
+bool tpm_end_authorised(const char *what, struct writer *writer)
 {
 	bytes_store_be32(writer->data + 2, (uint32_t)writer->at);
-	return writer_ok(writer) && execute_own(what, writer->data, writer->at);
+	return writer_ok(writer) && tpm_execute_own(what, writer->data, writer->at);
 }
 
 /* SHA-256 and SHA-384 on, the others off; takes effect at the next power-on (Part 3, 22.5). */
@@ -127,7 +129,7 @@ static bool allocate_banks(void)
 	struct writer writer;
 
 	writer_init(&writer, command, sizeof(command));
-	begin_authorised(&writer, TPM_CC_PCR_ALLOCATE, TPM_RH_PLATFORM);
+	tpm_begin_authorised(&writer, TPM_CC_PCR_ALLOCATE, TPM_RH_PLATFORM);
 	writer_be32(&writer, ARRAY_COUNT(banks));
 	for (size_t i = 0; i < ARRAY_COUNT(banks); i++) {
 		writer_be16(&writer, banks[i].algorithm);
@@ -136,7 +138,7 @@ static bool allocate_banks(void)
 			writer_u8(&writer, banks[i].select);
 		}
 	}
-	return end_authorised("PCR_Allocate", &writer);
+	return tpm_end_authorised("PCR_Allocate", &writer);
 }
 
 /* libtpms starts with three tries, and a machine that is killed after somebody used a protected
@@ -148,11 +150,11 @@ static bool set_lockout_limits(void)
 	struct writer writer;
 
 	writer_init(&writer, command, sizeof(command));
-	begin_authorised(&writer, TPM_CC_DICTIONARY_ATTACK_PARAMETERS, TPM_RH_LOCKOUT);
+	tpm_begin_authorised(&writer, TPM_CC_DICTIONARY_ATTACK_PARAMETERS, TPM_RH_LOCKOUT);
 	writer_be32(&writer, LOCKOUT_TRIES_MAX);
 	writer_be32(&writer, LOCKOUT_FORGIVE_ONE_S);
 	writer_be32(&writer, LOCKOUT_PASSWORD_DELAY_S);
-	return end_authorised("DictionaryAttackParameters", &writer);
+	return tpm_end_authorised("DictionaryAttackParameters", &writer);
 }
 
 /* PCR_Event hashes in every active bank itself, so that no bank can be forgotten. */
@@ -162,19 +164,19 @@ static bool cap_pcr(uint32_t pcr)
 	struct writer writer;
 
 	writer_init(&writer, command, sizeof(command));
-	begin_authorised(&writer, TPM_CC_PCR_EVENT, pcr);
+	tpm_begin_authorised(&writer, TPM_CC_PCR_EVENT, pcr);
 	writer_be16(&writer, sizeof(cap_event) - 1);
 	writer_copy(&writer, (const uint8_t *)cap_event, sizeof(cap_event) - 1);
-	return end_authorised("PCR_Event", &writer);
+	return tpm_end_authorised("PCR_Event", &writer);
 }
 
 /* A new TPM is complete when its banks are chosen and it has been switched off in order; only then
  * is it stored, in one piece. */
 static enum service_exit finish_manufacture(void)
 {
-	bool good = execute_own("Startup", tpm_startup_clear, TPM_STARTUP_BYTES) &&
+	bool good = tpm_execute_own("Startup", tpm_startup_clear, TPM_STARTUP_BYTES) &&
 		    allocate_banks() && set_lockout_limits() &&
-		    execute_own("Shutdown", tpm_shutdown_clear, TPM_STARTUP_BYTES);
+		    tpm_execute_own("Shutdown", tpm_shutdown_clear, TPM_STARTUP_BYTES);
 
 	if (!good) {
 		return SERVICE_EXIT_MANUFACTURE;
@@ -191,6 +193,23 @@ static enum service_exit finish_manufacture(void)
 	return SERVICE_EXIT_ORDERLY;
 }
 
+bool tpm_execute(const uint8_t *command, size_t command_bytes, const uint8_t **response,
+		 size_t *response_bytes)
+{
+	static uint8_t started[TPM_HEADER_BYTES];
+
+	if (!tpm_clock_keep() || !tpm_process(command, command_bytes, response, response_bytes)) {
+		return false;
+	}
+	if (command_code(command) != TPM_CC_STARTUP || response_code(*response) != TPM_RC_SUCCESS) {
+		return true;
+	}
+	/* Before its user has another turn. */
+	*response = started;
+	*response_bytes = response_error(started, TPM_RC_SUCCESS);
+	return tpm_clock_start();
+}
+
 /* Why MainInit failed, in the order of what a person should know first. */
 static enum service_exit init_failure(void)
 {
@@ -204,12 +223,26 @@ static enum service_exit init_failure(void)
 	return SERVICE_EXIT_LIBRARY;
 }
 
-static enum service_exit power_on(void)
+/* Before MainInit only. A size that libtpms does not take as it is would be another TPM than the
+ * one that was asked for. */
+static bool set_buffer_size(uint32_t wanted_bytes)
+{
+	uint32_t min_bytes = 0;
+	uint32_t max_bytes = 0;
+
+	return TPMLIB_SetBufferSize(wanted_bytes, &min_bytes, &max_bytes) == wanted_bytes;
+}
+
+static enum service_exit power_on(uint32_t buffer_bytes)
 {
 	TPM_RESULT result;
 
 	if (TPMLIB_ChooseTPMVersion(TPMLIB_TPM_VERSION_2) != TPM_SUCCESS) {
 		return SERVICE_EXIT_LIBRARY;
+	}
+	if (!set_buffer_size(buffer_bytes)) {
+		log_line("library: no buffers of %u bytes", (unsigned int)buffer_bytes);
+		return SERVICE_EXIT_USAGE;
 	}
 	manufacture_allowed = true;
 	result = TPMLIB_MainInit();
@@ -224,17 +257,20 @@ static enum service_exit power_on(void)
 	return SERVICE_EXIT_ORDERLY;
 }
 
-enum service_exit tpm_start(bool restarted)
+enum service_exit tpm_start(const struct tpm_start_options *options)
 {
-	enum service_exit result = power_on();
+	enum service_exit result = power_on(options->buffer_bytes);
 
-	if (result != SERVICE_EXIT_ORDERLY) {
+	if (result != SERVICE_EXIT_ORDERLY || options->without_startup) {
 		return result;
 	}
-	if (!execute_own("Startup", tpm_startup_clear, TPM_STARTUP_BYTES)) {
+	if (!tpm_execute_own("Startup", tpm_startup_clear, TPM_STARTUP_BYTES)) {
 		return nv_store_failed() ? SERVICE_EXIT_STORE : SERVICE_EXIT_START;
 	}
-	if (!restarted) {
+	if (!tpm_clock_start()) {
+		return nv_store_failed() ? SERVICE_EXIT_STORE : SERVICE_EXIT_START;
+	}
+	if (!options->restarted) {
 		return SERVICE_EXIT_ORDERLY;
 	}
 	for (uint32_t pcr = 0; pcr < CAPPED_PCR_COUNT; pcr++) {

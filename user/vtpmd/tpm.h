@@ -9,10 +9,16 @@
 #include "base/compiler.h"
 #include "vtpm/service_exit.h"
 
-/* Power the TPM on (making one if there is authentically none), run TPM2_Startup(CLEAR) and, if
- * `restarted`, cap the PCRs. SERVICE_EXIT_ORDERLY: the TPM is ready. Anything else: end with it. */
+struct tpm_start_options {
+	bool restarted;        /* Cap the PCRs; needs TPM2_Startup. */
+	bool without_startup;  /* The TPM's user runs TPM2_Startup, as a machine's firmware does. */
+	uint32_t buffer_bytes; /* The largest command and response. */
+};
+
+/* Power the TPM on (making one if there is authentically none) and, unless told not to, run
+ * TPM2_Startup(CLEAR). SERVICE_EXIT_ORDERLY: the TPM is ready. Anything else: end with it. */
 MUST_CHECK
-enum service_exit tpm_start(bool restarted);
+enum service_exit tpm_start(const struct tpm_start_options *options);
 
 /* Run one command. The response is borrowed until the next call. False: the library gave none. */
 MUST_CHECK
