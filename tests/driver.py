@@ -26,6 +26,7 @@ FAMILIES = {
     "qemu": "boot, persistence, counted device operations, confidentiality",
     "fault": "what bad input gets: disks, keys, bundles, clients, a crashing vTPM",
     "hostile": "a block device that lies while the vTPM is in use: each lie, named outcomes",
+    "guests": "stock TPM clients: OpenSSL, clevis with LUKS, tpm2-pytss, IBM TSS; with kills",
     "kills": "SIGKILL at random moments of a stream of NV writes (--count, --seed)",
     "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
     "fuzz": "decoders and drivers on hostile bytes: replay; if named, fuzz too (--seconds)",
@@ -33,7 +34,7 @@ FAMILIES = {
     "proofs": "goals of the proved units, run-time errors, protocol models; `./test proofs NAME...`",
     "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
 }
-NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "hostile", "kills", "crash",
+NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "hostile", "guests", "kills", "crash",
              "nbd"}
 COVERED = ("block", "virtio", "sharedmem", "mm")
 COVERAGE_MIN_PERCENT = {"virtio": 95}
