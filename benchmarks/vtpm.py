@@ -1,137 +1,188 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Latency of TPM commands: Holdfast in an emulated VM against swtpm on the bare host.
+"""Latency of TPM commands through the whole stack, emulated, against swtpm on the host.
 
-Both answer the same client in the same run, in turns (A B A B ...). Reported is the median of the
-turns' medians and their spread, as a ratio ours / theirs: absolute figures drift with the machine.
-Ours pays for an emulated CPU, a virtual machine's exits and a durable commit; swtpm writes a file
-and does not flush it.
+Both answer the same client. Ours pays for an emulated CPU, a virtual machine's exits and a durable
+commit; swtpm's default back end writes a file and does not flush it, its back end "file" calls
+msync for each change and is the peer that promises the same.
 """
 
-import argparse
-import json
 import os
+import shlex
 import statistics
+import struct
 import subprocess
-import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
-from harness import build, control, tools, tpm, vm  # noqa: E402 (the path has to be set first)
+from harness import control, tools, tpm, vm
+from benchmarks.place import SideError
 
-NV_INDEX = 0x01500020
+NV_INDEX, COUNTER_INDEX = 0x01500020, 0x01500021
 NV_BYTES = 1024
-READY_S = 20
-BUSY_LOAD = 0.5
+COUNTER_BYTES = 8
+READY_S = 60
+# An RSA key is a search for primes: the time of one says nothing.
+KEY_REPEATS = {"create RSA-2048": 3, "create ECC P-256": 10}
+BOOT = "start to first answer"
+
+
+def storage_key(kind, number):
+    """A template for a primary key that no other number gives."""
+    unique = struct.pack(">I", number)
+    if kind == "RSA":
+        return struct.pack(">HHIHHHHHHI", 0x0001, tpm.ALG_SHA256, 0x30072, 0, 0x0006, 128, 0x0043,
+                           tpm.ALG_NULL, 2048, 0) + tpm.sized(unique)
+    return tpm.ECC_STORAGE_KEY[:-4] + tpm.sized(unique) + tpm.sized(b"")
+
+
+def create(client, kind, number):
+    handle, _ = client.create_primary(public=storage_key(kind, number))
+    return handle
 
 
 def operations(client):
-    """Name and action; each changes something where the command can."""
-    count = iter(range(1 << 30))
+    """(name, action, what cleans up its result); each action differs from the one before."""
+    numbers = iter(range(1, 1 << 30))
+    client.nv_define(NV_INDEX, NV_BYTES)
+    client.nv_define(COUNTER_INDEX, COUNTER_BYTES, tpm.NV_ORDINARY | tpm.NV_COUNTER)
+    client.nv_write(NV_INDEX, bytes(NV_BYTES))  # Nothing can be read before.
+    client.nv_increment(COUNTER_INDEX)
+
+    def keep(_):
+        pass
+
     return [
-        ("GetRandom 16", lambda: client.get_random(16)),
-        ("PCR_Extend", lambda: client.pcr_extend(16, next(count).to_bytes(32, "big"))),
-        ("PCR_Read", lambda: client.pcr_read(16)),
-        ("NV_Write 1024", lambda: client.nv_write(NV_INDEX, next(count).to_bytes(NV_BYTES, "big"))),
-        ("NV_Read 1024", lambda: client.nv_read(NV_INDEX, NV_BYTES)),
+        ("GetRandom 16", lambda: client.get_random(16), keep),
+        ("PCR_Extend", lambda: client.pcr_extend(16, next(numbers).to_bytes(32, "big")), keep),
+        ("NV_Read 1024", lambda: client.nv_read(NV_INDEX, NV_BYTES), keep),
+        ("NV_Write 1024",
+         lambda: client.nv_write(NV_INDEX, next(numbers).to_bytes(NV_BYTES, "big")), keep),
+        ("NV_Increment", lambda: client.nv_increment(COUNTER_INDEX), keep),
+        ("create ECC P-256", lambda: create(client, "ECC", next(numbers)), client.flush_context),
+        ("create RSA-2048", lambda: create(client, "RSA", next(numbers)), client.flush_context),
     ]
 
 
-def measure(path, repeats):
-    """Median seconds for each operation on the TPM behind a UNIX socket."""
+NAMES = ["GetRandom 16", "PCR_Extend", "NV_Read 1024", "NV_Write 1024", "NV_Increment",
+         "create ECC P-256", "create RSA-2048", BOOT]
+
+
+def time_of(action, clean, repeats):
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        result = action()
+        times.append((time.perf_counter() - started) * 1e6)
+        clean(result)
+    times.sort()
+    return {"us": statistics.median(times), "p99_us": times[min(len(times) - 1,
+                                                                len(times) * 99 // 100)]}
+
+
+def measure_at(path, names, repeats, count=lambda: {}):
+    """({name: figures}, {name: what `count` gained for each}) of the TPM behind a socket."""
+    found, costs = {}, {}
     with tpm.Tpm(path) as client:
-        client.nv_define(NV_INDEX, NV_BYTES)
-        result = {}
-        for name, action in operations(client):
-            times = []
-            for _ in range(repeats):
-                started = time.perf_counter()
-                action()
-                times.append(time.perf_counter() - started)
-            result[name] = statistics.median(times)
-        return result
+        for name, action, clean in operations(client):
+            if name not in names:
+                continue
+            done = min(repeats, KEY_REPEATS.get(name, repeats))
+            before = count()
+            found[name] = time_of(action, clean, done)
+            after = count()
+            costs[name] = {key: (after[key] - before[key]) / done for key in before}
+    return found, costs
 
 
-def run_holdfast(repeats):
-    with tempfile.TemporaryDirectory(prefix="hf-bench-") as folder:
+class Tpm:
+    """A side: run(...) starts the TPM, has it answer, and ends it."""
+
+    suite = "vtpm"
+
+    def __init__(self, place, name, title, repeats):
+        self.place, self.name, self.title, self.repeats = place, name, title, repeats
+        self.costs = {}
+
+    def job_names(self):
+        return list(NAMES)
+
+    def boot_s(self):
+        return 4
+
+    def prepare(self):
+        pass
+
+    def started(self, path, began):
+        """Seconds x 1e6 until the TPM answers for the first time."""
+        with tpm.Tpm(path, READY_S) as client:
+            client.get_random(8)
+        return {"us": (time.monotonic() - began) * 1e6}
+
+    def measure(self, names):
+        # On the host's disk: durable means nothing in memory.
+        with tempfile.TemporaryDirectory(prefix="hf-bench-") as folder:
+            found = self.serve(folder, names)
+        return {name: figures for name, figures in found.items() if name in names}
+
+
+class HoldfastTpm(Tpm):
+    COSTS = {"block_writes": "device writes", "block_flushes": "flushes",
+             "blocks_written": "blocks written", "block_notifications": "notifications",
+             "shared_transitions": "visibility changes"}
+
+    def serve(self, folder, names):
         key, disk = os.path.join(folder, "key"), os.path.join(folder, "disk.img")
         tools.key_generate(key)
         tools.image_create(disk, key)
-        with vm.Vm(vm.VmOptions(folder=folder, disks=[vm.Disk(disk)], key=key)) as machine:
-            machine.serving()
-            result = measure(machine.tpm_path, repeats)
-            counted = control.counters(machine.control_path)
-        commits = counted["volume_commits"]
-        costs = {"commits": commits, "device writes": counted["block_writes"],
-                 "device flushes": counted["block_flushes"],
-                 "page-state changes since boot": counted["shared_transitions"]}
-        return result, costs
+        options = vm.VmOptions(folder=folder, disks=[vm.Disk(disk)], key=key,
+                               machine="microvm")
+        self.place.commands[self.name] = shlex.join(vm.qemu_command(options))
+        with vm.Vm(options) as machine:
+            machine.serving(READY_S)
+            first = self.started(machine.tpm_path, machine.started_at)
+            found, costs = measure_at(machine.tpm_path, names, self.repeats,
+                                      lambda: self.counters(machine.control_path))
+        self.costs = costs
+        return {**found, BOOT: first}
+
+    def counters(self, path):
+        values = control.counters(path)
+        return {title: values[name] for name, title in self.COSTS.items()}
 
 
-def run_swtpm(repeats):
-    with tempfile.TemporaryDirectory(prefix="hf-bench-") as folder:
-        data = os.path.join(folder, "data.sock")
-        command = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}",
+class Swtpm(Tpm):
+    def __init__(self, place, name, title, repeats, state):
+        super().__init__(place, name, title, repeats)
+        self.state = state
+
+    def boot_s(self):
+        return 2
+
+    def serve(self, folder, names):
+        data, state = os.path.join(folder, "data.sock"), self.state.format(folder=folder)
+        if "file://" in state:
+            with open(os.path.join(folder, "nvram"), "wb"):
+                pass
+        command = ["swtpm", "socket", "--tpm2", "--tpmstate", state,
                    "--server", f"type=unixio,path={data}",
                    "--ctrl", f"type=unixio,path={folder}/ctrl.sock",
                    "--flags", "not-need-init,startup-clear"]
-        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        self.place.commands[self.name] = shlex.join(command)
+        began = time.monotonic()
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as process:
             try:
-                end = time.monotonic() + READY_S
-                while not os.path.exists(data):
-                    if time.monotonic() > end or process.poll() is not None:
-                        raise SystemExit("bench: swtpm does not start")
-                    time.sleep(0.01)
-                return measure(data, repeats)
+                first = self.started(data, began)
+                return {**measure_at(data, names, self.repeats)[0], BOOT: first}
+            except OSError as error:
+                raise SideError(f"swtpm: {error}") from None
             finally:
                 process.terminate()
 
 
-def summarise(ours, theirs):
-    rows = []
-    for name in ours[0]:
-        a = [turn[name] * 1e6 for turn in ours]
-        b = [turn[name] * 1e6 for turn in theirs]
-        ratios = [x / y for x, y in zip(a, b)]
-        rows.append({"operation": name, "ours_us": statistics.median(a),
-                     "swtpm_us": statistics.median(b), "ratio": statistics.median(ratios),
-                     "ratio_min": min(ratios), "ratio_max": max(ratios)})
-    return rows
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--turns", type=int, default=5, help="of each side (default 5)")
-    parser.add_argument("--repeats", type=int, default=100, help="commands a turn (default 100)")
-    parser.add_argument("--json", metavar="FILE", help="write the rows there as well")
-    options = parser.parse_args()
-    try:
-        subprocess.run(["swtpm", "--version"], check=True, stdout=subprocess.DEVNULL)
-    except (OSError, subprocess.CalledProcessError):
-        raise SystemExit("bench: the peer is missing: apt-get install swtpm") from None
-    build.configure("dev")
-    build.build("dev")
-    load = os.getloadavg()[0]
-    if load > BUSY_LOAD:
-        print(f"bench: warning: the machine is busy (load {load:.1f}); expect a wide spread")
-    ours, theirs, costs = [], [], {}
-    for turn in range(options.turns):
-        print(f"bench: turn {turn + 1} of {options.turns}", flush=True)
-        result, costs = run_holdfast(options.repeats)
-        ours.append(result)
-        theirs.append(run_swtpm(options.repeats))
-    rows = summarise(ours, theirs)
-    print(f"{'operation':16} {'ours us':>9} {'swtpm us':>9} {'ratio':>7}  spread")
-    for row in rows:
-        print(f"{row['operation']:16} {row['ours_us']:9.0f} {row['swtpm_us']:9.0f} "
-              f"{row['ratio']:7.2f}  {row['ratio_min']:.2f}-{row['ratio_max']:.2f}")
-    print("counted in the last turn: " + ", ".join(f"{n} {v}" for n, v in costs.items()))
-    if options.json:
-        with open(options.json, "w", encoding="ascii") as file:
-            json.dump({"rows": rows, "costs": costs}, file, indent=1)
-
-
-if __name__ == "__main__":
-    main()
+def sides(place, repeats):
+    yield HoldfastTpm(place, "vtpm", "Holdfast in an emulated VM", repeats)
+    yield Swtpm(place, "swtpm", "swtpm on the host, as installed (no flush)", repeats,
+                "dir={folder}")
+    yield Swtpm(place, "swtpm-msync", "swtpm on the host, back end file (msync each change)",
+                repeats, "backend-uri=file://{folder}/nvram")

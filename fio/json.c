@@ -42,7 +42,7 @@ static void print_name(const struct out *out, const char *name)
 	}
 }
 
-static void print_latency(const struct out *out, const struct fio_histogram *latency)
+static void print_percentiles(const struct out *out, const struct fio_histogram *latency)
 {
 	static const struct {
 		uint32_t percent_milli;
@@ -52,15 +52,30 @@ static void print_latency(const struct out *out, const struct fio_histogram *lat
 		{50000, "50.000000"}, {90000, "90.000000"}, {95000, "95.000000"},
 		{99000, "99.000000"}, {99900, "99.900000"}, {99990, "99.990000"},
 	};
-	print(out, "{\"min\": %lu, \"max\": %lu, \"mean\": %lu.000000, \"N\": %lu",
-	      latency->count == 0 ? 0 : latency->min_ns, latency->max_ns,
-	      fio_histogram_mean_ns(latency), latency->count);
 	print(out, ", \"percentile\": {");
 	for (size_t i = 0; i < ARRAY_COUNT(percentiles); i++) {
 		print(out, "%s\"%s\": %lu", i == 0 ? "" : ", ", percentiles[i].name,
 		      fio_histogram_percentile_ns(latency, percentiles[i].percent_milli));
 	}
-	print(out, "}}");
+	print(out, "}");
+}
+
+static void print_range(const struct out *out, const struct fio_histogram *latency)
+{
+	print(out, "\"min\": %lu, \"max\": %lu, \"mean\": %lu.000000, \"N\": %lu",
+	      latency->count == 0 ? 0 : latency->min_ns, latency->max_ns,
+	      fio_histogram_mean_ns(latency), latency->count);
+}
+
+static void print_latency(const struct out *out, const struct fio_histogram *latency)
+{
+	print(out, "{");
+	print_range(out, latency);
+	/* As fio: of nothing there are no percentiles. */
+	if (latency->count > 0) {
+		print_percentiles(out, latency);
+	}
+	print(out, "}");
 }
 
 static void print_stream(const struct out *out, const char *name, const struct fio_stream *stream,
@@ -76,9 +91,10 @@ static void print_stream(const struct out *out, const char *name, const struct f
 	      ms, stream->requests);
 	print(out, "   \"clat_ns\": ");
 	print_latency(out, &stream->latency);
-	print(out, ",\n   \"lat_ns\": ");
-	print_latency(out, &stream->latency);
-	print(out, "}");
+	/* fio's lat_ns begins before clat_ns, with the time to submit; here the two are one. */
+	print(out, ",\n   \"lat_ns\": {");
+	print_range(out, &stream->latency);
+	print(out, "}}");
 }
 
 void fio_json_begin(fio_sink sink, void *context, const char *version)

@@ -31,11 +31,12 @@ FAMILIES = {
     "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
     "fuzz": "decoders and drivers on hostile bytes: replay; if named, fuzz too (--seconds)",
     "nbd": "the nbdkit plugin: nbdcopy, qemu-img, fio --verify, kill -9 in mid-load",
+    "bench": "./bench: arithmetic, reports, job files on all three fios, a run of seconds",
     "proofs": "goals of the proved units, run-time errors, protocol models; `./test proofs NAME...`",
     "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
 }
 NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "hostile", "guests", "kills", "crash",
-             "nbd"}
+             "nbd", "bench"}
 COVERED = ("block", "virtio", "sharedmem", "mm")
 COVERAGE_MIN_PERCENT = {"virtio": 95}
 COVERAGE_MIN_DEFAULT_PERCENT = 85

@@ -7,6 +7,7 @@ import os
 from harness import vm
 
 PORT = "org.holdfast.fio"
+PORT_NUMBER = 4  # vm.qemu_command has those below.
 
 
 def options(folder, disk, target, jobs, variables=None, key=None, append="", **more):
@@ -21,8 +22,9 @@ def options(folder, disk, target, jobs, variables=None, key=None, append="", **m
             file.writelines(f"{name}={value}\n" for name, value in variables.items())
         extra += ["-fw_cfg", f"name=opt/org.holdfast/fio-variables,file={path}"]
     extra += ["-chardev", f"file,id=fio,path={output_path(folder)}",
-              "-device", f"virtserialport,chardev=fio,nr=3,name={PORT}"]
+              "-device", f"virtserialport,chardev=fio,nr={PORT_NUMBER},name={PORT}"]
     return vm.VmOptions(folder=folder, disks=[disk], key=key, extra=extra,
+                        serial=f"max_ports={PORT_NUMBER + 1}",
                         memory_mib=more.pop("memory_mib", 256),
                         append=f"holdfast.fio={target} {append}", **more)
 

@@ -330,6 +330,12 @@ static void test_json_has_what_was_measured(void **state)
 	assert_non_null(strstr(text.bytes, "\"99.000000\": "));
 	assert_non_null(strstr(text.bytes, "\"costs\": {\"reads\": 256, \"flushes\": 7}}"));
 	assert_non_null(strstr(text.bytes, "\"costs\": {}}"));
+	/* Of what was not done there are none: once for the reads of each job. */
+	uint32_t percentiles = 0;
+	for (const char *at = text.bytes; (at = strstr(at, "percentile")) != NULL; at++) {
+		percentiles++;
+	}
+	assert_int_equal(percentiles, 2);
 	assert_int_equal(text.bytes[text.used - 2], '}');
 	free(fake.content);
 }

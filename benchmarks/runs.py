@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Takes turns: every side once, then every side again (A B A B), so that a machine that slows down
+slows down all of them. A side that fails is named and left out; the others go on."""
+
+import subprocess
+import time
+
+from harness import build, linux_guest, vm
+from harness.tpm import TpmError
+from benchmarks import jobs, load
+from benchmarks.place import SideError
+
+# Whatever can go wrong with a side: its programs, its guest, its results.
+FAILURES = (SideError, jobs.JobFileError, linux_guest.GuestError, vm.VmError, TpmError,
+            build.BuildError, subprocess.SubprocessError, OSError, KeyError, ValueError)
+# Then it is left out: each turn may cost a deadline.
+FAILURES_MAX = 2
+SECONDS_A_JOB = {"vtpm": 0.5}
+
+
+def clock(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+class Turns:
+    """`chosen`: [(side, names of its jobs)]. run() fills in samples, loads and failures."""
+
+    def __init__(self, chosen, repetitions, job_seconds, say):
+        self.chosen = chosen
+        self.repetitions = repetitions
+        self.job_seconds = job_seconds
+        self.say = say
+        self.samples = {side.name: {name: [] for name in names} for side, names in chosen}
+        self.loads = []  # {"side", "repetition", "seconds", "others_cores"}
+        self.failures = []  # {"side", "repetition", "why"}
+        self._done_s = self._guessed_s = 0.0
+        self._began = time.monotonic()
+
+    def guess_s(self, side, names):
+        """Seconds of one turn, on an idle machine."""
+        each = SECONDS_A_JOB.get(side.suite, self.job_seconds + jobs.RAMP_S)
+        return side.boot_s() + each * len(names)
+
+    def expected_s(self):
+        return sum(self.guess_s(side, names) for side, names in self.chosen) * self.repetitions
+
+    def left_s(self):
+        """What is left by the guesses, corrected by how wrong they were so far."""
+        pace = self._done_s / self._guessed_s if self._guessed_s else 1
+        return (self.expected_s() - self._guessed_s) * pace
+
+    def prepare(self):
+        """The sides that can be measured stay."""
+        ready = []
+        for number, (side, names) in enumerate(self.chosen):
+            self.say(f"preparing {number + 1} of {len(self.chosen)}: {side.name}")
+            if self._try(side, 0, side.prepare):
+                ready.append((side, names))
+        self.chosen = ready
+        self._began = time.monotonic()
+
+    def run(self):
+        for repetition in range(1, self.repetitions + 1):
+            for side, names in self.chosen:
+                self._turn(side, names, repetition)
+
+    def _turn(self, side, names, repetition):
+        failed = sum(1 for failure in self.failures if failure["side"] == side.name)
+        found = {}
+        if failed < FAILURES_MAX:
+            elapsed = time.monotonic() - self._began
+            self.say(f"{clock(elapsed)}, about {clock(self.left_s())} left: repetition "
+                     f"{repetition} of {self.repetitions}: {side.name}")
+            with load.Meter() as meter:
+                self._try(side, repetition, lambda: found.update(side.measure(names)))
+            self.loads.append({"side": side.name, "repetition": repetition,
+                               "seconds": round(meter.seconds, 2),
+                               "others_cores": round(meter.others_cores, 3)})
+            self._done_s += meter.seconds
+        self._guessed_s += self.guess_s(side, names)
+        for name in names:
+            self.samples[side.name][name].append(found.get(name))
+
+    def _try(self, side, repetition, action):
+        try:
+            action()
+            return True
+        except FAILURES as error:
+            why = str(error) or type(error).__name__
+            self.failures.append({"side": side.name, "repetition": repetition, "why": why})
+            self.say(f"{side.name} failed: {why.strip().splitlines()[0]}")
+            return False

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""The results as text: for the terminal, and as Markdown for the repository."""
+
+from benchmarks import targets
+
+
+def ratio_text(ratio):
+    return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+
+
+def range_text(found):
+    """A figure with its range."""
+    return f"{number(found.median)} ({number(found.low)} to {number(found.high)})"
+
+
+def number(value):
+    """Three digits are all that a measurement here is worth."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def verdict(row):
+    return {True: "met", False: "missed", None: ""}[row.met]
+
+
+def job_title(job):
+    return targets.TITLES.get(job, job)
+
+
+def _lines(rows):
+    yield f"{'':34} {'ours':>10} {'theirs':>10}  ratio (lowest to highest)  target"
+    pair = None
+    for row in rows:
+        if (row.ours, row.theirs) != pair:
+            pair = (row.ours, row.theirs)
+            yield f"{row.ours} / {row.theirs}"
+        least = "" if row.least is None else f">= {row.least:g} {verdict(row)}"
+        yield (f"  {job_title(row.job):32} {number(row.our_figure.median):>10} "
+               f"{number(row.their_figure.median):>10}  {ratio_text(row.ratio):25}  {least}")
+
+
+def terminal(results):
+    lines = []
+    if results.storage_rows:
+        lines += ["requests a second", *_lines(results.storage_rows)]
+    if results.tpm_rows:
+        lines += ["microseconds a command (less is better)", *_lines(results.tpm_rows)]
+    if not results.rows:
+        lines += _alone(results)
+    judged, missed = results.judged, results.missed
+    if judged:
+        lines.append(f"{len(judged) - len(missed)} of {len(judged)} targets met")
+    lines += [f"failed: {failure['side']}, repetition {failure['repetition']}: "
+              f"{failure['why'].strip().splitlines()[0]}" for failure in results.data["failures"]]
+    if results.busy_warning():
+        lines.append("warning: " + results.busy_warning())
+    return "\n".join(lines)
+
+
+def _alone(results):
+    """Without a peer there is no ratio: the figures themselves."""
+    for side, of_side in results.samples.items():
+        for job in of_side:
+            metric = targets.metric_of(job)
+            found = results.summary(side, job, metric)
+            if found:
+                yield (f"{side:16} {job_title(job):32} {number(found.median):>10} {metric} "
+                       f"({number(found.low)} to {number(found.high)})")
+
+
+def _table(head, rows):
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + " --- |" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+
+
+def _compared(rows, unit):
+    return _table(
+        ("", f"ours, {unit}", f"theirs, {unit}", "ratio (lowest to highest)", "target", ""),
+        [(f"{job_title(row.job)}: {row.ours} / {row.theirs}", number(row.our_figure.median),
+          number(row.their_figure.median), ratio_text(row.ratio),
+          "" if row.least is None else f">= {row.least:g}", verdict(row)) for row in rows])
+
+
+def _counted(results):
+    names = ("device_reads", "device_writes", "device_flushes", "device_bytes_a_byte",
+             "notifications", "visibility_changes", "shared_bytes_copied", "instructions")
+    rows = [(f"{target}: {job_title(job)}", *(number(costs.get(name)) for name in names))
+            for target, of_target in results.data["counted"].items()
+            for job, costs in of_target.items()]
+    return _table(("a request", *(name.replace("_", " ") for name in names)), rows) if rows else []
+
+
+def _head(results):
+    data = results.data
+    settings = ", ".join(f"{name} {value}" for name, value in data["settings"].items())
+    yield "# Results of the last run of everything"
+    yield ""
+    yield ("Written by `./bench`; what the words mean is in "
+           "[docs/benchmarks.md](../docs/benchmarks.md). Absolute figures are this machine's; the "
+           "ratios are of one run, repetition by repetition.")
+    yield ""
+    yield f"{data['started']}, {data['seconds'] // 60} minutes; {settings}."
+    yield ""
+    if results.busy_warning():
+        yield f"**Warning:** {results.busy_warning()}."
+    else:
+        yield f"Others used at most {results.busy()[1]:.2f} cores in any turn."
+    yield ""
+    yield from _table(("", ""), [(name, value) for name, value in data["environment"].items()])
+
+
+def _missed(results):
+    if not results.missed:
+        return
+    yield "## Missed targets"
+    for row in results.missed:
+        yield (f"- {job_title(row.job)}, {row.ours} / {row.theirs}: {row.ratio.median:.2f} instead "
+               f"of {row.least:g}. {row.cause or 'No cause has been measured yet.'}")
+    yield ""
+
+
+def markdown(results):
+    judged = results.judged
+    lines = list(_head(results))
+    lines += [f"## Targets: {len(judged) - len(results.missed)} of {len(judged)} met",
+              *_compared(judged, "IOPS"), *_missed(results)]
+    others = [row for row in results.storage_rows if row.met is None]
+    lines += ["## Other peers", *_compared(others, "IOPS")] if others else []
+    lines += ["## TPM (latency: less is better)", *_compared(results.tpm_rows, "us")] \
+        if results.tpm_rows else []
+    lines += ["## Counted", *_counted(results)] if results.data["counted"] else []
+    if results.data["failures"]:
+        lines += ["## Failed", *(f"- {failure['side']}, repetition {failure['repetition']}: "
+                                 f"{failure['why'].strip().splitlines()[0]}"
+                                 for failure in results.data["failures"]), ""]
+    return "\n".join(lines).rstrip() + "\n"
