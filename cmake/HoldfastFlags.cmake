@@ -42,3 +42,12 @@ target_compile_options(holdfast_kernel_flags INTERFACE
 	-g -O2 -ffreestanding -fpie -fvisibility=hidden -mno-red-zone -mgeneral-regs-only
 	-fstack-protector-strong -fcf-protection=none -U_FORTIFY_SOURCE
 	-ffunction-sections -fdata-sections)
+
+# Link-time optimisation, for few sources (see holdfast_module). GNU only: clang's needs another
+# linker than the one that knows our archives.
+add_library(holdfast_hot_flags INTERFACE)
+add_library(holdfast_hot_link INTERFACE)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+	target_compile_options(holdfast_hot_flags INTERFACE -flto)
+	target_link_options(holdfast_hot_link INTERFACE -flto=1 -flto-partition=one -O2)
+endif()

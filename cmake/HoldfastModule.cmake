@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 
-# holdfast_module(NAME [PURE a.c ...] [HARDWARE b.c c.S ...])
+# holdfast_module(NAME [PURE a.c ...] [HARDWARE b.c c.S ...] [HOT a.c ...])
 #
 # NAME_host is PURE built for the host; NAME_kernel is PURE and HARDWARE built for the kernel. PURE
 # sources use base/, other pure files, their arguments and ports: no assembly, MMIO, mutable
 # globals, clock. Both lists end in holdfast_sources.txt for the checks in tools/.
+#
+# HOT names those of either list that each request to a disk runs through. They are many small
+# functions in files that must stay apart (the tests replace some), so the kernel's linker inlines
+# them across files and modules. Not the rest: that would cost 7 s at each link.
 function(holdfast_module name)
-	cmake_parse_arguments(M "" "" "PURE;HARDWARE" ${ARGN})
+	cmake_parse_arguments(M "" "" "PURE;HARDWARE;HOT" ${ARGN})
 	foreach(source ${M_PURE})
 		file(APPEND "${CMAKE_BINARY_DIR}/holdfast_sources.txt" "${name} PURE ${name}/${source}\n")
 	endforeach()
@@ -20,7 +24,14 @@ function(holdfast_module name)
 		set_target_properties(${name}_host PROPERTIES POSITION_INDEPENDENT_CODE ON)
 	endif()
 	if(HOLDFAST_KERNEL)
-		add_library(${name}_kernel STATIC ${M_PURE} ${M_HARDWARE})
+		set(others ${M_PURE} ${M_HARDWARE})
+		if(M_HOT)
+			list(REMOVE_ITEM others ${M_HOT})
+			add_library(${name}_hot OBJECT ${M_HOT})
+			target_link_libraries(${name}_hot PRIVATE holdfast_kernel_flags holdfast_hot_flags)
+			list(APPEND others "$<TARGET_OBJECTS:${name}_hot>")
+		endif()
+		add_library(${name}_kernel STATIC ${others})
 		target_link_libraries(${name}_kernel PUBLIC holdfast_kernel_flags)
 	endif()
 endfunction()
