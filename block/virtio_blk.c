@@ -185,6 +185,7 @@ static enum status queues_open(struct virtio_blk *blk, uint16_t wanted)
 			.size = (uint16_t)(blk->depth * ENTRIES_PER_PIECE),
 			.table_count = blk->depth,
 			.table_segments = VIRTIO_BLK_SEGMENTS_MAX + 2u,
+			.direct_segments = ENTRIES_PER_PIECE,
 			.slots = blk->slots[i],
 		};
 		status = virtio_device_queue_open(&blk->device, &config, &blk->queues[i]);

@@ -76,11 +76,11 @@ struct virtio_blk_job {
 /* A request of the device from submission to completion. Private. */
 struct virtio_blk_piece {
 	struct virtio_blk_job *job; /* NULL: free. */
-	struct deadline deadline;
-	uint64_t offset_blocks; /* Within the job. */
-	uint32_t data_bytes;    /* In data pages. */
-	uint16_t first_page;    /* The others follow in page_next. */
-	uint16_t next;          /* In the free list. */
+	struct deadline deadline;   /* 0: no look has come by yet. */
+	uint64_t offset_blocks;     /* Within the job. */
+	uint32_t data_bytes;        /* In data pages. */
+	uint16_t first_page;        /* The others follow in page_next. */
+	uint16_t next;              /* In the free list. */
 };
 
 /* Caller's storage; fields are private. */

@@ -147,7 +147,6 @@ static struct virtio_blk_piece *piece_take(struct virtio_blk *blk, struct virtio
 	blk->piece_free = piece->next;
 	*piece = (struct virtio_blk_piece){
 		.job = job,
-		.deadline = clock_deadline_after(blk->device.clock, blk->request_timeout_us),
 		.offset_blocks = job->issued_blocks,
 		.data_bytes = size_bytes,
 		.first_page = first_page,

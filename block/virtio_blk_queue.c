@@ -13,6 +13,11 @@
 #include "block/virtio_blk_internal.h"
 #include "virtio/virtio_wait.h"
 
+/* Reading the clock costs as much as the rest of a request's books, so it is read only by those who
+ * found nothing: the first of them says when to look after the device, and that look gives each
+ * piece its deadline. A piece is thus overdue up to 2 * VIRTIO_REKICK_US later than it might be. */
+#define NO_LOOK_YET ((struct deadline){.at_us = 0})
+
 void virtio_blk_jobs_init(struct virtio_blk *blk)
 {
 	for (uint16_t i = 0; i < blk->depth; i++) {
@@ -102,7 +107,7 @@ enum status virtio_blk_job_submit(struct virtio_blk *blk, const struct virtio_bl
 		return STATUS_BUSY;
 	}
 	if (blk->jobs_out == 0) {
-		blk->next_look = clock_deadline_after(blk->device.clock, VIRTIO_REKICK_US);
+		blk->next_look = NO_LOOK_YET;
 	}
 	const uint16_t which = blk->job_free;
 	struct virtio_blk_job *job = &blk->jobs[which];
@@ -168,12 +173,20 @@ static enum status queues_reap(struct virtio_blk *blk)
 static enum status look_after(struct virtio_blk *blk)
 {
 	const struct clock *clock = blk->device.clock;
+	if (blk->next_look.at_us == NO_LOOK_YET.at_us) {
+		blk->next_look = clock_deadline_after(clock, VIRTIO_REKICK_US);
+	}
 	if (!clock_deadline_passed(clock, blk->next_look)) {
 		return STATUS_OK;
 	}
 	for (uint16_t i = 0; i < blk->depth; i++) {
-		const struct virtio_blk_piece *piece = &blk->pieces[i];
-		if (piece->job != NULL && clock_deadline_passed(clock, piece->deadline)) {
+		struct virtio_blk_piece *piece = &blk->pieces[i];
+		if (piece->job == NULL) {
+			continue;
+		}
+		if (piece->deadline.at_us == NO_LOOK_YET.at_us) {
+			piece->deadline = clock_deadline_after(clock, blk->request_timeout_us);
+		} else if (clock_deadline_passed(clock, piece->deadline)) {
 			return STATUS_TIMEOUT;
 		}
 	}
@@ -217,13 +230,10 @@ static void completion_wait(struct virtio_blk *blk)
 {
 	struct virtio_wait wait;
 	virtio_wait_begin(&wait, blk->device.transport->wait_policy, blk->device.clock);
-	for (;;) {
-		progress_take(blk);
-		if (blk->completed_first != NULL) {
-			break;
-		}
+	while (blk->completed_first == NULL) {
 		virtio_wait_turn(&wait, blk->device.transport, blk->queues, blk->queue_count,
 				 blk->next_look);
+		progress_take(blk);
 	}
 	/* A device that was given up has no queues any more. */
 	virtio_wait_end(&wait, blk->queues, blk->open ? blk->queue_count : 0);
@@ -232,10 +242,9 @@ static void completion_wait(struct virtio_blk *blk)
 enum status virtio_blk_reap(struct virtio_blk *blk, bool wait, struct block_request **completed)
 {
 	if (blk->completed_first == NULL && blk->jobs_out > 0) {
-		if (wait) {
+		progress_take(blk);
+		if (wait && blk->completed_first == NULL) {
 			completion_wait(blk);
-		} else {
-			progress_take(blk);
 		}
 	}
 	struct block_request *request = completed_take(blk);

@@ -9,10 +9,8 @@
 /* Below 64 each value has a bucket; above, the leading 1 and the 6 bits behind it choose. */
 static uint32_t bucket_of(uint64_t ns)
 {
-	uint32_t shift = 0;
-	while (ns >> shift >= 2u * PER_POWER) {
-		shift++;
-	}
+	const uint32_t bits = 64u - (uint32_t)__builtin_clzll(ns | 1u);
+	const uint32_t shift = bits > BUCKET_BITS + 1u ? bits - BUCKET_BITS - 1u : 0;
 	const uint64_t index = (uint64_t)shift * PER_POWER + (ns >> shift);
 	return index < FIO_HISTOGRAM_BUCKETS ? (uint32_t)index : FIO_HISTOGRAM_BUCKETS - 1u;
 }

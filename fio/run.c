@@ -33,6 +33,7 @@ struct run {
 	uint64_t issue_limit; /* Likewise; BLOCKS_MAX if time decides. */
 	uint64_t writes_since_flush;
 	uint64_t began_ns;
+	uint64_t batch_began_ns; /* A request's time runs from the start of its batch. */
 	uint64_t measured_from_ns;
 	uint64_t ends_ns;
 	bool is_measuring;
@@ -137,7 +138,7 @@ static void io_give(struct run *run, const struct fio_io *io)
 
 static enum status io_submit(struct run *run, struct fio_io *io)
 {
-	io->began_ns = now_ns(run);
+	io->began_ns = run->batch_began_ns;
 	enum status status = run->device->ops->submit(run->device->context, io);
 	if (status != STATUS_OK) {
 		io_give(run, io);
@@ -215,9 +216,8 @@ static void stop(struct run *run, enum status status)
 	run->has_stopped = true;
 }
 
-static void completion_take(struct run *run, const struct fio_io *io)
+static void completion_take(struct run *run, const struct fio_io *io, uint64_t now)
 {
-	const uint64_t now = now_ns(run);
 	struct fio_stream *stream = stream_of(run, io->kind);
 	enum status status = io->status;
 	if (status == STATUS_OK && run->is_verifying) {
@@ -240,10 +240,11 @@ static void completion_take(struct run *run, const struct fio_io *io)
 	}
 }
 
-/* Take what is there, at least one and at most the job's batch. A device that returns nothing has
- * let its own deadline pass. */
+/* Take what is there, at least one and at most the job's batch; as fio does, with one look at the
+ * clock. A device that returns nothing has let its own deadline pass. */
 static void completions_take(struct run *run)
 {
+	uint64_t now = 0;
 	for (uint32_t i = 0; i < run->job->batch_complete_max && in_flight(run) > 0; i++) {
 		struct fio_io *io = NULL;
 		enum status status = run->device->ops->reap(run->device->context, i == 0, &io);
@@ -257,7 +258,8 @@ static void completions_take(struct run *run)
 		if (io == NULL) {
 			return;
 		}
-		completion_take(run, io);
+		now = i == 0 ? now_ns(run) : now;
+		completion_take(run, io, now);
 	}
 }
 
@@ -298,6 +300,7 @@ static void flush_if_due(struct run *run)
 	io->offset_bytes = 0;
 	io->size_bytes = 0;
 	run->writes_since_flush = 0;
+	run->batch_began_ns = now_ns(run);
 	enum status status = io_submit(run, io);
 	if (status != STATUS_OK) {
 		stop(run, status);
@@ -318,6 +321,7 @@ static bool batch_issue(struct run *run)
 {
 	uint32_t batch = 0;
 	enum status status = STATUS_OK;
+	run->batch_began_ns = now_ns(run);
 	while (batch < run->job->batch_submit && status == STATUS_OK && may_issue(run)) {
 		status = request_issue(run);
 		batch += status == STATUS_OK ? 1 : 0;

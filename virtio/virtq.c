@@ -94,6 +94,7 @@ void virtq_init(struct virtq *queue, const struct virtio_transport *transport,
 		.size = size,
 		.table_count = has_tables(config) ? config->table_count : 0,
 		.table_segments = config->table_segments,
+		.direct_segments = config->direct_segments,
 		.is_packed = is_packed(config),
 		.has_events = (config->features & VIRTIO_F_EVENT_IDX) != 0,
 		.is_in_order = (config->features & VIRTIO_F_IN_ORDER) != 0,
@@ -200,10 +201,16 @@ static uint16_t table_publish(struct virtq *queue, const struct virtq_entries *c
 	return entries_publish(queue, &entries);
 }
 
+static bool is_direct(const struct virtq *queue, uint16_t segment_count)
+{
+	return segment_count <= queue->direct_segments &&
+	       queue->free_count >= queue->size / 2 + segment_count;
+}
+
 static bool goes_into_table(const struct virtq *queue, uint16_t segment_count)
 {
 	return segment_count > 1 && segment_count <= queue->table_segments &&
-	       queue->free_tables > 0;
+	       queue->free_tables > 0 && !is_direct(queue, segment_count);
 }
 
 bool virtq_has_room(const struct virtq *queue, uint16_t segment_count)
@@ -253,12 +260,17 @@ bool virtq_event_is_due(uint16_t event, uint16_t now, uint32_t count)
 	return behind < count;
 }
 
-void virtq_kick_always(struct virtq *queue)
+static void notify(struct virtq *queue)
 {
-	shared_fence();
 	queue->unannounced = 0;
 	queue->counters.notifications++;
 	queue->transport->ops->notify(queue->transport->context, queue->queue_index);
+}
+
+void virtq_kick_always(struct virtq *queue)
+{
+	shared_fence();
+	notify(queue);
 }
 
 void virtq_kick(struct virtq *queue)
@@ -271,7 +283,7 @@ void virtq_kick(struct virtq *queue)
 	shared_fence();
 	if (queue->is_packed ? virtq_packed_notify_wanted(queue)
 			     : virtq_split_notify_wanted(queue)) {
-		virtq_kick_always(queue);
+		notify(queue);
 	} else {
 		queue->unannounced = 0;
 		queue->counters.suppressed++;

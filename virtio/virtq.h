@@ -72,6 +72,9 @@ struct virtq_config {
 	 * ring entry while there is a free table. 0 and 0: none. Ignored without the feature. */
 	uint16_t table_count; /* At most `size`. */
 	uint16_t table_segments;
+	/* Chains of up to so many segments go into the ring itself while half of it is free: a
+	 * table costs the device a look more. 0: wherever there is a table. */
+	uint16_t direct_segments;
 	struct virtq_slot *slots; /* Borrowed: `size` of them. */
 };
 
@@ -93,6 +96,7 @@ struct virtq {
 	uint16_t size;
 	uint16_t table_count;
 	uint16_t table_segments;
+	uint16_t direct_segments;
 	bool is_packed;
 	bool has_events;
 	bool is_in_order;
