@@ -19,6 +19,7 @@ static void memory_return(struct virtio_blk *blk)
 	}
 	virtio_device_region_return(&blk->device, &blk->control);
 	virtio_device_region_return(&blk->device, &blk->data);
+	virtio_device_region_return(&blk->device, &blk->lent);
 }
 
 static const char *lie_name(const struct virtio_blk *blk)
@@ -74,7 +75,8 @@ static enum status port_read(void *context, struct physical_block first, struct 
 			     uint8_t *out)
 {
 	struct virtio_blk *blk = context;
-	const struct virtio_blk_work work = {VIRTIO_BLK_T_IN, first, count, out};
+	const struct virtio_blk_work work = {
+		.type = VIRTIO_BLK_T_IN, .first = first, .count = count, .bytes = out};
 	return range_valid(blk, first, count) ? work_run(blk, &work) : STATUS_INVALID;
 }
 
@@ -88,7 +90,10 @@ static enum status port_write(void *context, struct physical_block first, struct
 			      const uint8_t *bytes)
 {
 	struct virtio_blk *blk = context;
-	const struct virtio_blk_work work = {VIRTIO_BLK_T_OUT, first, count, bytes_to_read(bytes)};
+	const struct virtio_blk_work work = {.type = VIRTIO_BLK_T_OUT,
+					     .first = first,
+					     .count = count,
+					     .bytes = bytes_to_read(bytes)};
 	if (blk->block_device.read_only) {
 		return STATUS_READ_ONLY;
 	}
@@ -108,7 +113,8 @@ static enum status port_discard(void *context, struct physical_block first,
 				struct block_count count)
 {
 	struct virtio_blk *blk = context;
-	const struct virtio_blk_work work = {VIRTIO_BLK_T_DISCARD, first, count, NULL};
+	const struct virtio_blk_work work = {
+		.type = VIRTIO_BLK_T_DISCARD, .first = first, .count = count};
 	if (blk->block_device.read_only) {
 		return STATUS_READ_ONLY;
 	}
@@ -152,6 +158,31 @@ static enum status port_submit(void *context, struct block_request *request)
 			return STATUS_UNSUPPORTED;
 		}
 		break;
+	}
+	return virtio_blk_job_submit(blk, &work, request);
+}
+
+enum status virtio_blk_submit_in_place(struct virtio_blk *blk, struct block_request *request,
+				       size_t offset_bytes)
+{
+	const bool is_write = request->kind == BLOCK_REQUEST_WRITE;
+	const struct virtio_blk_work work = {
+		.type = is_write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN,
+		.first = request->first,
+		.count = request->count,
+		.is_in_place = true,
+		.place_offset = offset_bytes,
+	};
+	if (!is_write && request->kind != BLOCK_REQUEST_READ) {
+		return STATUS_INVALID;
+	}
+	if (is_write && blk->block_device.read_only) {
+		return STATUS_READ_ONLY;
+	}
+	const uint64_t lent_blocks = virtio_blk_lent_bytes(blk) / BLOCK_BYTES;
+	if (!range_valid(blk, request->first, request->count) || offset_bytes % BLOCK_BYTES != 0 ||
+	    !addr_within(offset_bytes / BLOCK_BYTES, request->count.n, lent_blocks)) {
+		return STATUS_INVALID;
 	}
 	return virtio_blk_job_submit(blk, &work, request);
 }
@@ -216,6 +247,9 @@ static enum status blk_start(struct virtio_blk *blk, uint16_t queues_wanted)
 		return status;
 	}
 	status = sharedmem_region_acquire(memory, blk->data_pages, &blk->data);
+	if (status == STATUS_OK && blk->lent_pages > 0) {
+		status = sharedmem_region_acquire(memory, blk->lent_pages, &blk->lent);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -236,7 +270,9 @@ static enum status environment_take(struct virtio_blk *blk,
 	blk->request_timeout_us = environment->request_timeout_us != 0
 					  ? environment->request_timeout_us
 					  : VIRTIO_BLK_TIMEOUT_US_DEFAULT;
+	blk->lent_pages = environment->lent_pages;
 	if (blk->depth > VIRTIO_BLK_DEPTH_MAX || blk->data_pages > VIRTIO_BLK_DATA_PAGES_MAX ||
+	    blk->lent_pages > VIRTIO_BLK_LENT_PAGES_MAX ||
 	    environment->queue_count > VIRTIO_BLK_QUEUES_MAX) {
 		return STATUS_INVALID;
 	}
@@ -339,7 +375,8 @@ enum status virtio_blk_id_read(struct virtio_blk *blk, char id[VIRTIO_BLK_ID_BYT
 enum status virtio_blk_zeroes_write(struct virtio_blk *blk, struct physical_block first,
 				    struct block_count count)
 {
-	const struct virtio_blk_work work = {VIRTIO_BLK_T_WRITE_ZEROES, first, count, NULL};
+	const struct virtio_blk_work work = {
+		.type = VIRTIO_BLK_T_WRITE_ZEROES, .first = first, .count = count};
 	if (blk->block_device.read_only) {
 		return STATUS_READ_ONLY;
 	}

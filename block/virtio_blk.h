@@ -31,6 +31,7 @@
 #define VIRTIO_BLK_DEPTH_MAX          256u
 #define VIRTIO_BLK_DATA_PAGES_DEFAULT 128u
 #define VIRTIO_BLK_DATA_PAGES_MAX     512u
+#define VIRTIO_BLK_LENT_PAGES_MAX     1024u
 #define VIRTIO_BLK_QUEUES_MAX         4u
 #define VIRTIO_BLK_QUEUE_SIZE_MAX     1024u
 /* Data segments of a piece: with every page apart from every other. */
@@ -52,6 +53,8 @@ struct virtio_blk_environment {
 	uint16_t data_pages;
 	/* Queues to use if the device has them, such as one for each CPU: 1. */
 	uint16_t queue_count;
+	/* Pages for requests in place: none. */
+	uint16_t lent_pages;
 };
 
 /* What is to be done, in whole blocks. Private. */
@@ -60,6 +63,8 @@ struct virtio_blk_work {
 	struct physical_block first;
 	struct block_count count; /* 0 for what has no range. */
 	uint8_t *bytes;           /* IN, GET_ID: filled. OUT: read. */
+	bool is_in_place;         /* The data is in the lent pages; no bytes. */
+	size_t place_offset;
 };
 
 /* A request of the port from submission to completion. Private. */
@@ -79,7 +84,7 @@ struct virtio_blk_piece {
 	struct deadline deadline;   /* 0: no look has come by yet. */
 	uint64_t offset_blocks;     /* Within the job. */
 	uint32_t data_bytes;        /* In data pages. */
-	uint16_t first_page;        /* The others follow in page_next. */
+	uint16_t first_page;        /* The others follow in page_next. None: in place. */
 	uint16_t next;              /* In the free list. */
 };
 
@@ -91,6 +96,7 @@ struct virtio_blk {
 	uint16_t queue_now;           /* Gets the next pieces; another after each kick. */
 	struct shared_region control; /* Headers and status bytes. */
 	struct shared_region data;
+	struct shared_region lent;
 	uint64_t request_timeout_us;
 	struct deadline next_look;
 	bool progressed; /* Since the last look. */
@@ -112,6 +118,7 @@ struct virtio_blk {
 	uint16_t backlog_first;
 	uint16_t backlog_last;
 	uint16_t data_pages;
+	uint16_t lent_pages;
 	uint16_t free_pages;
 	uint16_t page_hint;
 	struct block_request *completed_first;
@@ -146,6 +153,18 @@ void virtio_blk_close(struct virtio_blk *blk);
  * returns STATUS_NO_FLUSH. A read that fails leaves zeroes. A synchronous call while requests are
  * in flight is STATUS_BUSY. */
 const struct block_device *virtio_blk_device(const struct virtio_blk *blk);
+
+/* Hand in a READ or a WRITE whose data lies in the lent pages, from `offset_bytes` on, a multiple
+ * of 4096; `bytes` of the request is not used. Nothing is copied, and so nothing is private: the
+ * device sees and changes it whenever it likes. This is for somebody who has no secret and believes
+ * nothing that is read, which is a benchmark of the device; the volume never does it. Errors are
+ * those of block_submit(); STATUS_INVALID also: not within the lent pages. */
+MUST_CHECK
+enum status virtio_blk_submit_in_place(struct virtio_blk *blk, struct block_request *request,
+				       size_t offset_bytes);
+size_t virtio_blk_lent_bytes(const struct virtio_blk *blk);
+/* Store into the lent pages; the offset is a multiple of 8 and within them. */
+void virtio_blk_lent_store(const struct virtio_blk *blk, size_t offset_bytes, uint64_t value);
 
 /* Requests, not calls: a transfer of 1 MiB counts 8 reads. */
 void virtio_blk_counters_get(const struct virtio_blk *blk, struct block_device_counters *counters);

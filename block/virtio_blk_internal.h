@@ -59,11 +59,9 @@ bool virtio_blk_data_segments(const struct virtio_blk *blk, const struct virtio_
 			      bool device_writes, struct virtq_segment *segments, uint16_t *count);
 
 /* Between a piece's pages and private memory; poison instead of data. */
-void virtio_blk_data_out(const struct virtio_blk *blk, const struct virtio_blk_piece *piece,
-			 const uint8_t *bytes);
+void virtio_blk_data_out(const struct virtio_blk *blk, const struct virtio_blk_piece *piece);
 void virtio_blk_data_poison(const struct virtio_blk *blk, const struct virtio_blk_piece *piece);
-void virtio_blk_data_in(const struct virtio_blk *blk, const struct virtio_blk_piece *piece,
-			uint8_t *bytes);
+void virtio_blk_data_in(const struct virtio_blk *blk, const struct virtio_blk_piece *piece);
 
 /* ---- virtio_blk_piece.c ------------------------------------------------------------------------
  */

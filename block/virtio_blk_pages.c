@@ -51,26 +51,31 @@ void virtio_blk_pages_give(struct virtio_blk *blk, uint16_t first)
 	}
 }
 
+/* Where the data of a piece in place begins. */
+static size_t place_of(const struct virtio_blk_piece *piece)
+{
+	return piece->job->work.place_offset + piece->offset_blocks * BLOCK_BYTES;
+}
+
 /* [at, at + size) goes on where the last segment ends, or begins another. */
-static bool bytes_append(const struct virtio_blk *blk, size_t at, uint32_t size_bytes,
+static bool bytes_append(const struct virtio_blk *blk, struct shared_addr at, uint32_t size_bytes,
 			 bool device_writes, struct virtq_segment *segments, uint16_t *count)
 {
 	while (size_bytes > 0) {
-		const struct shared_addr here = shared_region_addr(&blk->data, at, size_bytes);
 		struct virtq_segment *last = *count > 0 ? &segments[*count - 1] : NULL;
-		if (last == NULL || last->at.raw + last->len_bytes != here.raw ||
+		if (last == NULL || last->at.raw + last->len_bytes != at.raw ||
 		    last->len_bytes == blk->segment_bytes_max) {
 			if (*count == blk->segments_max) {
 				return false;
 			}
 			last = &segments[*count];
-			*last = (struct virtq_segment){.at = here, .device_writes = device_writes};
+			*last = (struct virtq_segment){.at = at, .device_writes = device_writes};
 			(*count)++;
 		}
 		const uint32_t room = blk->segment_bytes_max - last->len_bytes;
 		const uint32_t taken = size_bytes < room ? size_bytes : room;
 		last->len_bytes += taken;
-		at += taken;
+		at.raw += taken;
 		size_bytes -= taken;
 	}
 	return true;
@@ -81,9 +86,15 @@ bool virtio_blk_data_segments(const struct virtio_blk *blk, const struct virtio_
 {
 	uint32_t left = piece->data_bytes;
 	*count = 0;
+	if (piece->job->work.is_in_place) {
+		const struct shared_addr at = shared_region_addr(&blk->lent, place_of(piece), left);
+		return bytes_append(blk, at, left, device_writes, segments, count);
+	}
 	for (uint16_t page = piece->first_page; left > 0; page = blk->page_next[page]) {
 		const uint32_t here = left < PAGE_BYTES ? left : (uint32_t)PAGE_BYTES;
-		if (!bytes_append(blk, page * PAGE_BYTES, here, device_writes, segments, count)) {
+		const struct shared_addr at =
+			shared_region_addr(&blk->data, page * PAGE_BYTES, here);
+		if (!bytes_append(blk, at, here, device_writes, segments, count)) {
 			return false;
 		}
 		left -= here;
@@ -91,9 +102,14 @@ bool virtio_blk_data_segments(const struct virtio_blk *blk, const struct virtio_
 	return true;
 }
 
-void virtio_blk_data_out(const struct virtio_blk *blk, const struct virtio_blk_piece *piece,
-			 const uint8_t *bytes)
+/* What is in place stays there. */
+void virtio_blk_data_out(const struct virtio_blk *blk, const struct virtio_blk_piece *piece)
 {
+	const struct virtio_blk_work *work = &piece->job->work;
+	if (work->is_in_place) {
+		return;
+	}
+	const uint8_t *bytes = work->bytes + piece->offset_blocks * BLOCK_BYTES;
 	uint32_t done = 0;
 	for (uint16_t page = piece->first_page; done < piece->data_bytes;
 	     page = blk->page_next[page]) {
@@ -102,7 +118,8 @@ void virtio_blk_data_out(const struct virtio_blk *blk, const struct virtio_blk_p
 	}
 }
 
-/* So that a device that writes nothing cannot present an earlier transfer as this one. */
+/* So that a device that writes nothing cannot present an earlier transfer as this one. What is in
+ * place is believed by nobody. */
 void virtio_blk_data_poison(const struct virtio_blk *blk, const struct virtio_blk_piece *piece)
 {
 	for (uint16_t page = piece->first_page; page != VIRTIO_BLK_NONE;
@@ -111,9 +128,13 @@ void virtio_blk_data_poison(const struct virtio_blk *blk, const struct virtio_bl
 	}
 }
 
-void virtio_blk_data_in(const struct virtio_blk *blk, const struct virtio_blk_piece *piece,
-			uint8_t *bytes)
+void virtio_blk_data_in(const struct virtio_blk *blk, const struct virtio_blk_piece *piece)
 {
+	const struct virtio_blk_work *work = &piece->job->work;
+	if (work->is_in_place) {
+		return;
+	}
+	uint8_t *bytes = work->bytes + piece->offset_blocks * BLOCK_BYTES;
 	uint32_t done = 0;
 	for (uint16_t page = piece->first_page; done < piece->data_bytes;
 	     page = blk->page_next[page]) {
@@ -122,4 +143,14 @@ void virtio_blk_data_in(const struct virtio_blk *blk, const struct virtio_blk_pi
 		shared_copy_in(bytes + done, &blk->data, page * PAGE_BYTES, here);
 		done += here;
 	}
+}
+
+size_t virtio_blk_lent_bytes(const struct virtio_blk *blk)
+{
+	return blk->lent.size_bytes;
+}
+
+void virtio_blk_lent_store(const struct virtio_blk *blk, size_t offset_bytes, uint64_t value)
+{
+	shared_store_u64(&blk->lent, offset_bytes, value);
 }

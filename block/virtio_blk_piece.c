@@ -9,7 +9,6 @@
  * Header, data and status make one chain. A completion is taken for a success only if the whole
  * chain was written and the status byte, loaded once, is 0. Whether the content is right is for the
  * volume's authentication to say. */
-#include "base/reader.h"
 #include "block/virtio_blk_internal.h"
 
 #define VIRTIO_BLK_S_OK     0u
@@ -74,18 +73,13 @@ static void control_write(const struct virtio_blk *blk, const struct virtio_blk_
 {
 	const struct virtio_blk_work *work = &piece->job->work;
 	const uint64_t sector = (work->first.n + piece->offset_blocks) * SECTORS_PER_BLOCK;
-	uint8_t bytes[HEADER_BYTES + RANGE_BYTES];
-	struct writer writer;
-	writer_init(&writer, bytes, sizeof(bytes));
-	writer_le32(&writer, work->type);
-	writer_le32(&writer, 0);
-	writer_le64(&writer, has_range(work->type) ? 0 : sector);
-	writer_le64(&writer, sector);
-	writer_le32(&writer, blocks * SECTORS_PER_BLOCK);
-	writer_le32(&writer, 0); /* No UNMAP: section 5.2.6.1 forbids it for a discard. */
 	const size_t at = control_offset(blk, piece);
-	shared_copy_out(&blk->control, at, bytes,
-			has_range(work->type) ? sizeof(bytes) : HEADER_BYTES);
+	shared_store_pair(&blk->control, at, work->type, has_range(work->type) ? 0 : sector);
+	if (has_range(work->type)) {
+		/* No UNMAP flag: section 5.2.6.1 forbids it for a discard. */
+		shared_store_pair(&blk->control, at + RANGE_OFFSET, sector,
+				  (uint64_t)blocks * SECTORS_PER_BLOCK);
+	}
 	shared_store_u8(&blk->control, at + STATUS_OFFSET, STATUS_PRESET);
 }
 
@@ -123,7 +117,7 @@ static bool chain_build(const struct virtio_blk *blk, const struct virtio_blk_pi
 
 static void piece_free(struct virtio_blk *blk, struct virtio_blk_piece *piece)
 {
-	if (piece->data_bytes > 0) {
+	if (piece->first_page != VIRTIO_BLK_NONE) {
 		virtio_blk_pages_give(blk, piece->first_page);
 	}
 	piece->job = NULL;
@@ -136,7 +130,8 @@ static struct virtio_blk_piece *piece_take(struct virtio_blk *blk, struct virtio
 					   uint32_t size_bytes)
 {
 	uint16_t first_page = VIRTIO_BLK_NONE;
-	const uint32_t page_count = (uint32_t)((size_bytes + PAGE_BYTES - 1) / PAGE_BYTES);
+	const uint32_t page_count =
+		job->work.is_in_place ? 0 : (uint32_t)((size_bytes + PAGE_BYTES - 1) / PAGE_BYTES);
 	if (blk->piece_free == VIRTIO_BLK_NONE) {
 		return NULL;
 	}
@@ -166,10 +161,10 @@ static void piece_count(struct virtio_blk *blk, uint32_t type)
 
 static void data_prepare(const struct virtio_blk *blk, const struct virtio_blk_piece *piece)
 {
-	const struct virtio_blk_work *work = &piece->job->work;
-	if (work->type == VIRTIO_BLK_T_OUT) {
-		virtio_blk_data_out(blk, piece, work->bytes + piece->offset_blocks * BLOCK_BYTES);
-	} else if (device_writes_data(work->type)) {
+	const uint32_t type = piece->job->work.type;
+	if (type == VIRTIO_BLK_T_OUT) {
+		virtio_blk_data_out(blk, piece);
+	} else if (device_writes_data(type)) {
 		virtio_blk_data_poison(blk, piece);
 	}
 }
@@ -226,7 +221,7 @@ static void success_take(struct virtio_blk *blk, const struct virtio_blk_piece *
 {
 	const struct virtio_blk_work *work = &piece->job->work;
 	if (device_writes_data(work->type)) {
-		virtio_blk_data_in(blk, piece, work->bytes + piece->offset_blocks * BLOCK_BYTES);
+		virtio_blk_data_in(blk, piece);
 	}
 	if (work->type == VIRTIO_BLK_T_IN) {
 		blk->counters.blocks_read += piece->data_bytes / BLOCK_BYTES;

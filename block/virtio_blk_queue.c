@@ -37,7 +37,8 @@ void virtio_blk_jobs_init(struct virtio_blk *blk)
 static void job_complete(struct virtio_blk *blk, struct virtio_blk_job *job)
 {
 	struct block_request *request = job->request;
-	if (job->status != STATUS_OK && job->work.type == VIRTIO_BLK_T_IN) {
+	if (job->status != STATUS_OK && job->work.type == VIRTIO_BLK_T_IN &&
+	    !job->work.is_in_place) {
 		memset(job->work.bytes, 0, job->work.count.n * BLOCK_BYTES);
 	}
 	request->status = job->status;

@@ -32,6 +32,31 @@ static enum status raw_submit(void *context, struct fio_io *io)
 	return block_submit(context, &io->inner.raw);
 }
 
+static enum status in_place_submit(void *context, struct fio_io *io)
+{
+	struct virtio_blk *disk = context;
+	if (io->kind == FIO_IO_FLUSH) {
+		return raw_submit((void *)(uintptr_t)virtio_blk_device(disk), io);
+	}
+	io->inner.raw = (struct block_request){
+		.kind = raw_kind(io->kind),
+		.first = {io->offset_bytes / BLOCK_BYTES},
+		.count = {io->size_bytes / BLOCK_BYTES},
+		.owner = io,
+	};
+	return virtio_blk_submit_in_place(disk, &io->inner.raw, io->buffer_offset);
+}
+
+static void in_place_stamp(void *context, const struct fio_io *io, uint32_t at, uint64_t word)
+{
+	virtio_blk_lent_store(context, io->buffer_offset + at, word);
+}
+
+static void in_place_kick(void *context)
+{
+	block_kick(virtio_blk_device(context));
+}
+
 static void raw_kick(void *context)
 {
 	block_kick(context);
@@ -50,9 +75,34 @@ static enum status raw_reap(void *context, bool wait, struct fio_io **io)
 	return status == STATUS_AGAIN ? STATUS_OK : status;
 }
 
+static enum status in_place_reap(void *context, bool wait, struct fio_io **io)
+{
+	return raw_reap((void *)(uintptr_t)virtio_blk_device(context), wait, io);
+}
+
+void fio_device_in_place(struct virtio_blk *disk, struct fio_device *out)
+{
+	static const struct fio_device_ops ops = {
+		.submit = in_place_submit,
+		.kick = in_place_kick,
+		.reap = in_place_reap,
+		.stamp = in_place_stamp,
+	};
+	*out = (struct fio_device){
+		.ops = &ops,
+		.context = disk,
+		.size_bytes = virtio_blk_device(disk)->capacity.n * BLOCK_BYTES,
+		.buffer_bytes = virtio_blk_lent_bytes(disk),
+	};
+}
+
 enum status fio_device_raw(const struct block_device *device, struct fio_device *out)
 {
-	static const struct fio_device_ops ops = {raw_submit, raw_kick, raw_reap};
+	static const struct fio_device_ops ops = {
+		.submit = raw_submit,
+		.kick = raw_kick,
+		.reap = raw_reap,
+	};
 	if (device->queue == NULL) {
 		return STATUS_UNSUPPORTED;
 	}
@@ -115,7 +165,11 @@ static enum status volume_reap(void *context, bool wait, struct fio_io **io)
 
 void fio_device_volume(struct volume_queue *queue, struct block_count size, struct fio_device *out)
 {
-	static const struct fio_device_ops ops = {volume_submit, volume_kick, volume_reap};
+	static const struct fio_device_ops ops = {
+		.submit = volume_submit,
+		.kick = volume_kick,
+		.reap = volume_reap,
+	};
 	*out = (struct fio_device){
 		.ops = &ops,
 		.context = queue,

@@ -72,11 +72,14 @@ static void pattern_fill(const struct run *run, uint64_t offset_bytes, uint8_t *
 static void content_fill(const struct run *run, const struct fio_io *io)
 {
 	for (uint32_t at = 0; at < io->size_bytes; at += BLOCK_BYTES) {
-		if (run->job->is_verified) {
+		/* Enough to be a block of its own; filling it costs what is measured. */
+		const uint64_t stamp = io->offset_bytes + at + run->issued;
+		if (io->bytes == NULL) {
+			run->device->ops->stamp(run->device->context, io, at, stamp);
+		} else if (run->job->is_verified) {
 			pattern_fill(run, io->offset_bytes + at, io->bytes + at);
 		} else {
-			/* Enough to be a block of its own; filling it costs what is measured. */
-			bytes_store_le64(io->bytes + at, io->offset_bytes + at + run->issued);
+			bytes_store_le64(io->bytes + at, stamp);
 		}
 	}
 }
@@ -367,11 +370,16 @@ static enum status run_init(struct run *run, uint8_t *memory, size_t memory_size
 		return STATUS_INVALID;
 	}
 	const size_t buffers = (size_t)job->depth * job->block_bytes_max;
+	const bool in_place = run->device->buffer_bytes != 0;
+	if (in_place && (job->is_verified || buffers > run->device->buffer_bytes)) {
+		return STATUS_INVALID;
+	}
 	memset(memory, 0, fio_run_bytes(job));
 	run->ios = (struct fio_io *)(void *)(memory + buffers);
 	run->free_list = (uint32_t *)(void *)(run->ios + job->depth);
 	for (uint32_t i = 0; i < job->depth; i++) {
-		run->ios[i].bytes = memory + (size_t)i * job->block_bytes_max;
+		run->ios[i].buffer_offset = (size_t)i * job->block_bytes_max;
+		run->ios[i].bytes = in_place ? NULL : memory + run->ios[i].buffer_offset;
 		run->free_list[i] = i;
 	}
 	run->free_count = job->depth;

@@ -38,8 +38,8 @@ struct fio_result {
 size_t fio_run_bytes(const struct fio_job *job);
 
 /* Run to the end. `memory` is 4096-byte aligned. `result` is caller's storage (25 KiB). The status
- * is the result's; STATUS_INVALID: the job does not fit the device or the memory, and nothing was
- * done. STATUS_AUTH_DATA: verification found something else than what was written. */
+ * is the result's; STATUS_INVALID: the job does not fit the device, its buffers or the memory, and
+ * nothing was done. STATUS_AUTH_DATA: verification found something else than what was written. */
 MUST_CHECK
 enum status fio_run(const struct fio_job *job, const struct fio_device *device,
 		    const struct fio_clock *clock, uint8_t *memory, size_t memory_size_bytes,

@@ -32,6 +32,7 @@ struct fio_service {
 	struct volume *volume;
 	struct volume_queue *queue;
 	struct fio_device device;
+	struct fio_device in_place; /* The same disk, where jobs may use it so. */
 	struct fio_variable variables[VARIABLES_MAX];
 	size_t variable_count;
 	struct fio_jobs jobs;
@@ -143,6 +144,7 @@ static enum status disk_open(struct fio_service *service)
 		.clock = &svsm->clock,
 		.depth = VIRTIO_BLK_DEPTH_MAX,
 		.data_pages = FIO_SERVICE_DATA_PAGES,
+		.lent_pages = svsm->options.fio == FIO_RAW ? FIO_SERVICE_LENT_PAGES : 0,
 	};
 	return virtio_blk_open(&service->disk, &environment);
 }
@@ -158,6 +160,7 @@ static enum status raw_open(struct fio_service *service)
 			  status_name(status));
 		return STATUS_EXISTS;
 	}
+	fio_device_in_place(&service->disk, &service->in_place);
 	return fio_device_raw(disk, &service->device);
 }
 
@@ -193,8 +196,8 @@ static enum status target_open(struct fio_service *service)
 {
 	enum status status = disk_open(service);
 	if (status == STATUS_OK) {
-		status = service->svsm->options.fio == FIO_RAW ? raw_open(service)
-							       : volume_open(service);
+		status = service->svsm->options.fio == FIO_VOLUME ? volume_open(service)
+								  : raw_open(service);
 	}
 	if (status != STATUS_OK) {
 		log_write(LOG_ERROR, "fio", "no target: %s: %s", status_name(status),
@@ -264,22 +267,30 @@ static void costs_get(const struct fio_service *service, struct fio_cost costs[C
 	memcpy(costs, now, sizeof(now));
 }
 
+static bool is_in_place(const struct fio_service *service, const struct fio_job *job)
+{
+	return !job->is_verified &&
+	       (uint64_t)job->depth * job->block_bytes_max <= service->in_place.buffer_bytes;
+}
+
 static void job_run(struct fio_service *service, size_t index, uint8_t *memory, size_t memory_bytes)
 {
 	const struct fio_job *job = &service->jobs.jobs[index];
 	const struct fio_clock clock = {now_ns, service->svsm};
+	const bool in_place = is_in_place(service, job);
+	const struct fio_device *device = in_place ? &service->in_place : &service->device;
 	struct fio_cost before[COSTS_COUNT];
 	struct fio_cost costs[COSTS_COUNT];
 	costs_get(service, before);
-	enum status status =
-		fio_run(job, &service->device, &clock, memory, memory_bytes, &service->result);
+	enum status status = fio_run(job, device, &clock, memory, memory_bytes, &service->result);
 	costs_get(service, costs);
 	for (size_t i = 0; i < COSTS_COUNT; i++) {
 		costs[i].count -= before[i].count;
 	}
 	const struct fio_costs all = {costs, COSTS_COUNT};
 	fio_json_job(json_append, service, index, job, &service->result, &all);
-	log_write(LOG_NOTICE, "fio", "%s: %s", job->name, status_name(status));
+	log_write(LOG_NOTICE, "fio", "%s: %s, data %s", job->name, status_name(status),
+		  in_place ? "in place" : "copied");
 }
 
 static enum status jobs_run(struct fio_service *service)

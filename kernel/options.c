@@ -198,6 +198,10 @@ static bool parse_development(struct word word, struct kernel_options *options)
 		options->fio = FIO_RAW;
 		return true;
 	}
+	if (word_is(word, "holdfast.fio=raw-copied")) {
+		options->fio = FIO_RAW_COPIED;
+		return true;
+	}
 	if (word_is(word, "holdfast.fio=volume")) {
 		options->fio = FIO_VOLUME;
 		return true;

@@ -27,8 +27,9 @@ enum failure_policy {
 
 enum fio_choice {
 	FIO_NONE,
-	FIO_RAW,    /* On the disk as it is. */
-	FIO_VOLUME, /* On the volume that it carries. */
+	FIO_RAW,        /* On the disk as it is. */
+	FIO_RAW_COPIED, /* Likewise, data always copied to and from private memory. */
+	FIO_VOLUME,     /* On the volume that it carries. */
 };
 
 struct kernel_options {

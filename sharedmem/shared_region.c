@@ -78,6 +78,16 @@ void shared_store_u64(const struct shared_region *region, size_t offset_bytes, u
 	store(region, offset_bytes, 8, value);
 }
 
+void shared_store_pair(const struct shared_region *region, size_t offset_bytes, uint64_t first,
+		       uint64_t second)
+{
+	range_check(region, offset_bytes, 2 * sizeof(first));
+	CHECK((offset_bytes & (sizeof(first) - 1)) == 0);
+	region->owner->counters.stores += 2;
+	shared_access_store(region->bytes, offset_bytes, sizeof(first), first);
+	shared_access_store(region->bytes, offset_bytes + sizeof(first), sizeof(second), second);
+}
+
 void shared_copy_in(uint8_t *to, const struct shared_region *from, size_t offset_bytes,
 		    size_t size_bytes)
 {

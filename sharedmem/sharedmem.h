@@ -20,8 +20,8 @@
 #include "base/compiler.h"
 #include "base/status.h"
 
-/* Largest pool: 4 MiB. */
-#define SHAREDMEM_PAGES_MAX 1024u
+/* Largest pool: 8 MiB. */
+#define SHAREDMEM_PAGES_MAX 2048u
 
 /* Host-visible bytes. Incomplete outside sharedmem/, so that *p does not compile. */
 struct shared_bytes;
@@ -114,6 +114,10 @@ void shared_store_u8(const struct shared_region *region, size_t offset_bytes, ui
 void shared_store_u16(const struct shared_region *region, size_t offset_bytes, uint16_t value);
 void shared_store_u32(const struct shared_region *region, size_t offset_bytes, uint32_t value);
 void shared_store_u64(const struct shared_region *region, size_t offset_bytes, uint64_t value);
+
+/* Two words in a row, as two calls of shared_store_u64() would store them, the first one first. */
+void shared_store_pair(const struct shared_region *region, size_t offset_bytes, uint64_t first,
+		       uint64_t second);
 
 /* Copy host-visible bytes into private memory: each byte is loaded once. */
 void shared_copy_in(uint8_t *to, const struct shared_region *from, size_t offset_bytes,

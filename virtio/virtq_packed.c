@@ -39,9 +39,8 @@ static void descriptor_write(const struct virtq *queue, size_t at,
 			     const struct virtq_segment *segment, uint16_t id, uint64_t flags)
 {
 	flags |= segment->device_writes ? VIRTQ_DESC_F_WRITE : 0u;
-	shared_store_u64(&queue->ring, at, segment->at.raw);
-	shared_store_u64(&queue->ring, at + 8,
-			 segment->len_bytes | (uint64_t)id << 32 | flags << 48);
+	shared_store_pair(&queue->ring, at, segment->at.raw,
+			  segment->len_bytes | (uint64_t)id << 32 | flags << 48);
 }
 
 /* Section 2.8.7: only the WRITE flag means anything there, order is the link. */

@@ -50,9 +50,8 @@ static void descriptor_write(const struct virtq *queue, size_t at,
 			     const struct virtq_segment *segment, uint64_t flags, uint16_t next)
 {
 	flags |= segment->device_writes ? VIRTQ_DESC_F_WRITE : 0u;
-	shared_store_u64(&queue->ring, at, segment->at.raw);
-	shared_store_u64(&queue->ring, at + 8,
-			 segment->len_bytes | flags << 32 | (uint64_t)next << 48);
+	shared_store_pair(&queue->ring, at, segment->at.raw,
+			  segment->len_bytes | flags << 32 | (uint64_t)next << 48);
 }
 
 void virtq_split_table_write(const struct virtq *queue, size_t at,

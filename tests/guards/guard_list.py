@@ -82,11 +82,11 @@ MUTATIONS = [
              "queue->available_index = (uint16_t)(shared_load_u16(&queue->ring, "
              "queue->driver_offset + RING_INDEX) + 1u);", QUEUE),
     Mutation("split-address", "29", True, "only shared addresses in the ring", SPLIT,
-             "virtio/virtq_split.c", "shared_store_u64(&queue->ring, at, segment->at.raw);",
-             "shared_store_u64(&queue->ring, at, (uint64_t)(uintptr_t)queue);", QUEUE),
+             "virtio/virtq_split.c", "shared_store_pair(&queue->ring, at, segment->at.raw,",
+             "shared_store_pair(&queue->ring, at, (uint64_t)(uintptr_t)queue,", QUEUE),
     Mutation("packed-address", "29", False, "only shared addresses in the ring", PACKED,
-             "virtio/virtq_packed.c", "shared_store_u64(&queue->ring, at, segment->at.raw);",
-             "shared_store_u64(&queue->ring, at, (uint64_t)(uintptr_t)queue);", QUEUE),
+             "virtio/virtq_packed.c", "shared_store_pair(&queue->ring, at, segment->at.raw,",
+             "shared_store_pair(&queue->ring, at, (uint64_t)(uintptr_t)queue,", QUEUE),
     Mutation("own-table", "25", True, "no two chains in flight share an indirect table", BOTH,
              "virtio/virtq.c", "*table = queue->slots[queue->free_tables].free_table;",
              "*table = 0;", QUEUE),
@@ -112,12 +112,22 @@ MUTATIONS = [
              SERIAL),
     Mutation("deadline", "38 39", True, "each piece has its deadline", BOTH,
              "block/virtio_blk_queue.c",
-             "if (piece->job != NULL && clock_deadline_passed(clock, piece->deadline)) {",
-             "if (false) {", "test_virtio_blk_lies"),
+             "} else if (clock_deadline_passed(clock, piece->deadline)) {",
+             "} else if (false) {", "test_virtio_blk_lies"),
+    Mutation("deadline-begins", "38 39", True, "and it begins", BOTH,
+             "block/virtio_blk_queue.c",
+             "piece->deadline = clock_deadline_after(clock, blk->request_timeout_us);", "",
+             "test_virtio_blk_lies"),
+    Mutation("look-begins", "27 38", True, "somebody looks", BOTH,
+             "block/virtio_blk_queue.c",
+             "if (blk->next_look.at_us == NO_LOOK_YET.at_us) { "
+             "blk->next_look = clock_deadline_after(clock, VIRTIO_REKICK_US); }",
+             "blk->next_look = clock_deadline_after(clock, VIRTIO_REKICK_US);",
+             "test_virtio_blk_lies"),
     Mutation("deadline-progress", "39", True, "whatever else the device does", BOTH,
-             "block/virtio_blk_queue.c", "for (uint16_t i = 0; i < blk->depth; i++) { const struct "
+             "block/virtio_blk_queue.c", "for (uint16_t i = 0; i < blk->depth; i++) { struct "
              "virtio_blk_piece *piece",
-             "for (uint16_t i = 0; !blk->progressed && i < blk->depth; i++) { const struct "
+             "for (uint16_t i = 0; !blk->progressed && i < blk->depth; i++) { struct "
              "virtio_blk_piece *piece", "test_virtio_blk_queue"),
     Mutation("alive", "13 41", True, "a device that wants a reset is dead", BOTH,
              "virtio/virtio_device.c",

@@ -34,6 +34,8 @@ struct fake {
 	uint64_t fail_at;         /* The n-th request fails; 0: none. */
 	uint64_t requests;
 	uint64_t lose_at; /* The n-th request never completes. */
+	uint64_t stamps;
+	uint64_t last_stamp;
 	uint64_t corrupt_at;
 	uint64_t time_ns;
 	uint32_t smallest_bytes;
@@ -79,6 +81,9 @@ static void fake_do(struct fake *fake, struct fio_io *io)
 	fake->largest_bytes =
 		io->size_bytes > fake->largest_bytes ? io->size_bytes : fake->largest_bytes;
 	fake->is_misaligned = fake->is_misaligned || io->offset_bytes % 8192 != 0;
+	if (io->bytes == NULL) {
+		return;
+	}
 	if (io->kind == FIO_IO_WRITE) {
 		fake->writes++;
 		memcpy(fake->content + io->offset_bytes, io->bytes, io->size_bytes);
@@ -108,6 +113,19 @@ static enum status fake_reap(void *context, bool wait, struct fio_io **io)
 	return STATUS_OK;
 }
 
+/* The device has the buffers: each is stamped at each block before it is written. */
+static void fake_stamp(void *context, const struct fio_io *io, uint32_t at, uint64_t word)
+{
+	struct fake *fake = context;
+	assert_int_equal(io->kind, FIO_IO_WRITE);
+	assert_null(io->bytes);
+	assert_true(io->buffer_offset + io->size_bytes <= fake->device.buffer_bytes);
+	assert_true(at < io->size_bytes && at % BLOCK_BYTES == 0);
+	assert_int_not_equal(word, fake->last_stamp);
+	fake->last_stamp = word;
+	fake->stamps++;
+}
+
 static uint64_t fake_now(void *context)
 {
 	struct fake *fake = context;
@@ -116,11 +134,17 @@ static uint64_t fake_now(void *context)
 
 static void fake_init(struct fake *fake)
 {
-	static const struct fio_device_ops ops = {fake_submit, fake_kick, fake_reap};
+	static const struct fio_device_ops ops = {
+		.submit = fake_submit,
+		.kick = fake_kick,
+		.reap = fake_reap,
+		.stamp = fake_stamp,
+	};
 	*fake = (struct fake){.room = QUEUE_MAX, .smallest_bytes = UINT32_MAX};
 	fake->content = calloc(DEVICE_BLOCKS, BLOCK_BYTES);
 	assert_non_null(fake->content);
-	fake->device = (struct fio_device){&ops, fake, DEVICE_BLOCKS * BLOCK_BYTES};
+	fake->device = (struct fio_device){
+		.ops = &ops, .context = fake, .size_bytes = DEVICE_BLOCKS * BLOCK_BYTES};
 }
 
 static struct fio_job job_of(const char *text)
@@ -266,6 +290,25 @@ static void test_failures_end_the_job(void **state)
 	}
 }
 
+/* Buffers of the device's own are used if they suffice, and if nobody wants to see the content. */
+static void test_buffers_of_the_device(void **state)
+{
+	struct fake fake;
+	(void)state;
+	fake_init(&fake);
+	fake.device.buffer_bytes = 8 * BLOCK_BYTES;
+	assert_int_equal(run(&fake, "[a]\nrw=randwrite\nbs=8k\niodepth=4\n", &result), STATUS_OK);
+	assert_int_equal(fake.stamps, DEVICE_BLOCKS);
+	assert_int_equal(result.write.bytes, DEVICE_BLOCKS * BLOCK_BYTES);
+	assert_int_equal(run(&fake, "[a]\nrw=read\nbs=8k\niodepth=4\n", &result), STATUS_OK);
+	assert_int_equal(fake.stamps, DEVICE_BLOCKS);
+	const uint64_t requests = fake.requests;
+	assert_int_equal(run(&fake, "[a]\nrw=read\nbs=8k\niodepth=5\n", &result), STATUS_INVALID);
+	assert_int_equal(run(&fake, "[a]\nrw=write\nverify=crc32c\n", &result), STATUS_INVALID);
+	assert_int_equal(fake.requests, requests);
+	free(fake.content);
+}
+
 static void test_time_decides(void **state)
 {
 	struct fake fake;
@@ -349,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_flushes_come_when_they_are_due),
 		cmocka_unit_test(test_verification_finds_one_bit),
 		cmocka_unit_test(test_failures_end_the_job),
+		cmocka_unit_test(test_buffers_of_the_device),
 		cmocka_unit_test(test_time_decides),
 		cmocka_unit_test(test_jobs_that_do_not_fit),
 		cmocka_unit_test(test_json_has_what_was_measured),

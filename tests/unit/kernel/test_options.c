@@ -112,6 +112,7 @@ static void test_production_refuses_development_words(void **state)
 	static const char *const development[] = {
 		"holdfast.run=test-syscalls", "holdfast.slide=fixed", "holdfast.vtpmd.crash_on=1",
 		"holdfast.pci=place",         "holdfast.panic=check", "holdfast.fio=raw",
+		"holdfast.fio=raw-copied",
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(development); i++) {
 		struct kernel_options options;

@@ -427,6 +427,34 @@ static void test_virtq_uses_tables_while_there_are_any(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, virtq_setup, virtq_teardown)
 
+/* Short chains go into the ring itself while half of it is free, and then into tables. */
+static void test_virtq_fills_half_of_the_ring_before_tables(void **state)
+{
+	(void)state;
+	const bool has_tables = virtq_test_has(VIRTIO_F_INDIRECT_DESC);
+	const uint16_t free_after[] = {6, 4, has_tables ? 3 : 2};
+	struct virtq_token token;
+	uint32_t written = 0;
+	queue.direct_segments = 2;
+	for (unsigned int turn = 0; turn < 3 * QUEUE_SIZE; turn++) {
+		for (size_t i = 0; i < ARRAY_COUNT(free_after); i++) {
+			assert_int_equal(virtq_test_submit(1, 1, &token), STATUS_OK);
+			assert_int_equal(queue.free_count, free_after[i]);
+		}
+		virtq_kick(&queue);
+		for (size_t i = 0; i < ARRAY_COUNT(free_after); i++) {
+			assert_int_equal(virtq_test_poll(&token, &written), STATUS_OK);
+			assert_int_equal(written, 16);
+		}
+		/* Longer ones are not short. */
+		assert_int_equal(queue.free_count, QUEUE_SIZE);
+		assert_int_equal(virtq_test_submit(1, 2, &token), STATUS_OK);
+		assert_int_equal(queue.free_count, has_tables ? 7 : 5);
+		virtq_kick(&queue);
+		assert_int_equal(virtq_test_poll(&token, &written), STATUS_OK);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +473,7 @@ int main(void)
 		TEST(test_virtq_interrupts_come_when_wanted),
 		TEST(test_virtq_one_notification_for_a_batch),
 		TEST(test_virtq_uses_tables_while_there_are_any),
+		TEST(test_virtq_fills_half_of_the_ring_before_tables),
 	};
 	return fake_run_variants(tests, ARRAY_COUNT(tests));
 }
