@@ -25,8 +25,8 @@ static const enum op block_script[] = {
 	OP_REMOUNT, OP_LARGE,   OP_WRITE,      OP_MULTI,   OP_OVERWRITE,
 };
 
-/* `last_from`: see map_make(). */
-static bool prepare(struct rig *rig, enum op last, uint64_t *last_from)
+/* `rotates`: a rotation of the master key is under way. `last_from`: see map_make(). */
+static bool prepare(struct rig *rig, enum op last, bool rotates, uint64_t *last_from)
 {
 	bool is_block = rig->checker->profile == VOLUME_PROFILE_BLOCK;
 	size_t length = is_block ? ARRAY_COUNT(block_script) : ARRAY_COUNT(state_script);
@@ -34,6 +34,9 @@ static bool prepare(struct rig *rig, enum op last, uint64_t *last_from)
 		if (!rig_op(rig, is_block ? block_script[i] : state_script[i])) {
 			return false;
 		}
+	}
+	if (rotates && !(rig_op(rig, OP_ROTATE) && rig_op(rig, OP_MULTI))) {
+		return false;
 	}
 	*last_from = rig->volume->session.data_seals;
 	return rig_op(rig, last);
@@ -207,7 +210,7 @@ void campaign_bits_run(struct checker *checker, uint64_t case_index)
 	disk_init(&disk, checker->device_blocks);
 	rig_init(&scene.rig, checker, &disk);
 	scene.rig.history = &scene.history;
-	bool good = prepare(&scene.rig, last, &last_from);
+	bool good = prepare(&scene.rig, last, case_index % 4 >= 2, &last_from);
 	if (good) {
 		map_make(&scene.map, &scene.rig, last_from);
 	}

@@ -16,8 +16,9 @@
 /* What some cases are about, which chance seldom brings about. */
 enum theme {
 	THEME_ANY,
-	THEME_SALT,  /* A new salt, in place. */
-	THEME_CHAIN, /* A transaction of several records. */
+	THEME_SALT,     /* A new salt, in place. */
+	THEME_CHAIN,    /* A transaction of several records. */
+	THEME_ROTATION, /* A rotation of the master key begins, and others go on beside it. */
 };
 
 struct scene {
@@ -63,6 +64,10 @@ static bool scene_init(struct scene *scene, struct checker *checker, bool is_lyi
 		scene->script[0] = OP_OVERWRITE;
 		scene->script[1] = OP_EXHAUST;
 		scene->script[2] = OP_OVERWRITE;
+	} else if (theme == THEME_ROTATION) {
+		scene->script[0] = OP_OVERWRITE;
+		scene->script[1] = OP_ROTATE;
+		scene->script[3] = OP_ROTATE;
 	}
 	disk_settle(&disk);
 	image_copy(&scene->image, &disk.image);
@@ -249,9 +254,12 @@ static bool fault_once(struct scene *scene, enum fault_kind kind, uint64_t k)
 
 static enum theme theme_choose(const struct checker *checker, uint64_t case_index)
 {
-	bool is_block = checker->profile == VOLUME_PROFILE_BLOCK;
-	return case_index % 4 == 1 ? THEME_SALT
-				   : (case_index % 4 == 2 && is_block ? THEME_CHAIN : THEME_ANY);
+	switch (case_index % 4) {
+	case 1: return THEME_SALT;
+	case 2: return checker->profile == VOLUME_PROFILE_BLOCK ? THEME_CHAIN : THEME_ANY;
+	case 3: return THEME_ROTATION;
+	}
+	return THEME_ANY;
 }
 
 void campaign_faults_run(struct checker *checker, uint64_t case_index)
@@ -345,8 +353,7 @@ void campaign_lies_run(struct checker *checker, uint64_t case_index)
 	static const enum fault_kind kinds[] = {FAULT_LOST, FAULT_NEVER_FLUSH, FAULT_FLIPPED,
 						FAULT_MISPLACED};
 	static struct scene scene;
-	(void)case_index;
-	if (scene_init(&scene, checker, true, THEME_ANY)) {
+	if (scene_init(&scene, checker, true, case_index % 2 != 0 ? THEME_ROTATION : THEME_ANY)) {
 		for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
 			for (uint64_t k = 1; lie_once(&scene, kinds[i], k); k++) {
 			}

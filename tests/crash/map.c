@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "map.h"
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "block/volume_internal.h"
 
@@ -138,6 +139,10 @@ static void add_homes(struct map *map, const struct rig *rig)
 					&bitmap) == STATUS_OK);
 		bool is_used = (bitmap[bit / 8] >> (bit % 8) & 1) != 0;
 		if (!image_is_written(&rig->disk->image, block) || is_mapped(map, block)) {
+			continue;
+		}
+		/* Erased by a rotation: as if it had never been written. */
+		if (!is_used && bytes_are_zero(image_look(&rig->disk->image, block), BLOCK_BYTES)) {
 			continue;
 		}
 		add(map, block, is_used ? REGION_NODE : REGION_FREE, 0);
