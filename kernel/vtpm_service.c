@@ -12,7 +12,8 @@
 #include "vtpm/doubt.h"
 #include "vtpm/service_exit.h"
 
-#define START_TIMEOUT_US    (60u * 1000000u)
+/* A first start may have to find an RSA key, tens of seconds under emulation. */
+#define START_TIMEOUT_US    (120u * 1000000u)
 #define RESPONSE_TIMEOUT_US (2u * 1000000u)
 #define PORT_WAIT_US        2000000u
 

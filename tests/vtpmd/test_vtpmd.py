@@ -72,12 +72,32 @@ def test_tolerates_as_many_failures_as_pcs_do(store):
 
 def test_manufactures_once_and_serves(store):
     with Vtpm(store) as vtpm:
-        assert vtpm.log == ["manufactured", "ready"]
+        assert vtpm.log == ["making EK RSA-2048", "making EK P-384", "making SRK P-256",
+                            "manufactured", "ready"]
         first, second = vtpm.random(32), vtpm.random(32)
         assert len(first) == 32 and first != second
         assert vtpm.stop() == EXIT_ORDERLY
     with Vtpm(store) as vtpm:
         assert vtpm.log == ["ready"]
+
+
+def test_makes_the_keys_of_the_profile(store):
+    """At their handles, with the templates' attributes; the host tool's tests compare the keys."""
+    with Vtpm(store) as vtpm:
+        rsa, p384, srk = (vtpm.read_public(handle)
+                          for handle in (0x81010001, 0x81010016, 0x81000001))
+    assert rsa[:8] == struct.pack(">HHI", 0x01, SHA256, 0x000300B2) and len(rsa) == 58 + 256
+    assert p384[:8] == struct.pack(">HHI", 0x23, SHA384, 0x000300F2) and len(p384) == 72 + 98
+    assert srk[:8] == struct.pack(">HHI", 0x23, SHA256, 0x00030472) and len(srk) == 24 + 66
+    with Vtpm(store) as vtpm:
+        assert vtpm.read_public(0x81010001) == rsa
+
+
+def test_an_ephemeral_tpm_has_no_keys(store):
+    with Vtpm(store, "--ephemeral") as vtpm:
+        for handle in (0x81010001, 0x81010016, 0x81000001):
+            with pytest.raises(Failed):
+                vtpm.read_public(handle)
 
 
 def test_startup_has_been_done(store):

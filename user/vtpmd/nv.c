@@ -365,6 +365,11 @@ enum nv_outcome nv_outcome(void)
 	return nv.outcome;
 }
 
+bool nv_is_ephemeral(void)
+{
+	return nv.ephemeral;
+}
+
 bool nv_store_failed(void)
 {
 	return nv.store_failed;

@@ -31,6 +31,7 @@ MUST_CHECK
 bool nv_install(const char *directory, bool ephemeral);
 
 enum nv_outcome nv_outcome(void);
+bool nv_is_ephemeral(void);
 
 /* After NV_ABSENT everything that libtpms stores is held in memory. This makes it durable, as one
  * transaction: a crash before leaves no TPM at all, never half of one. False: it is not stored. */

@@ -12,30 +12,14 @@
 #include "user/vtpmd/nv.h"
 #include "user/vtpmd/tpm_clock.h"
 #include "user/vtpmd/tpm_internal.h"
+#include "vtpm/provision.h"
 #include "vtpm/response.h"
 
-/* TPM 2.0 Library, Part 2: command codes, algorithm identifiers, permanent handles. */
-#define TPM_CC_PCR_ALLOCATE                 0x12Bu
-#define TPM_CC_DICTIONARY_ATTACK_PARAMETERS 0x13Au
-#define TPM_CC_PCR_EVENT                    0x13Cu
-#define TPM_RH_LOCKOUT                      0x4000000Au
-#define TPM_RS_PW                           0x40000009u
-#define TPM_ALG_SHA1                        0x0004u
-#define TPM_ALG_SHA256                      0x000Bu
-#define TPM_ALG_SHA384                      0x000Cu
-#define TPM_ALG_SHA512                      0x000Du
+#define TPM_CC_PCR_EVENT 0x13Cu
 
 /* PCRs that the static chain of trust of the PC client platform uses and that only a TPM Reset
  * sets to zero. 16 and 23 may be reset by anybody, 17 to 22 belong to a dynamic launch. */
 #define CAPPED_PCR_COUNT 16u
-
-/* libtpms stores its clock when it passes a multiple of this many milliseconds, 70 minutes. */
-#define CLOCK_STORED_EVERY_MS    ((uint64_t)1 << 22)
-#define READ_CLOCK_BYTES         (TPM_HEADER_BYTES + 25u) /* time, clock: u64; two u32; safe: u8. */
-
-#define LOCKOUT_TRIES_MAX        32u
-#define LOCKOUT_FORGIVE_ONE_S    600u
-#define LOCKOUT_PASSWORD_DELAY_S 86400u
 
 /* The event that a restart leaves in PCR 0 to 15: each bank is extended with its own hash of these
  * bytes, without a terminator. Documented in docs/system-calls.md; a verifier may look for it. */
@@ -94,88 +78,63 @@ bool tpm_execute_own(const char *what, const uint8_t *command, size_t command_by
 	return true;
 }
 
-void tpm_begin_authorised(struct writer *writer, uint32_t code, uint32_t handle)
+static bool execute_for_client(void *context, const uint8_t *command, size_t command_bytes,
+			       const uint8_t **response, size_t *response_bytes)
 {
-	writer_be16(writer, TPM_ST_SESSIONS);
-	writer_be32(writer, 0); /* Size: tpm_end_authorised(). */
-	writer_be32(writer, code);
-	writer_be32(writer, handle);
-	writer_be32(writer, 9);
-	writer_be32(writer, TPM_RS_PW);
-	writer_be16(writer, 0);
-	writer_u8(writer, 0);
-	writer_be16(writer, 0);
+	(void)context;
+	return tpm_process(command, command_bytes, response, response_bytes);
 }
 
-bool tpm_end_authorised(const char *what, struct writer *writer)
+struct tpm_client tpm_own_client(void)
 {
-	bytes_store_be32(writer->data + 2, (uint32_t)writer->at);
-	return writer_ok(writer) && tpm_execute_own(what, writer->data, writer->at);
+	return (struct tpm_client){.execute = execute_for_client};
 }
 
-/* SHA-256 and SHA-384 on, the others off; takes effect at the next power-on (Part 3, 22.5). */
-static bool allocate_banks(void)
+bool tpm_succeeded(enum status status, const struct tpm_client *client)
 {
-	static const struct {
-		uint16_t algorithm;
-		uint8_t select;
-	} banks[] = {
-		{TPM_ALG_SHA1, 0x00},
-		{TPM_ALG_SHA256, 0xFF},
-		{TPM_ALG_SHA384, 0xFF},
-		{TPM_ALG_SHA512, 0x00},
-	};
-	uint8_t command[64];
-	struct writer writer;
-
-	writer_init(&writer, command, sizeof(command));
-	tpm_begin_authorised(&writer, TPM_CC_PCR_ALLOCATE, TPM_RH_PLATFORM);
-	writer_be32(&writer, ARRAY_COUNT(banks));
-	for (size_t i = 0; i < ARRAY_COUNT(banks); i++) {
-		writer_be16(&writer, banks[i].algorithm);
-		writer_u8(&writer, 3); /* Three bytes of select bits: 24 PCRs. */
-		for (int byte = 0; byte < 3; byte++) {
-			writer_u8(&writer, banks[i].select);
-		}
+	if (status != STATUS_OK) {
+		log_line("%s: %s, TPM_RC %x", client->step, status_name(status),
+			 (unsigned int)client->response_code);
 	}
-	return tpm_end_authorised("PCR_Allocate", &writer);
-}
-
-/* libtpms starts with three tries, and a machine that is killed after somebody used a protected
- * object costs one: a host must not be able to guess and kill. Three kills are soon had, so take
- * what PCs have: 32 tries, one forgiven every ten minutes, a day after a wrong lockout password. */
-static bool set_lockout_limits(void)
-{
-	uint8_t command[64];
-	struct writer writer;
-
-	writer_init(&writer, command, sizeof(command));
-	tpm_begin_authorised(&writer, TPM_CC_DICTIONARY_ATTACK_PARAMETERS, TPM_RH_LOCKOUT);
-	writer_be32(&writer, LOCKOUT_TRIES_MAX);
-	writer_be32(&writer, LOCKOUT_FORGIVE_ONE_S);
-	writer_be32(&writer, LOCKOUT_PASSWORD_DELAY_S);
-	return tpm_end_authorised("DictionaryAttackParameters", &writer);
+	return status == STATUS_OK;
 }
 
 /* PCR_Event hashes in every active bank itself, so that no bank can be forgotten. */
 static bool cap_pcr(uint32_t pcr)
 {
-	uint8_t command[64];
-	struct writer writer;
+	struct tpm_client client = tpm_own_client();
+	struct tpm_command command;
+	struct reader reader;
 
-	writer_init(&writer, command, sizeof(command));
-	tpm_begin_authorised(&writer, TPM_CC_PCR_EVENT, pcr);
-	writer_be16(&writer, sizeof(cap_event) - 1);
-	writer_copy(&writer, (const uint8_t *)cap_event, sizeof(cap_event) - 1);
-	return tpm_end_authorised("PCR_Event", &writer);
+	tpm_command_begin_authorised(&command, TPM_CC_PCR_EVENT, &pcr, 1);
+	writer_be16(&command.writer, sizeof(cap_event) - 1);
+	writer_copy(&command.writer, (const uint8_t *)cap_event, sizeof(cap_event) - 1);
+	return tpm_succeeded(tpm_client_run(&client, "PCR_Event", &command, &reader), &client);
 }
 
-/* A new TPM is complete when its banks are chosen and it has been switched off in order; only then
- * is it stored, in one piece. */
+/* The search for the primes of an RSA key is a matter of luck, and takes seconds on an emulator:
+ * whoever waits for the first boot is told what it does. */
+static bool make_keys(struct tpm_client *client)
+{
+	for (size_t key = 0; key < PROVISION_KEYS; key++) {
+		log_line("making %s", provision_keys[key].name);
+		if (!tpm_succeeded(provision_key_make(client, (enum provision_key)key), client)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A new TPM is complete when its banks are chosen, its keys are made and it has been switched off
+ * in order; only then is it stored, in one piece. It has no EK certificates: the authority that
+ * signs them is not here. "holdfast tpm manufacture" makes a TPM that has. */
 static enum service_exit finish_manufacture(void)
 {
+	struct tpm_client client = tpm_own_client();
+	/* Nothing of an ephemeral TPM is worth a persistent key, nor the wait at each boot. */
 	bool good = tpm_execute_own("Startup", tpm_startup_clear, TPM_STARTUP_BYTES) &&
-		    allocate_banks() && set_lockout_limits() &&
+		    tpm_succeeded(provision_settings(&client), &client) &&
+		    (nv_is_ephemeral() || make_keys(&client)) &&
 		    tpm_execute_own("Shutdown", tpm_shutdown_clear, TPM_STARTUP_BYTES);
 
 	if (!good) {

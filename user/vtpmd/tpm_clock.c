@@ -54,14 +54,16 @@ static bool read_clock(uint64_t *clock_ms, bool *safe)
 /* The platform hierarchy has its empty password until somebody else had a turn. */
 static bool set_clock(uint64_t clock_ms)
 {
-	uint8_t command[64];
-	struct writer writer;
+	static const uint32_t handle = TPM_RH_PLATFORM;
+	struct tpm_client client = tpm_own_client();
+	struct tpm_command command;
+	struct reader reader;
 
-	writer_init(&writer, command, sizeof(command));
-	tpm_begin_authorised(&writer, TPM_CC_CLOCK_SET, TPM_RH_PLATFORM);
-	writer_be32(&writer, (uint32_t)(clock_ms >> 32));
-	writer_be32(&writer, (uint32_t)clock_ms);
-	return tpm_end_authorised("ClockSet", &writer) && nv_store_now();
+	tpm_command_begin_authorised(&command, TPM_CC_CLOCK_SET, &handle, 1);
+	writer_be32(&command.writer, (uint32_t)(clock_ms >> 32));
+	writer_be32(&command.writer, (uint32_t)clock_ms);
+	return tpm_succeeded(tpm_client_run(&client, "ClockSet", &command, &reader), &client) &&
+	       nv_store_now();
 }
 
 bool tpm_clock_start(void)
