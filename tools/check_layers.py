@@ -27,7 +27,7 @@ ALLOWED = {
     "fio": "base block",
     "kernel": "base crypto arch boot mm sharedmem virtio block vtpm fio",
     "user": "base vtpm",
-    "tools": "base crypto block boot",
+    "tools": "base crypto block boot vtpm",
     "tests": "base crypto arch boot mm sharedmem virtio block vtpm fio kernel user tools",
     "benchmarks": "base crypto arch boot mm sharedmem virtio block vtpm fio kernel user tools",
 }

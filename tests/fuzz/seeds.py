@@ -308,11 +308,33 @@ def witness_text():
     yield b"holdfast-witness 2\n"
 
 
+def swtpm_state():
+    def entry(tag, content):
+        return struct.pack(">HI", tag, len(content)) + content
+
+    def file(version, least, flags, body):
+        return b"\1" + struct.pack(">BBHHI", version, least, 10, flags, 0) + body
+    yield file(2, 1, 0, entry(1, b"state"))
+    yield file(2, 1, 0, entry(9, b"x") + entry(1, b"state") + entry(2, b""))
+    yield file(2, 1, 0, entry(1, b"state") * 2)
+    yield file(1, 1, 0, b"state")
+    yield file(2, 1, 9, entry(2, b"sealed") + entry(3, b"hmac"))
+    yield file(3, 3, 0, entry(1, b"state"))
+
+
+def provision_public():
+    yield b"\1" + bytes(56) + b"\x01\x00" + bytes(range(256))
+    yield b"\2" + bytes(70) + (b"\x00\x30" + bytes(range(48))) * 2
+    yield b"\1" + bytes(56) + b"\x00\xff" + bytes(255)
+    yield b"\2" + bytes(70) + b"\x00\x30" + bytes(48)
+
+
 TARGETS = (volume_superblock, volume_keyslots, volume_record, volume_node, volume_table,
            store_format, boot_bundle, boot_start_info, boot_kernel_image, kernel_user_elf,
            boot_cmdline, boot_params, kernel_options, kernel_symbols, kernel_user_stack,
            virtio_mmio_cmdline, virtio_pci, vtpm_response, vtpm_frame, vtpm_tpm_control,
-           volume_image, virtio_queue, virtio_blk, virtio_serial, witness_text)
+           volume_image, virtio_queue, virtio_blk, virtio_serial, witness_text, swtpm_state,
+           provision_public)
 
 
 def main():

@@ -16,11 +16,12 @@ from harness import tools, vm  # noqa: E402 (the path has to be set first)
 
 @pytest.fixture(scope="session")
 def made():
-    """A key and an empty 64 MiB volume, made once by the host tool."""
+    """A key and a 64 MiB volume with a TPM that nobody has used, made once by the host tool."""
     with tempfile.TemporaryDirectory(prefix="hf-") as folder:
         key, disk = os.path.join(folder, "dev.key"), os.path.join(folder, "disk.img")
         tools.key_generate(key)
         tools.image_create(disk, key)
+        tools.tpm_manufacture(disk, key)
         yield key, disk
 
 
@@ -44,6 +45,14 @@ def key(made, folder):
 @pytest.fixture
 def disk(made, folder):
     return copy_sparse(made[1], os.path.join(folder, "disk.img"))
+
+
+@pytest.fixture
+def blank(key, folder):
+    """An empty volume: the first boot makes its TPM."""
+    path = os.path.join(folder, "blank.img")
+    tools.image_create(path, key)
+    return path
 
 
 @pytest.fixture(scope="session")

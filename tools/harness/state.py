@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The folder that ./run keeps: a key, a disk, two sockets, a lock. Made once, never remade."""
+"""What ./run keeps: a key, a disk, an authority, sockets, a lock. Made once, never remade."""
 
 import fcntl
 import os
@@ -19,6 +19,7 @@ class StateFolder:
         self.path = path
         self.key = os.path.join(path, "dev.key")
         self.disk = os.path.join(path, "disk.img")
+        self.authority = os.path.join(path, "ca")
         self._lock = None
 
     def prepare(self, with_disk=True):
@@ -40,6 +41,9 @@ class StateFolder:
             # A half-made disk must not be taken for a disk later.
             unfinished = self.disk + ".unfinished"
             tools.image_create(unfinished, self.key)
+            if not os.path.exists(self.authority):
+                tools.ca_init(self.authority)
+            tools.tpm_manufacture(unfinished, self.key, self.authority)
             os.rename(unfinished, self.disk)
 
     def _take_lock(self):

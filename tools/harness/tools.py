@@ -24,6 +24,16 @@ def image_create(path, key, size=DISK_SIZE):
     holdfast("image", "create", "--size", size, "--key-file", key, path)
 
 
+def ca_init(folder):
+    holdfast("ca", "init", folder)
+
+
+def tpm_manufacture(path, key, authority=None):
+    """The TPM of a volume, made on the host; `authority` is the folder that signs for it."""
+    how = ["--ca", authority] if authority else ["--without-certificates"]
+    holdfast("tpm", "manufacture", *how, "--key-file", key, path)
+
+
 def volume_uuid(path):
     """As `image info` prints it; no key is needed."""
     return re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",

@@ -16,6 +16,7 @@
 #include "tools/holdfast/contents.h"
 #include "tools/holdfast/host_file.h"
 #include "tools/holdfast/json.h"
+#include "tools/holdfast/object_put.h"
 #include "tools/holdfast/progress.h"
 
 #define CHUNK_BYTES ((size_t)1 << 20)
@@ -71,29 +72,6 @@ static enum status too_large(const struct input *input, uint64_t size_max, struc
 
 /* ---- One transaction ----------------------------------------------------------------------- */
 
-static enum status store_put(struct session *session, const char *name, const uint8_t *bytes,
-			     size_t size, struct report *report)
-{
-	struct store *store = &session->store;
-	enum status status = store_txn_begin(store);
-	if (status == STATUS_OK) {
-		status = store_txn_write(store, name, 0, bytes, size);
-	}
-	if (status == STATUS_OK) {
-		status = store_txn_resize(store, name, size);
-	}
-	if (status == STATUS_OK) {
-		status = store_txn_commit(store);
-	}
-	store_txn_abort(store);
-	if (status == STATUS_TOO_LARGE) {
-		return report_note(report, status, name,
-				   "More than one transaction can change (about %u KiB).",
-				   (VOLUME_TXN_BLOCKS_MAX - 2) * BLOCK_BYTES / 1024);
-	}
-	return session_explain_object(session, status, name, report);
-}
-
 /* At most one byte more than an object holds is read, so that a longer file is noticed. */
 static enum status put_object(struct session *session, const char *name, const struct input *input,
 			      uint64_t *size_bytes, struct report *report)
@@ -107,7 +85,7 @@ static enum status put_object(struct session *session, const char *name, const s
 		status = too_large(input, size_max, report);
 	}
 	if (status == STATUS_OK) {
-		status = store_put(session, name, bytes, size, report);
+		status = object_put(session, name, bytes, size, report);
 	}
 	if (bytes != NULL) {
 		secure_zero(bytes, size);

@@ -102,6 +102,32 @@ const struct command command_table[] = {
 	 "The keys of all keyslots are needed, or --drop-others. A rotation that was interrupted "
 	 "is gone on with by the same command.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON | OPTIONS_ROTATE, 1, key_rotate},
+	{"ca", "init", "FOLDER", "Make a certificate authority for TPMs",
+	 "FOLDER gets the key, ca.key, with mode 0600, and the certificate, ca.pem, which those "
+	 "who "
+	 "are to believe the TPMs need. An authority that is there is left alone.",
+	 OPTIONS_SUBJECT | OPTIONS_DAYS | OPTIONS_JSON, 1, authority_init},
+	{"ca", "issue", "FOLDER PUBLIC FILE", "Certify an endorsement key",
+	 "PUBLIC is its public area (TPM2B_PUBLIC), as 'tpm2_createek -u' or 'tpm2_readpublic -o' "
+	 "writes it; only the keys of the TCG's templates L-1 (RSA 2048) and H-3 (P-384) are "
+	 "certified. FILE gets the certificate in DER. See for yourself that the key is a TPM's: "
+	 "a public area proves nothing.",
+	 OPTIONS_DAYS | OPTIONS_FORCE | OPTIONS_JSON, 3, authority_issue},
+	{"tpm", "manufacture", "PATH", "Make the TPM of a volume, with its certificates",
+	 "The TPM has endorsement keys RSA 2048 (0x81010001) and P-384 (0x81010016), a storage "
+	 "root key P-256 (0x81000001) and, with --ca, a certificate for each endorsement key. A "
+	 "TPM that is there is replaced only with --force, and lost then. Without this command "
+	 "the first boot makes the TPM: the same, but without certificates.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_AUTHORITY | OPTIONS_DAYS | OPTIONS_FORCE |
+		 OPTIONS_JSON,
+	 1, tpm_manufacture},
+	{"tpm", "import", "PATH FOLDER", "Take over the TPM of a swtpm state folder",
+	 "Reads tpm2-00.permall, which swtpm must not have in use, and has libtpms check it. An "
+	 "encrypted state is refused. The folder stays as it is: do not run both TPMs.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 2, tpm_import},
+	{"tpm", "export", "PATH FOLDER", "Write the TPM as a swtpm state folder",
+	 "FOLDER gets tpm2-00.permall, in plain: whoever can read it has the TPM and all its keys.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 2, tpm_export},
 	{0},
 };
 

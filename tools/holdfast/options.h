@@ -36,6 +36,10 @@ struct options {
 	uint64_t size_bytes;
 	enum volume_profile profile; /* image create. */
 	uint64_t rate_bytes;         /* A second; 0: unlimited. */
+	const char *subject;         /* ca init; NULL: not given. */
+	uint32_t days;               /* Validity of what is signed; 0: not given. */
+	const char *authority;       /* tpm manufacture: the folder of a CA, or: */
+	bool without_certificates;
 	bool force;
 	bool json;
 	bool long_listing;
@@ -61,6 +65,9 @@ struct options {
 #define OPTIONS_POLICY          8192u
 #define OPTIONS_POLICY_REQUIRED 16384u /* With OPTIONS_POLICY. */
 #define OPTIONS_WITNESS         32768u /* With OPTIONS_KEY: a witness is needed. */
+#define OPTIONS_SUBJECT         65536u
+#define OPTIONS_DAYS            131072u
+#define OPTIONS_AUTHORITY       262144u
 
 struct command {
 	const char *group;

@@ -388,13 +388,14 @@ uint32_t options_groups_of(const struct command *command,
 		uint32_t group;
 		const struct argp *argp;
 	} groups[OPTIONS_GROUPS_MAX] = {
-		{OPTIONS_KEY, &key_argp},         {OPTIONS_NEW_KEY, &new_key_argp},
-		{OPTIONS_OLD_KEY, &old_key_argp}, {OPTIONS_JSON, &json_argp},
-		{OPTIONS_LONG, &long_argp},       {OPTIONS_CREATE, &create_argp},
-		{OPTIONS_FORCE, &force_argp},     {OPTIONS_RATE, &rate_argp},
-		{OPTIONS_REPORT, &report_argp},   {OPTIONS_GROW, &grow_argp},
-		{OPTIONS_ROTATE, &rotate_argp},   {OPTIONS_ACCEPT, &accept_argp},
-		{OPTIONS_POLICY, &policy_argp},
+		{OPTIONS_KEY, &key_argp},           {OPTIONS_NEW_KEY, &new_key_argp},
+		{OPTIONS_OLD_KEY, &old_key_argp},   {OPTIONS_JSON, &json_argp},
+		{OPTIONS_LONG, &long_argp},         {OPTIONS_CREATE, &create_argp},
+		{OPTIONS_FORCE, &force_argp},       {OPTIONS_RATE, &rate_argp},
+		{OPTIONS_REPORT, &report_argp},     {OPTIONS_GROW, &grow_argp},
+		{OPTIONS_ROTATE, &rotate_argp},     {OPTIONS_ACCEPT, &accept_argp},
+		{OPTIONS_POLICY, &policy_argp},     {OPTIONS_SUBJECT, &options_subject_argp},
+		{OPTIONS_DAYS, &options_days_argp}, {OPTIONS_AUTHORITY, &options_authority_argp},
 	};
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < OPTIONS_GROUPS_MAX; i++) {

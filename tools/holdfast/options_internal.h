@@ -7,7 +7,7 @@
 
 #include "tools/holdfast/options.h"
 
-#define OPTIONS_GROUPS_MAX 13u
+#define OPTIONS_GROUPS_MAX 16u
 
 /* What a command's parsers share: the input of each. */
 struct parse {
@@ -16,6 +16,11 @@ struct parse {
 	uint32_t positional_count;
 	uint32_t group_count;
 };
+
+/* Certificates (options_certificate.c). */
+extern const struct argp options_subject_argp;
+extern const struct argp options_days_argp;
+extern const struct argp options_authority_argp;
 
 /* The groups of the command's row; a row whose argp is NULL ends them. Returns how many. */
 uint32_t options_groups_of(const struct command *command,

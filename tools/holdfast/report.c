@@ -22,7 +22,11 @@ enum status report_note(struct report *report, enum status status, const char *s
 		va_start(arguments, format);
 		(void)vsnprintf(report->detail, sizeof(report->detail), format, arguments);
 		va_end(arguments);
-		report->subject = subject;
+		report->subject = NULL;
+		if (subject != NULL) {
+			(void)snprintf(report->noted, sizeof(report->noted), "%s", subject);
+			report->subject = report->noted;
+		}
 	}
 	return status;
 }

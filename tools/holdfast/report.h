@@ -10,11 +10,13 @@
 #include "base/status.h"
 #include "block/volume.h"
 
-#define REPORT_TEXT_BYTES 256u
+#define REPORT_TEXT_BYTES    256u
+#define REPORT_SUBJECT_BYTES 4096u
 
 struct report {
-	const char *subject;            /* The file that the failure is about; may be NULL. */
-	char detail[REPORT_TEXT_BYTES]; /* Replaces the status' general advice if not empty. */
+	const char *subject;              /* The file that the failure is about; may be NULL. */
+	char noted[REPORT_SUBJECT_BYTES]; /* Where a note's subject is kept. */
+	char detail[REPORT_TEXT_BYTES];   /* Replaces the status' general advice if not empty. */
 	bool has_failure;
 	struct volume_failure failure; /* Where in the volume. */
 	bool is_answered; /* The command has printed its JSON object, failure and all. */
@@ -22,8 +24,8 @@ struct report {
 
 void report_init(struct report *report, const char *subject);
 
-/* Note the cause, with a hint what to do. The first note stays: later ones are consequences.
- * Returns `status`. */
+/* Note the cause, with a hint what to do; both texts are copied. The first note stays: later ones
+ * are consequences. Returns `status`. */
 PRINTF_LIKE(4, 5)
 enum status report_note(struct report *report, enum status status, const char *subject,
 			const char *format, ...);

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include "tools/holdfast/tpm_object.h"
+
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "tools/holdfast/object_put.h"
+#include "tools/holdfast/tpm_process.h"
+
+static enum status open_image(struct session *session, const struct options *options,
+			      enum file_access access, struct report *report)
+{
+	session->witness_choice = options->witness;
+	enum status status =
+		session_open(session, options->positional[0], &options->key, access, report);
+	if (status == STATUS_OK && session_profile(session) == VOLUME_PROFILE_BLOCK) {
+		status = report_note(report, STATUS_UNSUPPORTED, options->positional[0],
+				     "A volume of the block profile has no TPM; make one of the "
+				     "state profile.");
+	}
+	return status;
+}
+
+static enum status check_free(struct session *session, const struct options *options,
+			      struct report *report)
+{
+	struct store_object_info info;
+	enum status status = store_stat(&session->store, TPM_OBJECT_NAME, &info);
+	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && options->force)) {
+		return STATUS_OK;
+	}
+	if (status == STATUS_OK) {
+		return report_note(report, STATUS_EXISTS, options->positional[0],
+				   "The volume has a TPM; --force destroys it, with all its keys.");
+	}
+	return session_explain(session, status, report);
+}
+
+enum status tpm_object_store(const struct options *options, const uint8_t *state,
+			     size_t state_bytes, struct report *report)
+{
+	struct session session;
+	session_init(&session);
+	enum status status = open_image(&session, options, FILE_ACCESS_WRITE, report);
+	if (status == STATUS_OK) {
+		status = check_free(&session, options, report);
+	}
+	if (status == STATUS_OK) {
+		status = object_put(&session, TPM_OBJECT_NAME, state, state_bytes, report);
+	}
+	session_close(&session);
+	return status;
+}
+
+static enum status read_object(struct session *session, uint8_t **state, size_t *state_bytes,
+			       struct report *report)
+{
+	struct store_object_info info;
+	enum status status = store_stat(&session->store, TPM_OBJECT_NAME, &info);
+	if (status == STATUS_NOT_FOUND) {
+		return report_note(report, status, TPM_OBJECT_NAME,
+				   "The volume has no TPM yet: boot it, or 'holdfast tpm "
+				   "manufacture'.");
+	}
+	if (status != STATUS_OK) {
+		return session_explain(session, status, report);
+	}
+	if (info.size_bytes == 0 || info.size_bytes > TPM_STATE_BYTES_MAX) {
+		return report_note(report, STATUS_INVALID, TPM_OBJECT_NAME,
+				   "Not a TPM's state: it has %llu bytes.",
+				   (unsigned long long)info.size_bytes);
+	}
+	uint8_t *bytes = malloc((size_t)info.size_bytes);
+	if (bytes == NULL) {
+		return STATUS_NO_MEMORY;
+	}
+	status = store_read(&session->store, TPM_OBJECT_NAME, 0, bytes, (size_t)info.size_bytes);
+	if (status != STATUS_OK) {
+		free(bytes);
+		return session_explain(session, status, report);
+	}
+	*state = bytes;
+	*state_bytes = (size_t)info.size_bytes;
+	return STATUS_OK;
+}
+
+enum status tpm_object_load(const struct options *options, uint8_t **state, size_t *state_bytes,
+			    struct report *report)
+{
+	struct session session;
+	session_init(&session);
+	enum status status = open_image(&session, options, FILE_ACCESS_READ, report);
+	if (status == STATUS_OK) {
+		status = read_object(&session, state, state_bytes, report);
+	}
+	session_close(&session);
+	return status;
+}
