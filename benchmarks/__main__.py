@@ -4,6 +4,8 @@
 import argparse
 import json
 import os
+import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -15,10 +17,12 @@ from benchmarks.place import Place
 
 TARGETS = ("stage2", "bundle", "holdfast", "holdfast_nbdkit")
 # kind: (repetitions, seconds of a job, MiB that the jobs work in)
-KINDS = {"quick": (2, 0.5, 128), "default": (5, 0.8, 256), "full": (7, 3, 512)}
+KINDS = {"quick": (2, 0.5, 128), "default": (5, 0.7, 256), "full": (7, 3, 512)}
 REPORT = os.path.join(HERE, "report")  # Not kept in the repository; RESULTS is.
 RESULTS = os.path.join(HERE, "RESULTS.md")
 FAILED, DIFFERS = 1, 2
+# What the images of all sides take, in sizes of a job's range: a volume has twice that.
+IMAGES = 18
 EPILOG = """cases are named SUITE/SIDE/JOB: ./bench --list. For example:
   ./bench --only 'storage/(raw|linux-raw)/' --only 'rr4k-qd1$'
 Images go to /dev/shm, so that the disk of this machine is not what is measured. The report is
@@ -175,8 +179,14 @@ def main(words=None):
     build.build("dev", TARGETS)
     with load.Meter() as meter:
         time.sleep(0.5)
+    room_mib = shutil.disk_usage(options.folder or tempfile.gettempdir()).free // jobs.MIB
+    if room_mib < IMAGES * options.size:
+        say(f"warning: all images take {IMAGES * options.size} MiB, and there is room for "
+            f"{room_mib}: choose another --folder or a smaller --size if a side fails")
     if meter.others_cores > load.BUSY_CORES:
         say(f"warning: others use {meter.others_cores:.1f} cores: expect a wide spread")
+    # Whoever ends us gets what there is, and no images are left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="hf-", dir=options.folder) as folder:
         data = measure(options, folder)
     code = publish(data, options.report, options.json)

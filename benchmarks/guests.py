@@ -123,13 +123,18 @@ def guest_json(said):
 
 
 def variants(place):
-    """Every Linux side, the plainest first."""
+    """Every Linux side, first the one without encryption, then those that have targets."""
     yield Linux(place, "linux-raw", "Linux guest, virtio-blk")
-    for sector in (4096, 512):
-        for queues, how in (("nowq", NO_QUEUES), ("wq", "")):
-            yield Linux(place, f"xts{sector}-{queues}",
-                        f"Linux guest, dm-crypt AES-XTS, sectors of {sector}, "
-                        f"{'no ' if how else ''}workqueues", XTS % (sector, how))
+    xts = [Linux(place, f"xts{sector}-{queues}",
+                 f"Linux guest, dm-crypt AES-XTS, sectors of {sector}, "
+                 f"{'no ' if how else ''}workqueues", XTS % (sector, how))
+           for sector in (4096, 512) for queues, how in (("nowq", NO_QUEUES), ("wq", ""))]
+    yield xts[0]
+    yield from gcm_variants(place)
+    yield from xts[1:]
+
+
+def gcm_variants(place):
     for journal, how in (("journal", ""), ("nojournal", "--integrity-no-journal")):
         yield Gcm(place, f"gcm-{journal}",
                   f"Linux guest, dm-crypt AES-GCM over dm-integrity, "

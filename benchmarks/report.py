@@ -3,7 +3,7 @@
 
 import html
 
-from benchmarks import plots, summary, targets
+from benchmarks import plots, stats, summary, targets
 
 STYLE = """
 body { font: 15px/1.5 sans-serif; color: #1d2733; background: #ffffff; max-width: 62em;
@@ -88,6 +88,7 @@ def figures_of_jobs(results):
         parts.append(plots.bars("plot_" + job.replace("-", "_"), summary.job_title(job),
                                 "requests a second (logarithmic)",
                                 [(side, found, is_ours(side)) for side, found in rows]))
+        parts.append(latency_plot(results, job, [side for side, _ in rows]))
         parts.append(table(
             ("", "IOPS (lowest to highest)", "spread", "MiB/s", "1/IOPS, us",
              *(f"{name}, us" for _, name in PERCENTILES)),
@@ -97,6 +98,20 @@ def figures_of_jobs(results):
               *(summary.number(median(results, side, job, key)) for key, _ in PERCENTILES))
              for side, found in rows]))
     return "".join(parts)
+
+
+def latency_plot(results, job, names):
+    """A bar to the median request, a line on to one in a hundred."""
+    rows = []
+    for side in names:
+        half, most = median(results, side, job, "p50_us"), median(results, side, job, "p99_us")
+        if half and most:
+            rows.append((side, stats.Summary(half, half, most, 1), is_ours(side)))
+    if not rows:
+        return ""
+    return plots.bars("plot_latency_" + job.replace("-", "_"),
+                      summary.job_title(job) + ": latency, p50 (bar) to p99 (line)",
+                      "microseconds (logarithmic)", rows)
 
 
 def median(results, side, job, metric):
@@ -177,6 +192,7 @@ def page(results):
         f"{text(data['environment']['CPU'])}, {text(data['environment']['QEMU'])}.</p>",
         f'<p class="warning">{text(warning)}.</p>' if warning else "",
         failures(results), verdicts(results),
+        "".join(f"<p>{text(sentence)}.</p>" for sentence in summary.agreement(results)),
         "<h2>Other peers</h2>" + compared(others, "IOPS") if others else "",
         figures_of_jobs(results), tpm(results), counted(results), provenance(results)]
     return (f'<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -14,12 +14,15 @@ TWIN = "-again"
 
 
 def everything(place):
+    """Those that are compared follow each other."""
+    plain, *encrypted = guests.variants(place)
     yield storage.Holdfast(place, "raw", "raw", "our kernel, virtio-blk")
-    yield storage.Holdfast(place, "volume", "volume", "our kernel, volume")
-    yield from guests.variants(place)
+    yield plain
     yield storage.HostFio(place, "libaio")
     # Synchronous: depth is always 1.
     yield storage.HostFio(place, "psync", ["rr4k-qd1", "rw4k-flush"])
+    yield storage.Holdfast(place, "volume", "volume", "our kernel, volume")
+    yield from encrypted
     yield from nbd.servers(place)
     yield from vtpm.sides(place, TPM_REPEATS)
 

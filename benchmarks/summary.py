@@ -3,6 +3,8 @@
 
 from benchmarks import targets
 
+HEADLINE_JOB, HEADLINE_SIDES = "rr4k-qd1", ("raw", "volume")
+
 
 def ratio_text(ratio):
     return f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
@@ -48,6 +50,7 @@ def terminal(results):
         lines += ["microseconds a command (less is better)", *_lines(results.tpm_rows)]
     if not results.rows:
         lines += _alone(results)
+    lines += agreement(results)
     judged, missed = results.judged, results.missed
     if judged:
         lines.append(f"{len(judged) - len(missed)} of {len(judged)} targets met")
@@ -56,6 +59,15 @@ def terminal(results):
     if results.busy_warning():
         lines.append("warning: " + results.busy_warning())
     return "\n".join(lines)
+
+
+def agreement(results):
+    """How well the repetitions of the headline job agree, a sentence for each of our sides."""
+    for side in HEADLINE_SIDES:
+        found = results.summary(side, HEADLINE_JOB, "iops")
+        if found is not None and found.count > 1:
+            yield (f"{side}, {job_title(HEADLINE_JOB)}: {found.count} repetitions within "
+                   f"{100 * found.deviation:.1f} % of their median, {number(found.median)} IOPS")
 
 
 def _alone(results):
@@ -109,6 +121,8 @@ def _head(results):
         yield f"**Warning:** {results.busy_warning()}."
     else:
         yield f"Others used at most {results.busy()[1]:.2f} cores in any turn."
+    yield ""
+    yield from (f"- {sentence}." for sentence in agreement(results))
     yield ""
     yield from _table(("", ""), [(name, value) for name, value in data["environment"].items()])
 

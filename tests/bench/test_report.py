@@ -51,7 +51,7 @@ def data(measured):
 
 def test_the_page_has_everything(data):
     text, seen = page_of(data)
-    assert seen.count("svg") == 6
+    assert seen.count("svg") == 2 * 6  # Rates and latencies of six jobs.
     for words in ("run &lt;raw&gt;", "title of linux-raw", "2 x &lt;CPU &amp; more&gt;", "1,234",
                   "slow &lt;cipher&gt;", "5.00 (4.00 to 5.50)", "&gt;= 9", "p99.9", "missed"):
         assert words in text, words
@@ -75,6 +75,8 @@ def test_the_summary_has_the_verdicts(data):
     assert "## Targets: 4 of 6 met" in words
     assert "| 4K random read, depth 1: raw / linux-raw | 110 | 20 | 5.00 (4.00 to 5.50) | " \
         ">= 9 | missed |" in words
+    assert "- raw, 4K random read, depth 1: 3 repetitions within 9.1 % of their median, 110 IOPS." \
+        in words
     assert "instead of 9. No cause has been measured yet." in words
     assert "raw: 4K random read, depth 1" in words
 
