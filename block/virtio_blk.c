@@ -36,6 +36,7 @@ enum status virtio_blk_fail(struct virtio_blk *blk, enum status cause)
 {
 	if (blk->open) {
 		blk->open = false;
+		blk->failure = cause;
 		log_write(LOG_WARNING, "virtio_blk", "device given up: %s (%s), %u in flight",
 			  status_name(cause), lie_name(blk), blk->pieces_out);
 		virtio_device_give_up(&blk->device);
@@ -333,6 +334,24 @@ void virtio_blk_close(struct virtio_blk *blk)
 
 /* ---- About the device -------------------------------------------------------------------------
  */
+
+void virtio_blk_condition_get(const struct virtio_blk *blk, struct virtio_blk_condition *condition)
+{
+	const struct virtio_transport *transport = blk->device.transport;
+	*condition = (struct virtio_blk_condition){
+		.failure = blk->failure,
+		.reset = blk->device.reset,
+		.failures = transport == NULL ? 0 : transport->failure_count,
+		.has_packed_ring = (blk->device.features & VIRTIO_F_RING_PACKED) != 0,
+	};
+}
+
+void virtio_blk_look(struct virtio_blk *blk)
+{
+	if (blk->open && virtio_device_check(&blk->device) != STATUS_OK) {
+		(void)virtio_blk_fail(blk, STATUS_BAD_HOST);
+	}
+}
 
 const struct block_device *virtio_blk_device(const struct virtio_blk *blk)
 {

@@ -101,6 +101,7 @@ struct virtio_blk {
 	struct deadline next_look;
 	bool progressed; /* Since the last look. */
 	bool open;
+	enum status failure; /* What ended it; STATUS_OK: nothing did. */
 	bool config_change_logged;
 
 	uint32_t segment_bytes_max;
@@ -148,6 +149,20 @@ enum status virtio_blk_open(struct virtio_blk *blk,
  * in flight complete with STATUS_BAD_HOST and can still be reaped. Safe after a failure and when
  * called twice. */
 void virtio_blk_close(struct virtio_blk *blk);
+
+/* How a device that was opened once is now. */
+struct virtio_blk_condition {
+	enum status failure; /* What ended it: BAD_HOST, TIMEOUT. STATUS_OK: nothing did. */
+	/* STATUS_OK: its reset was confirmed, and its pages are back. Else they are leaked:
+	 * TIMEOUT, or NO_DEVICE if it was pulled out. */
+	enum status reset;
+	uint32_t failures; /* In this boot: how often it had to be given up. */
+	bool has_packed_ring;
+};
+void virtio_blk_condition_get(const struct virtio_blk *blk, struct virtio_blk_condition *condition);
+
+/* When there is nothing else to do: is it still there? If not, it is given up. */
+void virtio_blk_look(struct virtio_blk *blk);
 
 /* The port to give to the volume. Valid until close. Without FLUSH, has_flush is false and flush
  * returns STATUS_NO_FLUSH. A read that fails leaves zeroes. A synchronous call while requests are

@@ -24,18 +24,23 @@ static void status_write(const struct virtio_device *device, uint32_t value)
 	device->transport->ops->write(device->transport->context, VIRTIO_STATUS, value);
 }
 
-/* True once the device reads back 0. */
-static bool reset_confirmed(const struct virtio_device *device)
+/* STATUS_OK once the device reads back 0. One that reads all ones has been pulled out, and waiting
+ * for it is of no use; nor is it to be believed, so its pages are leaked all the same. */
+static enum status reset(const struct virtio_device *device)
 {
 	const struct clock *clock = device->clock;
 	const struct deadline deadline = clock_deadline_after(clock, VIRTIO_RESET_TIMEOUT_US);
 	status_write(device, 0);
 	for (;;) {
-		if (status_read(device) == 0) {
-			return true;
+		const uint32_t value = status_read(device);
+		if (value == 0) {
+			return STATUS_OK;
+		}
+		if ((value & VIRTIO_STATUS_GONE) == VIRTIO_STATUS_GONE) {
+			return STATUS_NO_DEVICE;
 		}
 		if (clock_deadline_passed(clock, deadline)) {
-			return false;
+			return STATUS_TIMEOUT;
 		}
 		clock->relax(clock->context);
 	}
@@ -75,16 +80,17 @@ enum status virtio_device_open(struct virtio_device *device, struct virtio_trans
 	if (transport->device_id != wish->device_id) {
 		return STATUS_NO_DEVICE;
 	}
-	if (transport->failure_count >= VIRTIO_FAILURES_MAX) {
+	if (transport->failure_count > VIRTIO_FAILURES_MAX) {
 		return STATUS_LIMIT;
 	}
 	transport->config_changed = false;
-	if (!reset_confirmed(device)) {
+	enum status status = reset(device);
+	if (status != STATUS_OK) {
 		transport->failure_count++;
-		return STATUS_TIMEOUT;
+		return status;
 	}
 	device->state = VIRTIO_DEVICE_NEGOTIATED;
-	const enum status status = negotiate(device, wish);
+	status = negotiate(device, wish);
 	if (status == STATUS_UNSUPPORTED) {
 		/* Honest, but of no use to us: not counted as a failure. */
 		status_write(device, VIRTIO_STATUS_FAILED);
@@ -190,12 +196,14 @@ void virtio_device_stop(struct virtio_device *device)
 	if (device->state != VIRTIO_DEVICE_NEGOTIATED && device->state != VIRTIO_DEVICE_RUNNING) {
 		return;
 	}
-	if (reset_confirmed(device)) {
+	device->reset = reset(device);
+	if (device->reset == STATUS_OK) {
 		device->state = VIRTIO_DEVICE_STOPPED;
 	} else {
 		device->state = VIRTIO_DEVICE_LOST;
-		log_write(LOG_WARNING, "virtio", "device %u does not confirm a reset: pages leaked",
-			  device->transport->device_id);
+		log_write(LOG_WARNING, "virtio",
+			  "device %u: reset not confirmed (%s): pages leaked",
+			  device->transport->device_id, status_name(device->reset));
 	}
 }
 

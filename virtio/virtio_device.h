@@ -23,7 +23,7 @@
 /* A waiting caller knocks again this often: the suppression flag may be stuck, or a notification
  * lost. At the same time it looks whether the device is still alive. */
 #define VIRTIO_REKICK_US (10u * 1000u)
-/* A device that was given up this often is not opened again before the next boot. */
+/* So often a device that was given up is opened again; not once more before the next boot. */
 #define VIRTIO_FAILURES_MAX 3u
 
 enum virtio_device_state {
@@ -50,12 +50,15 @@ struct virtio_device {
 	const struct clock *clock;
 	uint64_t features; /* Negotiated. */
 	enum virtio_device_state state;
+	/* In LOST, why: STATUS_TIMEOUT, or STATUS_NO_DEVICE if it is gone. */
+	enum status reset;
 };
 
 /* Up to and including FEATURES_OK, which is read back. Borrows all three until stop.
- * STATUS_NO_DEVICE: another device type. STATUS_LIMIT: given up VIRTIO_FAILURES_MAX times already.
- * STATUS_UNSUPPORTED: a required feature is not offered. STATUS_BAD_HOST: FEATURES_OK did not
- * stick. STATUS_TIMEOUT: the reset was not confirmed. On failure the device is marked FAILED. */
+ * STATUS_NO_DEVICE: another device type, or all its registers are ones: it was pulled out.
+ * STATUS_LIMIT: given up more than VIRTIO_FAILURES_MAX times. STATUS_UNSUPPORTED: a required
+ * feature is not offered. STATUS_BAD_HOST: FEATURES_OK did not stick. STATUS_TIMEOUT: the reset was
+ * not confirmed. On failure the device is marked FAILED. */
 MUST_CHECK
 enum status virtio_device_open(struct virtio_device *device, struct virtio_transport *transport,
 			       struct sharedmem *memory, const struct clock *clock,
@@ -91,7 +94,7 @@ enum status virtio_device_used_wait(struct virtio_device *device, struct virtq *
 				    uint32_t *written_bytes);
 
 /* Reset. Afterwards the state is STOPPED, or LOST if the device did not confirm within
- * VIRTIO_RESET_TIMEOUT_US. Nothing happens in CLOSED, STOPPED or LOST. */
+ * VIRTIO_RESET_TIMEOUT_US or is gone. Nothing happens in CLOSED, STOPPED or LOST. */
 void virtio_device_stop(struct virtio_device *device);
 
 /* As stop, after a lie or a missed deadline: marks the device FAILED first and counts it. */

@@ -25,6 +25,8 @@
 #define VIRTIO_STATUS_FEATURES_OK 8u
 #define VIRTIO_STATUS_NEEDS_RESET 64u
 #define VIRTIO_STATUS_FAILED      128u
+/* Not a status: what the register of an absent device reads as. */
+#define VIRTIO_STATUS_GONE 0xffu
 
 /* Feature bits of every device type, section 6. */
 #define VIRTIO_F_INDIRECT_DESC   ((uint64_t)1 << 28)

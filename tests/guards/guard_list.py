@@ -143,15 +143,22 @@ MUTATIONS = [
              "virtio/virtio_device.c", "if (device->state == VIRTIO_DEVICE_LOST) {",
              "if (false) {", BLK),
     Mutation("reset-confirmed", "42", True, "a reset is one when it reads back", BOTH,
-             "virtio/virtio_device.c", "if (status_read(device) == 0) { return true; }",
-             "(void)status_read(device); return true;", BLK),
+             "virtio/virtio_device.c", "if (value == 0) { return STATUS_OK; }",
+             "(void)value; return STATUS_OK;", BLK),
     Mutation("reset-deadline", "42", False, "and is not waited for for ever", BOTH,
              "virtio/virtio_device.c",
-             "if (clock_deadline_passed(clock, deadline)) { return false; } "
+             "if (clock_deadline_passed(clock, deadline)) { return STATUS_TIMEOUT; } "
              "clock->relax(clock->context);", "clock->relax(clock->context);",
              "test_virtio_blk_lies"),
-    Mutation("failures", "41", True, "a device fails three times, then no more", BOTH,
-             "virtio/virtio_device.c", "transport->failure_count >= VIRTIO_FAILURES_MAX",
+    Mutation("gone", "13 31", False, "a device of ones is gone, and not waited for", BOTH,
+             "virtio/virtio_device.c",
+             "if ((value & VIRTIO_STATUS_GONE) == VIRTIO_STATUS_GONE) {", "if (false) {", BLK),
+    Mutation("idle-look", "13 41", False, "an idle device is looked after", BOTH,
+             "block/virtio_blk.c",
+             "if (blk->open && virtio_device_check(&blk->device) != STATUS_OK) {",
+             "if (false) {", BLK),
+    Mutation("failures", "41", True, "a device is opened again three times, then no more", BOTH,
+             "virtio/virtio_device.c", "transport->failure_count > VIRTIO_FAILURES_MAX",
              "false", BLK),
 
     # ---- Requests ----

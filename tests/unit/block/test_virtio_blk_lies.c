@@ -183,10 +183,44 @@ static void test_blk_a_device_that_wants_a_reset_is_dead_soon(void **state) /* 1
 	}
 }
 
+/* Nothing is in flight that could find out. */
+static void test_blk_looks_after_an_idle_device(void **state) /* 13, 31, 41, 42 */
+{
+	const struct {
+		struct fake_lies lies;
+		enum status reset;
+	} cases[] = {
+		{{.needs_reset = true}, STATUS_OK},
+		{{.reset_behind_our_back = true}, STATUS_OK},
+		{{.needs_reset = true, .reset_unconfirmed = true}, STATUS_TIMEOUT},
+		{{.all_ones = true}, STATUS_NO_DEVICE},
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+		struct virtio_blk_condition condition;
+		assert_int_equal(blk_test_setup(state), 0);
+		virtio_blk_look(&blk);
+		virtio_blk_condition_get(&blk, &condition);
+		assert_int_equal(condition.failure, STATUS_OK);
+		assert_int_equal(condition.failures, 0);
+		const uint64_t lent = blk_test_pool().pages_lent;
+		fake.device.lies = cases[i].lies;
+		virtio_blk_look(&blk);
+		virtio_blk_look(&blk);
+		virtio_blk_condition_get(&blk, &condition);
+		assert_int_equal(condition.failure, STATUS_BAD_HOST);
+		assert_int_equal(condition.reset, cases[i].reset);
+		assert_int_equal(condition.failures, 1);
+		const bool leaks = cases[i].reset != STATUS_OK;
+		assert_int_equal(blk_test_pool().pages_leaked, leaks ? lent : 0);
+		blk_test_assert_dead();
+		assert_int_equal(blk_test_teardown(state), 0);
+	}
+}
+
 static void test_blk_reopens_a_few_times_and_then_no_more(void **state) /* 41 */
 {
 	(void)state;
-	for (unsigned int i = 0; i < VIRTIO_FAILURES_MAX; i++) {
+	for (unsigned int i = 0; i <= VIRTIO_FAILURES_MAX; i++) {
 		assert_int_equal(blk_test_open(), STATUS_OK);
 		assert_int_equal(blk_test_read(0, 1, back), STATUS_OK);
 		fake.status_set = true;
@@ -259,6 +293,7 @@ int main(void)
 		TEST(test_blk_rekicks_a_device_that_missed_it),
 		OWN(test_blk_a_device_that_wants_a_reset_is_dead_soon),
 		CLOSED(test_blk_reopens_a_few_times_and_then_no_more),
+		CLOSED(test_blk_looks_after_an_idle_device),
 		TEST(test_blk_overruns_reach_nothing_of_ours),
 		TEST(test_blk_late_writes_do_not_reach_the_caller),
 		TEST(test_blk_loads_the_status_once),
