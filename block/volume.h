@@ -64,6 +64,8 @@ struct volume_keyslot_info {
 	uint32_t iterations; /* PBKDF2; 0 for the other types. */
 };
 
+struct volume_recall; /* block/volume_recall.h */
+
 /* What the volume borrows for its whole life. */
 struct volume_environment {
 	const struct block_device *device;
@@ -75,6 +77,9 @@ struct volume_environment {
 	const struct witness *witness;
 	const struct clock *clock; /* For policies with a time; NULL: their time is always up. */
 	enum volume_witness_decision witness_decision;
+	/* What this volume has to be, if it was mounted before and its device reset since; NULL:
+	 * nothing is remembered of it. Borrowed for the mount. */
+	const struct volume_recall *recall;
 };
 
 struct volume_counters {
@@ -188,7 +193,8 @@ enum status volume_public_info_read(const struct block_device *device,
  * `failure` (may be NULL) says where a failed mount failed.
  * Errors: NOT_A_VOLUME, NEWER_FORMAT, WRONG_KEY, NO_KEY, TRUNCATED, AUTH_META, TAMPER, NO_FLUSH,
  * READ_ONLY, NO_ENTROPY, IO, BAD_HOST, TIMEOUT, NO_MEMORY (arena too small).
- * And from the witness: ROLLBACK, FORK, NOT_ENROLLED, UNANCHORED. A read-only mount asks it too,
+ * ROLLBACK and FORK from what is remembered of it (`recall`), and from the witness, which may say
+ * NOT_ENROLLED and UNANCHORED as well. A read-only mount asks it too,
  * but does without one that cannot be asked; volume_info says so. */
 MUST_CHECK
 enum status volume_mount(const struct volume_environment *environment, const struct volume_key *key,

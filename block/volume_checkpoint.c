@@ -124,6 +124,7 @@ static enum status superblock_seal(struct volume *volume)
 static enum status superblock_copy_write(struct volume *volume, uint32_t copy)
 {
 	const struct volume_build *build = &volume->build;
+	volume->superblock_in_doubt = true;
 	enum status status = volume_pair_copy_write(
 		volume, &volume->superblock_pairs[build->superblock.epoch % 2], copy,
 		build->bitmap);
@@ -141,6 +142,7 @@ static void build_accept(struct volume *volume)
 			volume_map_at(&volume->frozen, i)->kind == VOLUME_MAP_CONTENT ? 1u : 0u;
 	}
 	volume->superblock = build->superblock;
+	volume->superblock_in_doubt = false;
 	volume->table = build->table;
 	volume_bitmaps_accept(volume);
 	volume_map_clear(&volume->frozen);

@@ -108,12 +108,15 @@ enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t
 	if (status != STATUS_OK) {
 		return status;
 	}
-	status = block_write(volume->device, (struct physical_block){place},
-			     (struct block_count){block_count}, log->record);
+	/* First the chain: a record whose write fails may be on the device all the same, and who
+	 * looks for it later has to know its mark. Nothing else is written after such a failure. */
+	status = volume_log_extend(volume, offset, block_count, volume->superblock.epoch, tag);
+	if (status == STATUS_OK) {
+		status = block_write(volume->device, (struct physical_block){place},
+				     (struct block_count){block_count}, log->record);
+	}
 	if (status == STATUS_OK) {
 		volume->counters.log_writes++;
-		status = volume_log_extend(volume, offset, block_count, volume->superblock.epoch,
-					   tag);
 	}
 	return volume_note_write(volume, status, place);
 }

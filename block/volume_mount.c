@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
+#include "block/volume_recall.h"
 
 /* ---- Tables -------------------------------------------------------------------------------- */
 
@@ -46,7 +47,8 @@ static enum status writing_begin(struct volume *volume)
 
 /* ---- Mount --------------------------------------------------------------------------------- */
 
-static enum status mount(struct volume *volume, const struct volume_key *key)
+static enum status mount(struct volume *volume, const struct volume_key *key,
+			 const struct volume_recall *recall)
 {
 	struct volume_sighting sighting;
 	enum status status = volume_sight(volume->device, volume->scratch, &sighting);
@@ -72,6 +74,9 @@ static enum status mount(struct volume *volume, const struct volume_key *key)
 	}
 	if (status == STATUS_OK) {
 		status = volume_freshness_check(volume);
+	}
+	if (status == STATUS_OK) {
+		status = volume_recall_check(volume, recall);
 	}
 	if (status == STATUS_OK && !volume->read_only) {
 		status = writing_begin(volume);
@@ -119,7 +124,7 @@ enum status volume_mount(const struct volume_environment *environment, const str
 	}
 	if (status == STATUS_OK) {
 		made->read_only = read_only;
-		status = mount(made, key);
+		status = mount(made, key, environment->recall);
 	}
 	if (status != STATUS_OK) {
 		failure_report(made, status, failure);

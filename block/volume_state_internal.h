@@ -386,8 +386,10 @@ struct volume {
 	uint8_t anchor_key[SHA256_BYTES];
 
 	struct volume_superblock superblock; /* As last made durable. */
-	struct volume_session_table table;   /* Likewise. */
-	struct volume_keyslots keyslots;     /* Likewise. */
+	/* The build's superblock may be on the device, at least in part. */
+	bool superblock_in_doubt;
+	struct volume_session_table table; /* Likewise. */
+	struct volume_keyslots keyslots;   /* Likewise. */
 	uint8_t keyslots_digest[SHA256_BYTES];
 	uint32_t keyslots_area; /* Where they are. */
 	struct volume_pair superblock_pairs[2];
