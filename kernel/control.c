@@ -80,9 +80,9 @@ static void add_counters(struct svsm *svsm, struct answer *answer)
 		add_counter(answer, "block_notifications", queue.notifications);
 		add_counter(answer, "block_notifications_suppressed", queue.suppressed);
 	}
-	if (svsm->state.volume != NULL) {
+	if (svsm->state.mounted.volume != NULL) {
 		struct volume_counters volume;
-		volume_counters_get(svsm->state.volume, &volume);
+		volume_counters_get(svsm->state.mounted.volume, &volume);
 		add_counter(answer, "volume_commits", volume.commits);
 		add_counter(answer, "volume_checkpoints", volume.checkpoints);
 	}
@@ -107,10 +107,10 @@ static void add_counters(struct svsm *svsm, struct answer *answer)
 static const char *freshness_name(const struct svsm *svsm)
 {
 	struct volume_freshness_info info = {.freshness = VOLUME_FRESHNESS_UNANCHORED};
-	if (svsm->state.volume == NULL) {
+	if (svsm->state.mounted.volume == NULL) {
 		return "none";
 	}
-	volume_freshness_get(svsm->state.volume, &info);
+	volume_freshness_get(svsm->state.mounted.volume, &info);
 	return volume_freshness_name(info.freshness);
 }
 
@@ -123,6 +123,13 @@ static void add_status(const struct svsm *svsm, struct answer *answer)
 	add_text(answer, "vtpm", status_name(svsm->vtpm.status));
 	add_text(answer, "mode", ephemeral ? "ephemeral" : "persistent");
 	add_text(answer, "state_freshness", freshness_name(svsm));
+	if (svsm->state.disk_is_open) {
+		struct virtio_blk_condition disk;
+		virtio_blk_condition_get(&svsm->state.disk, &disk);
+		add_text(answer, "disk_ring", disk.has_packed_ring ? "packed" : "split");
+		add_counter(answer, "disk_resets", svsm->state.reset_count);
+		add_text(answer, "disk_cause", status_name(svsm->state.cause));
+	}
 }
 
 /* True if the machine is to shut down. */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* The control port: one text line a request, an answer of lines that ends with an empty line.
  *
- *   status    state=<STATUS> vtpm=<STATUS> mode=<persistent|ephemeral>
+ *   status    state=<STATUS> vtpm=<STATUS> mode=<persistent|ephemeral> state_freshness=<NAME>
+ *             with a disk: disk_ring=<split|packed>, disk_resets=<NUMBER>, at most 3, and
+ *             disk_cause=<STATUS>, what ended it last
  *   counters  name=value for each counter
  *   shutdown  TPM2_Shutdown(CLEAR), then power off
  *

@@ -13,6 +13,7 @@
 #include "kernel/apic.h"
 #include "kernel/interrupt_line.h"
 #include "kernel/memory.h"
+#include "virtio/pci_config.h"
 #include "virtio/virtio_mmio.h"
 #include "virtio/virtio_pci.h"
 #include "virtio/virtio_transport.h"
@@ -29,6 +30,8 @@ struct device_slot {
 	struct virtio_transport transport;
 	struct register_ops registers; /* virtio-mmio. */
 	struct virtio_pci pci;         /* virtio-pci. */
+	struct pci_address pci_at;
+	uint32_t pci_id; /* Vendor and device; 0: not on PCI. */
 	struct device_windows windows;
 	struct interrupt_line line;
 	struct virtio_wait_policy wait_policy;
@@ -68,6 +71,10 @@ void devices_add(struct devices *devices, const struct devices_environment *envi
 
 /* The vector that a slot's interrupts come by. */
 uint32_t devices_vector(const struct devices *devices, const struct device_slot *slot);
+
+/* Is it still plugged in? Only PCI devices can be pulled out; that their windows read as nothing
+ * does not tell, as QEMU's then read as zeroes. */
+bool devices_is_present(const struct device_slot *slot);
 
 /* The `nth` device of a type, or NULL. */
 struct device_slot *devices_nth(struct devices *devices, uint32_t device_id, size_t nth);

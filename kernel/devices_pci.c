@@ -132,6 +132,8 @@ static enum status open_function(struct device_slot *slot, uint32_t vector,
 	pci_command_set(&config_ops, function->at, PCI_COMMAND_IO,
 			PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
 	open_message(slot, environment, function, &layout, vector);
+	slot->pci_at = function->at;
+	slot->pci_id = read32(NULL, function->at, PCI_ID);
 	const struct virtio_pci_access access = {bar_read, bar_write, &slot->windows};
 	virtio_pci_open(&slot->transport, &slot->pci, &layout, &access,
 			slot->line.kind == INTERRUPT_MESSAGE);
@@ -164,6 +166,11 @@ static void add_function(struct devices *devices, const struct devices_environme
 		  slot->transport.device_id,
 		  slot->line.kind == INTERRUPT_NONE ? ", no interrupt" : "");
 	devices_add(devices, environment);
+}
+
+bool devices_is_present(const struct device_slot *slot)
+{
+	return slot->pci_id == 0 || read32(NULL, slot->pci_at, PCI_ID) == slot->pci_id;
 }
 
 /* Forget where the firmware put the windows of virtio functions: as on a machine without one. */

@@ -179,9 +179,11 @@ static enum status volume_open(struct fio_service *service)
 	if (memory == NULL) {
 		return STATUS_NO_MEMORY;
 	}
+	struct state_mounted mounted;
 	status = state_mount(&environment, disk, volume_arena_bytes_for(info.profile, info.size),
-			     &service->volume);
+			     NULL, &mounted);
 	if (status == STATUS_OK) {
+		service->volume = mounted.volume;
 		status = volume_queue_open(service->volume, QUEUE_DEPTH, memory,
 					   volume_queue_bytes(QUEUE_DEPTH), &service->queue);
 	}

@@ -12,6 +12,7 @@
 #include "kernel/modules.h"
 #include "kernel/panic.h"
 #include "kernel/panic_drill.h"
+#include "kernel/recovery.h"
 #include "kernel/svsm.h"
 #include "virtio/virtio_rng.h"
 
@@ -190,14 +191,9 @@ static enum status open_serial(struct svsm *svsm)
 	return svsm->options.fio != FIO_NONE ? STATUS_OK : vtpm_service_open_port(svsm);
 }
 
-static void open_state(struct svsm *svsm)
+struct state_environment svsm_state_environment(struct svsm *svsm)
 {
-	if (svsm->options.state == STATE_EPHEMERAL) {
-		log_write(LOG_WARNING, "state", "ephemeral: nothing survives this boot, as asked");
-		svsm->state_status = STATUS_OK;
-		return;
-	}
-	const struct state_environment environment = {
+	return (struct state_environment){
 		.devices = &svsm->devices,
 		.memory = &svsm->memory,
 		.sharedmem = &svsm->sharedmem,
@@ -206,6 +202,16 @@ static void open_state(struct svsm *svsm)
 		.random = &svsm->random,
 		.wish = &svsm->options.disk,
 	};
+}
+
+static void open_state(struct svsm *svsm)
+{
+	if (svsm->options.state == STATE_EPHEMERAL) {
+		log_write(LOG_WARNING, "state", "ephemeral: nothing survives this boot, as asked");
+		svsm->state_status = STATUS_OK;
+		return;
+	}
+	const struct state_environment environment = svsm_state_environment(svsm);
 	svsm->state_status = state_open(&svsm->state, &environment);
 	if (svsm->state_status != STATUS_OK) {
 		log_write(LOG_ERROR, "state", "failed: %s: %s", status_name(svsm->state_status),
@@ -216,7 +222,7 @@ static void open_state(struct svsm *svsm)
 		return;
 	}
 	struct volume_info info;
-	volume_info_get(svsm->state.volume, &info);
+	volume_info_get(svsm->state.mounted.volume, &info);
 	const uint8_t *u = info.open.uuid;
 	log_write(LOG_NOTICE, "state",
 		  "mounted volume "
@@ -337,7 +343,7 @@ static void serve(struct svsm *svsm)
 	while (!shutdown) {
 		struct virtio_wait wait;
 		virtio_wait_begin(&wait, &svsm->idle_policy, &svsm->clock);
-		while (!serve_ports(svsm, &shutdown)) {
+		while (!serve_ports(svsm, &shutdown) && !recovery_step(svsm)) {
 			idle(svsm, &wait);
 		}
 		idle_end(svsm, &wait);

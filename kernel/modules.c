@@ -53,7 +53,7 @@ void modules_run_and_exit(struct svsm *svsm)
 	const char *arguments[] = {name, svsm->options.run_argument};
 	size_t count = svsm->options.run_argument[0] == '\0' ? 1 : 2;
 	/* Ephemeral: the status is OK, and there is no volume. */
-	struct store *store = svsm->state.volume != NULL ? &svsm->state.store : NULL;
+	struct store *store = svsm->state.mounted.volume != NULL ? &svsm->state.store : NULL;
 	struct process_environment environment = modules_process_environment(svsm, store);
 	enum status status = modules_load(svsm, process, &environment, name, arguments, count);
 	if (status != STATUS_OK) {

@@ -6,6 +6,11 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "kernel/key_source.h"
+#include "kernel/recovery_policy.h"
+
+#define LOOK_US 100000u
+/* One CPU, so one queue. A queue for each of several would need a lock for each job. */
+#define QUEUE_COUNT 1u
 
 static enum status disk_open(struct state *state, const struct state_environment *environment,
 			     size_t index)
@@ -14,6 +19,7 @@ static enum status disk_open(struct state *state, const struct state_environment
 		.transport = &state->slots[index]->transport,
 		.memory = environment->sharedmem,
 		.clock = environment->clock,
+		.queue_count = QUEUE_COUNT,
 	};
 	return virtio_blk_open(&state->disk, &blk);
 }
@@ -77,11 +83,12 @@ static void log_failure(enum status status, const struct volume_failure *failure
 
 enum status state_mount(const struct state_environment *environment,
 			const struct block_device *device, size_t arena_bytes,
-			struct volume **volume)
+			const struct volume_recall *recall, struct state_mounted *mounted)
 {
-	size_t arena_pages = (arena_bytes + PAGE_BYTES - 1) / PAGE_BYTES;
-	struct phys_addr arena;
-	enum status status = kernel_memory_take(environment->memory, arena_pages, &arena);
+	struct state_mounted made = {
+		.arena_pages = (arena_bytes + PAGE_BYTES - 1) / PAGE_BYTES,
+	};
+	enum status status = kernel_memory_take(environment->memory, made.arena_pages, &made.arena);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -89,40 +96,46 @@ enum status state_mount(const struct state_environment *environment,
 		.device = device,
 		.aead = environment->aead,
 		.random = environment->random,
-		.arena = kernel_memory_pointer(environment->memory, arena),
-		.arena_size_bytes = arena_pages * PAGE_BYTES,
+		.arena = kernel_memory_pointer(environment->memory, made.arena),
+		.arena_size_bytes = made.arena_pages * PAGE_BYTES,
+		.recall = recall,
 	};
 	uint8_t raw[KEY_SOURCE_BYTES];
 	status = key_source_read(raw);
 	if (status == STATUS_OK) {
 		const struct volume_key key = {VOLUME_KEY_RAW, raw, sizeof(raw)};
 		struct volume_failure failure = {.status = STATUS_OK};
-		status = volume_mount(&volume_environment, &key, false, volume, &failure);
+		status = volume_mount(&volume_environment, &key, false, &made.volume, &failure);
 		secure_zero(raw, sizeof(raw));
 		if (status != STATUS_OK) {
 			log_failure(status, &failure);
 		}
 	}
 	if (status != STATUS_OK) {
-		memset(volume_environment.arena, 0, volume_environment.arena_size_bytes);
-		kernel_memory_give(environment->memory, arena, arena_pages);
-		*volume = NULL;
+		kernel_memory_give(environment->memory, made.arena, made.arena_pages);
+		return status;
 	}
-	return status;
+	*mounted = made;
+	return STATUS_OK;
+}
+
+/* Forget its keys, and give its memory back. */
+static void unmount(struct state_mounted *mounted, struct kernel_memory *memory)
+{
+	if (mounted->volume != NULL) {
+		volume_unmount(mounted->volume);
+		kernel_memory_give(memory, mounted->arena, mounted->arena_pages);
+		mounted->volume = NULL;
+	}
 }
 
 /* The host showed the disk twice, and may have shown two: what was compared with the others has to
  * be what was mounted. */
-static enum status mounted_is_chosen(struct state *state)
+static bool mounted_is_chosen(const struct state *state)
 {
 	struct volume_info info;
-	volume_info_get(state->volume, &info);
-	if (memcmp(info.open.uuid, state->candidates[state->chosen].uuid, DISK_UUID_BYTES) == 0) {
-		return STATUS_OK;
-	}
-	volume_unmount(state->volume);
-	state->volume = NULL;
-	return STATUS_BAD_HOST;
+	volume_info_get(state->mounted.volume, &info);
+	return memcmp(info.open.uuid, state->candidates[state->chosen].uuid, DISK_UUID_BYTES) == 0;
 }
 
 enum status state_open(struct state *state, const struct state_environment *environment)
@@ -133,26 +146,115 @@ enum status state_open(struct state *state, const struct state_environment *envi
 		return status;
 	}
 	const struct block_device *device = virtio_blk_device(&state->disk);
-	status = state_mount(environment, device, volume_arena_bytes(device->capacity),
-			     &state->volume);
+	status = state_mount(environment, device, volume_arena_bytes(device->capacity), NULL,
+			     &state->mounted);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	status = mounted_is_chosen(state);
-	if (status != STATUS_OK) {
-		return status;
+	if (!mounted_is_chosen(state)) {
+		unmount(&state->mounted, environment->memory);
+		return STATUS_BAD_HOST;
 	}
-	return store_open(&state->store, state->volume);
+	status = store_open(&state->store, state->mounted.volume);
+	state->was_mounted = status == STATUS_OK;
+	return status;
 }
+
+/* ---- While it runs ------------------------------------------------------------------------- */
 
 enum status state_condition(const struct state *state)
 {
-	if (state->volume == NULL || volume_is_writable(state->volume)) {
-		return STATUS_OK;
-	}
+	struct virtio_blk_condition disk;
 	struct volume_failure failure;
-	volume_failure_get(state->volume, &failure);
-	return failure.status;
+	if (state->verdict != STATUS_OK) {
+		return state->verdict;
+	}
+	if (state->mounted.volume != NULL && !volume_is_writable(state->mounted.volume)) {
+		volume_failure_get(state->mounted.volume, &failure);
+		return failure.status;
+	}
+	virtio_blk_condition_get(&state->disk, &disk);
+	return disk.failure;
+}
+
+bool state_is_lost(const struct state *state)
+{
+	struct virtio_blk_condition disk;
+	virtio_blk_condition_get(&state->disk, &disk);
+	return state->was_mounted && disk.failure != STATUS_OK && state->verdict == STATUS_OK;
+}
+
+void state_look(struct state *state, const struct clock *clock)
+{
+	if (clock_deadline_passed(clock, state->next_look)) {
+		state->next_look = clock_deadline_after(clock, LOOK_US);
+		virtio_blk_look(&state->disk);
+	}
+}
+
+/* ---- Recovery ------------------------------------------------------------------------------ */
+
+/* Before the volume is forgotten. A second attempt in a row finds none, and what is remembered is
+ * still true: the first one has written nothing. */
+static enum status state_remember(struct state *state, struct kernel_memory *memory)
+{
+	enum status status = STATUS_OK;
+	if (state->mounted.volume != NULL) {
+		status = volume_recall_get(state->mounted.volume, &state->recall);
+		store_close(&state->store);
+		unmount(&state->mounted, memory);
+	}
+	return status;
+}
+
+/* Is there anything to be tried? And before the volume is forgotten, what was it? */
+static enum status recovery_begin(struct state *state, struct kernel_memory *memory)
+{
+	struct virtio_blk_condition disk;
+	virtio_blk_condition_get(&state->disk, &disk);
+	state->cause = state_condition(state);
+	const enum status permitted = recovery_permit(state->cause, &disk);
+	const enum status remembered = state_remember(state, memory);
+	if (permitted != STATUS_OK) {
+		return permitted;
+	}
+	return devices_is_present(state->slots[state->chosen]) ? remembered : STATUS_NO_DEVICE;
+}
+
+static enum status disk_mount_again(struct state *state,
+				    const struct state_environment *environment)
+{
+	const struct block_device *device = virtio_blk_device(&state->disk);
+	state->reset_count++;
+	log_write(LOG_WARNING, "state", "the disk was given up (%s): opened again, %u of %u",
+		  status_name(state->cause), state->reset_count, VIRTIO_FAILURES_MAX);
+	enum status status = disk_open(state, environment, state->chosen);
+	if (status == STATUS_OK) {
+		status = state_mount(environment, device, volume_arena_bytes(device->capacity),
+				     &state->recall, &state->mounted);
+	}
+	if (status == STATUS_OK) {
+		status = store_open(&state->store, state->mounted.volume);
+	}
+	if (status != STATUS_OK) {
+		unmount(&state->mounted, environment->memory);
+	}
+	return status;
+}
+
+enum status state_recover(struct state *state, const struct state_environment *environment)
+{
+	enum status status = recovery_begin(state, environment->memory);
+	bool is_final = status != STATUS_OK;
+	if (!is_final) {
+		status = disk_mount_again(state, environment);
+		is_final = status != STATUS_OK && !state_is_lost(state);
+	}
+	if (is_final) {
+		state->verdict = status;
+		virtio_blk_close(&state->disk);
+	}
+	return status;
 }
 
 void state_tend(struct state *state)
@@ -177,10 +279,10 @@ static void checkpoint_if_used(struct volume *volume)
 
 void state_close(struct state *state)
 {
-	if (state->volume != NULL) {
-		checkpoint_if_used(state->volume);
-		volume_unmount(state->volume);
-		state->volume = NULL;
+	if (state->mounted.volume != NULL) {
+		checkpoint_if_used(state->mounted.volume);
+		volume_unmount(state->mounted.volume);
+		state->mounted.volume = NULL;
 	}
 	virtio_blk_close(&state->disk);
 	state->disk_is_open = false;

@@ -47,3 +47,6 @@ struct svsm {
 	struct vtpm_service vtpm;
 	struct control control;
 };
+
+/* What the state borrows. */
+struct state_environment svsm_state_environment(struct svsm *svsm);

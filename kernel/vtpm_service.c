@@ -124,11 +124,25 @@ static enum status launch(struct svsm *svsm, enum launch how)
 	return death_cause(&service->process);
 }
 
+/* The disk died while the program ran: nothing that it says from now on is to be relied on. */
+static void suspend(struct vtpm_service *service, enum status cause)
+{
+	process_unload(&service->process);
+	service->status = cause;
+	service->suspended = restart_policy_suspended(&service->policy) == STATUS_OK;
+	service->orderly = false;
+	log_write(LOG_WARNING, "vtpm", "suspended: %s", status_name(cause));
+}
+
 /* Bounded by the policy: each turn uses up one restart. */
 static void restart(struct svsm *svsm)
 {
 	struct vtpm_service *service = &svsm->vtpm;
 	for (;;) {
+		if (state_is_lost(&svsm->state)) {
+			suspend(service, state_condition(&svsm->state));
+			return;
+		}
 		enum status cause = death_cause(&service->process);
 		bool allowed = may_restart(&service->process);
 		process_unload(&service->process);
@@ -151,6 +165,19 @@ static void restart(struct svsm *svsm)
 	}
 }
 
+/* It serves now, or is restarted, suspended or given up. */
+static void launch_settle(struct svsm *svsm, enum status launched)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	if (launched != STATUS_OK && service->process.state == PROCESS_DEAD) {
+		restart(svsm);
+	} else if (launched != STATUS_OK) {
+		become_unavailable(service, launched);
+	} else if (service->policy.state == SERVICE_STARTING) {
+		service_is_ready(service);
+	}
+}
+
 static void start(struct svsm *svsm, enum launch how)
 {
 	struct vtpm_service *service = &svsm->vtpm;
@@ -162,13 +189,7 @@ static void start(struct svsm *svsm, enum launch how)
 	if (status == STATUS_OK) {
 		status = launch(svsm, how);
 	}
-	if (status != STATUS_OK && service->process.state == PROCESS_DEAD) {
-		restart(svsm);
-	} else if (status != STATUS_OK) {
-		become_unavailable(service, status);
-	} else if (service->policy.state == SERVICE_STARTING) {
-		service_is_ready(service);
-	}
+	launch_settle(svsm, status);
 }
 
 void vtpm_service_start(struct svsm *svsm, enum status cause)
@@ -177,6 +198,7 @@ void vtpm_service_start(struct svsm *svsm, enum status cause)
 	bool ephemeral = svsm->options.state == STATE_EPHEMERAL;
 	restart_policy_init(&service->policy);
 	service->status = STATUS_OK;
+	service->suspended = false;
 	service->buffer_bytes = SERVICE_BUFFER_BYTES_MAX;
 	if (cause != STATUS_OK) {
 		become_unavailable(service, cause);
@@ -186,6 +208,35 @@ void vtpm_service_start(struct svsm *svsm, enum status cause)
 	if (service->status == STATUS_OK) {
 		log_write(LOG_NOTICE, "vtpm", "serving %s (%s)", VTPM_PORT_NAME,
 			  ephemeral ? "ephemeral" : "persistent");
+	}
+}
+
+void vtpm_service_start_again(struct svsm *svsm)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	if (service->status == STATUS_OK && service->powered) {
+		suspend(service, svsm->state.cause);
+	}
+	if (!service->suspended) {
+		return; /* Switched off, or unavailable for reasons of its own. */
+	}
+	service->suspended = false;
+	service->status = STATUS_OK;
+	service->restarts++;
+	launch_settle(svsm, launch(svsm, LAUNCH_RESTARTED));
+	if (service->status == STATUS_OK) {
+		log_write(LOG_WARNING, "vtpm", "restarted after %s",
+			  status_name(svsm->state.cause));
+	}
+}
+
+void vtpm_service_end(struct svsm *svsm, enum status cause)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	if (service->status == STATUS_OK || service->suspended) {
+		process_unload(&service->process);
+		service->suspended = false;
+		become_unavailable(service, cause);
 	}
 }
 
@@ -214,6 +265,28 @@ static bool is_shutdown(const struct service_message *message, const uint8_t *re
 	       response_code(response) == TPM_RC_SUCCESS;
 }
 
+/* The program has run. True: it has answered, and the answer counts. Else it was ended. */
+static bool has_answered(struct svsm *svsm)
+{
+	struct vtpm_service *service = &svsm->vtpm;
+	const struct process_channel *channel = &service->process.channel;
+	if (state_is_lost(&svsm->state)) {
+		suspend(service, state_condition(&svsm->state));
+		return false;
+	}
+	if (service->process.state == PROCESS_WAITING &&
+	    response_check(channel->response, channel->response_size_bytes) == STATUS_OK) {
+		return true;
+	}
+	service->orderly = false;
+	if (service->process.state == PROCESS_WAITING) {
+		log_write(LOG_WARNING, "vtpm", "malformed response from the service");
+		process_kill(&service->process, &(struct process_death){.status = STATUS_BAD_USER});
+	}
+	restart(svsm);
+	return false;
+}
+
 const uint8_t *vtpm_service_execute(struct svsm *svsm, const struct service_message *message,
 				    size_t *response_size_bytes)
 {
@@ -222,19 +295,11 @@ const uint8_t *vtpm_service_execute(struct svsm *svsm, const struct service_mess
 	service->commands += message->kind == SERVICE_COMMAND ? 1 : 0;
 	if (service->status == STATUS_OK && service->powered) {
 		hand_over(service, message);
-		if (service->process.state == PROCESS_WAITING &&
-		    response_check(channel->response, channel->response_size_bytes) == STATUS_OK) {
+		if (has_answered(svsm)) {
 			*response_size_bytes = channel->response_size_bytes;
 			service->orderly = is_shutdown(message, channel->response);
 			return channel->response;
 		}
-		service->orderly = false;
-		if (service->process.state == PROCESS_WAITING) {
-			log_write(LOG_WARNING, "vtpm", "malformed response from the service");
-			process_kill(&service->process,
-				     &(struct process_death){.status = STATUS_BAD_USER});
-		}
-		restart(svsm);
 	}
 	*response_size_bytes = response_error(service->failure, TPM_RC_FAILURE);
 	return service->failure;

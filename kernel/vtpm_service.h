@@ -5,7 +5,11 @@
  * A command is answered only after the program has returned from it, and the program returns only
  * after the store has committed: durable before acknowledged. A program that crashes is restarted a
  * few times, with its PCRs capped; when there is no service at all, every command is answered with
- * TPM_RC_FAILURE. */
+ * TPM_RC_FAILURE.
+ *
+ * A disk that dies under a command ends the program: what it had in memory is ahead of what is
+ * durable. The command gets TPM_RC_FAILURE, and the program starts again once the volume is mounted
+ * again (kernel/recovery.h). */
 #pragma once
 
 #include <stdbool.h>
@@ -34,6 +38,7 @@ struct svsm;
 
 struct vtpm_service {
 	enum status status; /* OK: serving. Else why not. */
+	bool suspended;     /* Until the disk is back, or is known not to come back. */
 	struct process process;
 	struct restart_policy policy;
 	struct frame frame;
@@ -73,6 +78,12 @@ MUST_CHECK enum status vtpm_service_open_port(struct svsm *svsm);
 /* Start the program; `cause` other than OK means that there is no state for it, and that every
  * command is to be refused. */
 void vtpm_service_start(struct svsm *svsm, enum status cause);
+
+/* The disk is back: start a suspended program, which is told that it was restarted. */
+void vtpm_service_start_again(struct svsm *svsm);
+
+/* The disk stays away: whatever runs is ended, and every command refused. */
+void vtpm_service_end(struct svsm *svsm, enum status cause);
 
 /* One turn: true if it did something. */
 bool vtpm_service_step(struct svsm *svsm);

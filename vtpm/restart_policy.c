@@ -36,6 +36,15 @@ enum status restart_policy_died(struct restart_policy *policy, enum status cause
 	return STATUS_OK;
 }
 
+enum status restart_policy_suspended(struct restart_policy *policy)
+{
+	if (policy->state == SERVICE_UNAVAILABLE) {
+		return STATUS_INVALID;
+	}
+	policy->state = SERVICE_STARTING;
+	return STATUS_OK;
+}
+
 bool restart_policy_is_restart(const struct restart_policy *policy)
 {
 	return policy->restarts > 0;

@@ -18,7 +18,7 @@
 enum service_state {
 	SERVICE_STARTING,    /* Before its first read of a command. To SERVING, STARTING,
 				UNAVAILABLE. */
-	SERVICE_SERVING,     /* To STARTING (died, restarted), UNAVAILABLE. */
+	SERVICE_SERVING,     /* To STARTING (died or suspended), UNAVAILABLE. */
 	SERVICE_UNAVAILABLE, /* For good. */
 };
 
@@ -39,6 +39,11 @@ enum status restart_policy_ready(struct restart_policy *policy);
  * the service is UNAVAILABLE. STATUS_INVALID: it was already, or `cause` is STATUS_OK. */
 MUST_CHECK
 enum status restart_policy_died(struct restart_policy *policy, enum status cause, bool may_restart);
+
+/* The service is ended by its keeper, and started again when it can be: for no fault of its own, so
+ * that does not count. STATUS_INVALID: it is UNAVAILABLE. */
+MUST_CHECK
+enum status restart_policy_suspended(struct restart_policy *policy);
 
 /* True if the service has to be told that it is not the first of this boot. */
 bool restart_policy_is_restart(const struct restart_policy *policy);

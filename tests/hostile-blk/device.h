@@ -12,6 +12,7 @@ struct hostile_device {
 	struct vhost_user vhost;
 	struct lie_script script;
 	int image;
+	int next_image; /* Served from the next reset on, instead; -1: none. */
 	uint64_t sectors;
 	uint64_t requests; /* Served so far. */
 	bool hung_up;

@@ -4,7 +4,8 @@
  *   hostile-blk --socket S --image F [--lie "NAME [COUNT [AFTER]]"]
  *
  * Further lies come as lines on standard input; "lied NAME" on standard output says when one was
- * told. It ends when QEMU hangs up. */
+ * told. The line "present FILE" swaps the disk when the guest resets it the next time. It ends when
+ * QEMU hangs up. */
 #include <argp.h>
 #include <err.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 
 #define FEATURE(number) (UINT64_C(1) << (number))
 #define LINE_BYTES_MAX  128u
+#define PRESENT         "present "
 
 struct arguments {
 	const char *socket;
@@ -97,11 +99,33 @@ static int connection_wait(const char *path)
 static void image_open(struct hostile_device *device, const char *path)
 {
 	struct stat facts;
+	device->next_image = -1;
 	device->image = open(path, O_RDWR | O_CLOEXEC);
 	if (device->image < 0 || fstat(device->image, &facts) != 0) {
 		err(1, "%s", path);
 	}
 	device->sectors = (uint64_t)facts.st_size / 512u;
+}
+
+static bool present_line(struct hostile_device *device, const char *line)
+{
+	char path[LINE_BYTES_MAX];
+	if (strncmp(line, PRESENT, strlen(PRESENT)) != 0) {
+		return false;
+	}
+	memcpy(path, line, strlen(line) + 1);
+	path[strcspn(path, "\n")] = '\0';
+	device->next_image = open(path + strlen(PRESENT), O_RDWR | O_CLOEXEC);
+	return device->next_image >= 0;
+}
+
+/* The disk is another one now, of the same size. */
+static void image_swap(struct hostile_device *device)
+{
+	close(device->image);
+	device->image = device->next_image;
+	device->next_image = -1;
+	printf("swapped\n");
 }
 
 /* False: there will be no more. */
@@ -111,7 +135,8 @@ static bool script_line(struct hostile_device *device)
 	if (fgets(line, sizeof(line), stdin) == NULL) {
 		return false;
 	}
-	printf("%s %s", lie_script_parse(&device->script, line) ? "told" : "unknown", line);
+	bool is_known = present_line(device, line) || lie_script_parse(&device->script, line);
+	printf("%s %s", is_known ? "told" : "unknown", line);
 	return true;
 }
 
@@ -148,8 +173,12 @@ static void serve(struct hostile_device *device)
 		if (reads_script && files[1].revents != 0) {
 			reads_script = script_line(device);
 		}
+		const unsigned stops = device->vhost.stop_count;
 		if (files[0].revents != 0 && !vhost_user_serve(&device->vhost)) {
 			return;
+		}
+		if (device->next_image >= 0 && device->vhost.stop_count != stops) {
+			image_swap(device);
 		}
 	}
 }

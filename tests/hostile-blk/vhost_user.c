@@ -287,6 +287,7 @@ static bool ring_stop(struct vhost_user *vhost, struct message *message)
 		return false;
 	}
 	ring->started = false;
+	vhost->stop_count++;
 	file_replace(&ring->kick_fd, -1);
 	message->body.state.value = ring->next_available;
 	return reply(vhost, message, sizeof(message->body.state));

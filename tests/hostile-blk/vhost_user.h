@@ -45,6 +45,7 @@ struct vhost_user {
 	uint64_t features;
 	struct vhost_region regions[VHOST_REGIONS_MAX];
 	size_t region_count;
+	unsigned stop_count; /* Rings that were stopped: the guest has reset the device. */
 	struct vhost_ring rings[VHOST_RINGS_MAX];
 	struct virtio_blk_config config;
 };

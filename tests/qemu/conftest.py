@@ -11,7 +11,7 @@ import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "..", "tools")]
-from harness import tools, vm  # noqa: E402 (the path has to be set first)
+from harness import hostile, tools, vm  # noqa: E402 (the path has to be set first)
 
 
 @pytest.fixture(scope="session")
@@ -92,3 +92,18 @@ def start(folder, request):
         machine.kill()
         ended = "killed by the test" if code is None else vm.describe_exit(code)
         print(f"--- VM {number} of {request.node.name}: {ended}\n{machine.console()}")
+
+
+@pytest.fixture
+def liar(folder, used_disk):
+    """liar(script=...): the back end over a private copy of a used disk."""
+    with_back_ends = []
+
+    def make(script=None, plain=False):
+        back_end = hostile.HostileDisk(used_disk, folder, script, plain)
+        with_back_ends.append(back_end)
+        return back_end.__enter__()
+
+    yield make
+    for back_end in with_back_ends:
+        back_end.__exit__()

@@ -9,9 +9,10 @@ import shutil
 import pytest
 
 import samples
-from harness import control, qmp, tools, tpm, vm
+from harness import control, qmp, qtest, tools, tpm, vm
 
 MACHINES = ("microvm", "q35")
+SLOT = 5  # Of the root port that a disk is pulled out of.
 
 
 def increment(machine):
@@ -125,6 +126,29 @@ def test_unplug_that_nobody_answers(start, used, used_disk):
     assert increment(booted) == 0
     assert state_of(booted) == "OK"
     assert samples.shut_down(booted) == vm.EXIT_ORDERLY
+
+
+@pytest.mark.parametrize("is_idle", [True, False], ids=["idle", "in-use"])
+def test_disk_that_is_pulled_out(start, used, used_disk, folder, is_idle):
+    """The power of its slot is cut, unasked: known at once, also if nobody wants anything of it."""
+    slot = ["-device", f"pcie-root-port,id=slot0,chassis=1,addr={SLOT}"]
+    booted = start(machine="q35", disks=[vm.Disk(used_disk, device="bus=slot0,id=state")],
+                   key=used[0], extra_first=slot, extra=qtest.arguments(folder))
+    booted.serving()
+    assert increment(booted) == 0
+    with qtest.Host(booted) as host:
+        host.slot_empty(SLOT)
+    if is_idle:
+        booted.wait_for("state: failed: NO_DEVICE")
+    assert increment(booted) == tpm.RC_FAILURE
+    booted.wait_for("vtpm: unavailable: NO_DEVICE")
+    status = control.ask_values(booted.control_path, "status")
+    assert (status["state"], status["vtpm"]) == ("NO_DEVICE", "NO_DEVICE")
+    assert (status["disk_resets"], status["disk_cause"]) == (0, "BAD_HOST")
+    assert samples.shut_down(booted) == vm.EXIT_ORDERLY
+    again = start(disks=[used_disk], key=used[0])
+    again.serving()
+    assert counter_of(again) - used[2].counter in (1, 2)
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -63,6 +63,14 @@ class HostileDisk:
         self._process.stdin.write(script + "\n")
         self._wait(lambda: self._lines.count(f"told {script}") > told, f"{script}: not taken")
 
+    def present(self, image):
+        """From the guest's next reset on, serve this image, of the same size, instead."""
+        self.lie(f"present {image}")
+
+    def said(self):
+        with self._changed:
+            return list(self._lines)
+
     def lied(self, name):
         """How often it has told this lie."""
         with self._changed:

@@ -45,6 +45,21 @@ static void test_deaths_while_starting_count(void **state)
 	assert_int_equal(restart_policy_died(&policy, STATUS_FAULTED, true), STATUS_LIMIT);
 }
 
+/* The disk went away, and came back: the service is not to blame. */
+static void test_a_suspension_does_not_count(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i <= RESTART_MAX; i++) {
+		assert_int_equal(restart_policy_suspended(&policy), STATUS_OK);
+		assert_int_equal(policy.state, SERVICE_STARTING);
+		assert_int_equal(restart_policy_ready(&policy), STATUS_OK);
+	}
+	assert_int_equal(policy.restarts, 0);
+	assert_int_equal(restart_policy_died(&policy, STATUS_FAULTED, false), STATUS_FAULTED);
+	assert_int_equal(restart_policy_suspended(&policy), STATUS_INVALID);
+	assert_int_equal(policy.state, SERVICE_UNAVAILABLE);
+}
+
 static void test_some_deaths_are_final(void **state)
 {
 	(void)state;
@@ -103,6 +118,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_three_restarts_then_unavailable, setup),
 		cmocka_unit_test_setup(test_deaths_while_starting_count, setup),
+		cmocka_unit_test_setup(test_a_suspension_does_not_count, setup),
 		cmocka_unit_test_setup(test_some_deaths_are_final, setup),
 		cmocka_unit_test_setup(test_illegal_transitions, setup),
 		cmocka_unit_test(test_state_names),
