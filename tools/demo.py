@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import tempfile
 
-from harness import state, tools, tpm, vm
+from harness import control, state, tools, tpm, vm
 
 NV_INDEX = "0x1500001"
 NV_COUNTER = "0x1500002"
@@ -35,8 +35,10 @@ def expect(condition, claim):
 
 def boot(options, folder):
     machine = vm.Vm(vm.VmOptions(folder=folder.path, disks=[vm.Disk(folder.disk)], key=folder.key,
-                                 append="holdfast.on_failure=exit", accel=options.accel,
-                                 memory_mib=options.memory, machine=options.machine))
+                                 append="holdfast.on_failure=exit "
+                                        f"holdfast.completion={options.completion}",
+                                 accel=options.accel, memory_mib=options.memory,
+                                 machine=options.machine, ring=options.ring))
     machine.start()
     try:
         expect(machine.serving() == "persistent", "the VM serves a persistent TPM")
@@ -44,6 +46,16 @@ def boot(options, folder):
         machine.kill()
         raise
     return machine
+
+
+def check_machine(options, machine):
+    """The kernel's own word on how it talks to its disk, after some work."""
+    ring = control.ask_values(machine.control_path, "status")["disk_ring"]
+    expect(ring == options.ring, f"the disk's queue is a {ring} ring on {options.machine}")
+    slept = control.counters(machine.control_path)["sleeps"] > 0
+    how = "asleep until an interrupt" if slept else "polling"
+    may_sleep = {"poll": (False,), "interrupt": (True,), "adaptive": (False, True)}
+    expect(slept in may_sleep[options.completion], f"the kernel waits {how}")
 
 
 def key_x(public_text):
@@ -113,6 +125,7 @@ def steps(options, folder):
         stored = store(machine.tpm_path, folder, canary)
         zero_pcr = b"0x" + b"0" * 64
         expect(zero_pcr not in stored["pcr"], f"PCR {PCR_NUMBER} is extended")
+        check_machine(options, machine)
         say(f"3. kill -9 {machine.process.pid}, which is QEMU")
     finally:
         machine.kill()

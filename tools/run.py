@@ -45,6 +45,10 @@ def parse_arguments():
     parser.add_argument("--memory", type=int, default=64, metavar="MIB", help="default: 64")
     parser.add_argument("--machine", choices=tuple(vm.MACHINES), default="microvm",
                         help="QEMU's machine: microvm has virtio-mmio, q35 virtio-pci")
+    parser.add_argument("--ring", choices=("split", "packed"), default="split",
+                        help="the layout of the virtqueues")
+    parser.add_argument("--completion", choices=("adaptive", "poll", "interrupt"),
+                        default="adaptive", help="how the kernel waits for a device")
     parser.add_argument("--accel", choices=("auto", "tcg", "kvm"), default="auto",
                         help="auto takes KVM if it works here, and says if not")
     parser.add_argument("--log", choices=("error", "warning", "notice", "debug"),
@@ -145,12 +149,13 @@ def give_up(machine):
 
 def serve(options, folder):
     append = f"holdfast.log={options.log} holdfast.on_failure=exit"
+    append += f" holdfast.completion={options.completion}"
     append += " holdfast.state=ephemeral" if options.ephemeral else ""
     disks = [] if options.ephemeral else [vm.Disk(folder.disk)]
     key = None if options.ephemeral else folder.key
     machine_options = vm.VmOptions(folder=folder.path, disks=disks, key=key, append=append,
                                    memory_mib=options.memory, accel=options.accel,
-                                   machine=options.machine)
+                                   machine=options.machine, ring=options.ring)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -187,11 +187,15 @@ def test_path_too_long_for_a_socket_is_named(folder):
         assert "too long" in run.text
 
 
+@pytest.mark.parametrize("completion,waits", [("poll", "polling"), ("interrupt", "asleep")])
+@pytest.mark.parametrize("ring", ["split", "packed"])
 @pytest.mark.parametrize("machine", ["microvm", "q35"])
-def test_demo(machine):
-    with running("--demo", "--machine", machine) as run:
+def test_demo(machine, ring, completion, waits):
+    with running("--demo", "--machine", machine, "--ring", ring,
+                 "--completion", completion) as run:
         assert run.wait_exit() == 0
-        for claim in ("NV index 0x1500001 holds what was written", "the counter stands at 3",
+        for claim in (f"is a {ring} ring on {machine}", f"the kernel waits {waits}",
+                      "NV index 0x1500001 holds what was written", "the counter stands at 3",
                       "PCR 7 was reset", "the EK is the same",
                       "is nowhere in the image's 67108864"):
             assert "demo:   ok: " in run.text and claim in run.text, claim

@@ -55,6 +55,7 @@ class VmOptions:
     accel: str = "tcg"
     machine: str = "microvm"  # Of MACHINES; on q35 the same devices are on PCI.
     serial: str = ""  # More properties of the serial device.
+    ring: str = ""  # "split" or "packed", for every device; as QEMU likes it if empty.
     kernel: str = None
     bundle: str = None
     qmp: bool = False
@@ -123,6 +124,13 @@ def cache_mode(path):
         return "writeback"
 
 
+def _rings(options):
+    """-global takes the name that a device has on virtio's own bus, whatever that one is on."""
+    packed = {"split": "off", "packed": "on"}
+    return [word for kind in ("blk", "serial") if options.ring
+            for word in ("-global", f"virtio-{kind}-device.packed={packed[options.ring]}")]
+
+
 def _more(properties, others):
     return properties + ("," + others if others else "")
 
@@ -151,7 +159,7 @@ def _disk(options, number, disk):
 
 
 def qemu_command(options):
-    command = _machine(options) + options.extra_first
+    command = _machine(options) + _rings(options) + options.extra_first
     if any(disk.vhost for disk in options.disks):
         command += _shared_memory(options)
     for number, disk in enumerate(options.disks):
