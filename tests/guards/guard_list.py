@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The guards of the virtio drivers, each with the text that it is, what stands there without it,
-and the tests that have to notice. mutations.py runs them."""
+"""The guards of the virtio drivers and of recovery, each with the text that it is, what stands
+there without it, and the tests that have to notice. mutations.py runs them."""
 
 from typing import NamedTuple
 
@@ -25,6 +25,8 @@ class Mutation(NamedTuple):
 QUEUE = "test_virtq test_virtq_lies"
 BLK = "test_virtio_blk test_virtio_blk_lies test_virtio_blk_queue"
 SERIAL = "test_virtio_serial test_virtio_serial_lies"
+RECALL = "test_volume_recall"
+POLICY = "test_recovery_policy"
 
 MUTATIONS = [
     # ---- The ring: what the device reports ----
@@ -340,4 +342,38 @@ MUTATIONS = [
              "kernel/idle_tick.c",
              "if (tick->timer_ended_it) {",
              "if (false) {", "test_idle_tick"),
+
+    # ---- A disk that comes back after a reset ----
+    Mutation("recall-asked", "44", True, "a mount is held to what is remembered", ONCE,
+             "block/volume_mount.c", "status = volume_recall_check(volume, recall);",
+             "(void)recall;", RECALL),
+    Mutation("recall-log", "44", True, "the log is the one that is remembered", ONCE,
+             "block/volume_recall.c", "return log_is_known && rest_is_known ?",
+             "return rest_is_known ?", RECALL),
+    Mutation("recall-rest", "44", False, "and so is what is not in it", ONCE,
+             "block/volume_recall.c", "return log_is_known && rest_is_known ?",
+             "return log_is_known ?", RECALL),
+    Mutation("recall-volume", "44", False, "and so is the volume", ONCE,
+             "block/volume_recall.c",
+             "if (memcmp(recall->uuid, found->uuid, sizeof(recall->uuid)) != 0) {",
+             "if (false) {", RECALL),
+    Mutation("recall-zero", "44", False, "no doubt is none", ONCE, "block/volume_recall.c",
+             "(recall->doubt.sequence != 0 &&", "(true &&", RECALL),
+    Mutation("recall-commit", "44", False, "the commit in doubt may be there", ONCE,
+             "block/volume_recall.c", "recall->doubt.sequence = log->sequence;", "", RECALL),
+    Mutation("recall-checkpoint", "44", False, "the superblock in doubt may be there", ONCE,
+             "block/volume_checkpoint.c", "volume->superblock_in_doubt = true;", "", RECALL),
+    Mutation("recover-cause", "41", False, "no reset mends what was found on the disk", ONCE,
+             "kernel/recovery_policy.c",
+             "if (cause != STATUS_BAD_HOST && cause != STATUS_TIMEOUT) {", "if (false) {",
+             POLICY),
+    Mutation("recover-reset", "31 42", True, "no memory for a device that was not reset", ONCE,
+             "kernel/recovery_policy.c", "if (disk->reset != STATUS_OK) {", "if (false) {",
+             POLICY),
+    Mutation("recover-limit", "41", False, "three times a boot", ONCE,
+             "kernel/recovery_policy.c", "disk->failures > VIRTIO_FAILURES_MAX", "false",
+             POLICY),
+    Mutation("recover-tpm", "34", True, "a TPM ahead of its disk starts again", ONCE,
+             "kernel/recovery_policy.c", "command_was_cut || disk_has_doubt ?", "false ?",
+             POLICY),
 ]
