@@ -172,14 +172,42 @@ void volume_change_apply(const struct volume_change *change, uint8_t content[BLO
 
 /* ---- Encoding what differs ------------------------------------------------------------------ */
 
+/* The bits in which 8 bytes differ. */
+static uint64_t word_difference(const uint8_t *base, const uint8_t *content, uint32_t at)
+{
+	return bytes_load_le64(content + at) ^ (base == NULL ? 0 : bytes_load_le64(base + at));
+}
+
+/* A byte of 0 borrows from its highest bit, if none below it is 0. */
+static bool has_zero_byte(uint64_t word)
+{
+	return ((word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080)) != 0;
+}
+
 /* The next range of `content` at or after `at` that differs from `base` (NULL: zeroes). Unchanged
- * gaps that are no longer than a change's header are swallowed. False: nothing differs. */
+ * gaps that are no longer than a change's header are swallowed. False: nothing differs. Words that
+ * are all the same, or the same in no byte, are most of all words: they go by as a whole. */
 static bool next_range(const uint8_t *base, const uint8_t *content, uint32_t at, uint32_t *first,
 		       uint32_t *end)
 {
 	uint32_t gap = 0;
 	bool found = false;
 	for (uint32_t i = at; i < BLOCK_BYTES; i++) {
+		if (i + sizeof(uint64_t) <= BLOCK_BYTES) {
+			const uint64_t difference = word_difference(base, content, i);
+			if (difference == 0 && !found) {
+				i += (uint32_t)sizeof(difference) - 1;
+				continue;
+			}
+			if (!has_zero_byte(difference)) {
+				*first = found ? *first : i;
+				found = true;
+				i += (uint32_t)sizeof(difference) - 1;
+				*end = i + 1;
+				gap = 0;
+				continue;
+			}
+		}
 		uint8_t was = base == NULL ? 0 : base[i];
 		if (content[i] != was) {
 			if (!found) {
