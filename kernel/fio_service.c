@@ -240,6 +240,9 @@ static enum status json_send(struct fio_service *service)
 					     (const uint8_t *)service->json, service->json_used,
 					     WRITE_TIMEOUT_US);
 	}
+	if (status == STATUS_OK) {
+		status = virtio_serial_drain(serial, port, WRITE_TIMEOUT_US);
+	}
 	if (status != STATUS_OK) {
 		log_write(LOG_ERROR, "fio", "results not delivered to %s: %s", PORT_NAME,
 			  status_name(status));

@@ -180,6 +180,11 @@ MUST_CHECK
 enum status virtio_serial_write(struct virtio_serial *serial, uint32_t port, uint32_t generation,
 				const uint8_t *bytes, size_t size_bytes, uint64_t timeout_us);
 
+/* Wait until the device has passed on all that was written: before a machine is switched off, what
+ * is only queued would be lost. STATUS_TIMEOUT: the client does not read. STATUS_BAD_HOST. */
+MUST_CHECK
+enum status virtio_serial_drain(struct virtio_serial *serial, uint32_t port, uint64_t timeout_us);
+
 /* True if nothing can be written to the port any more: all its pages are on the way to clients that
  * left. QEMU 7.2 forgets the buffer that it was working on when a client hangs up (it detaches the
  * element and never pushes it), so two clients that do not read use a port up. Only closing the

@@ -127,6 +127,45 @@ enum status virtio_serial_write(struct virtio_serial *serial, uint32_t port_numb
 	return STATUS_OK;
 }
 
+static bool is_on_the_way(const struct virtio_serial_port *port)
+{
+	for (unsigned int i = 0; i < VIRTIO_SERIAL_TRANSMIT_PAGES; i++) {
+		if (port->transmit_page_busy[i]) {
+			return true;
+		}
+	}
+	return false;
+}
+
+enum status virtio_serial_drain(struct virtio_serial *serial, uint32_t port_number,
+				uint64_t timeout_us)
+{
+	enum status status = serial_port_usable(serial, port_number);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	const struct clock *clock = serial->device.clock;
+	const struct deadline deadline = clock_deadline_after(clock, timeout_us);
+	struct deadline knock = clock_deadline_after(clock, VIRTIO_REKICK_US);
+	struct virtio_serial_port *port = &serial->ports[port_number];
+	for (;;) {
+		status = transmit_reap(port);
+		if (status == STATUS_OK && !is_on_the_way(port)) {
+			return STATUS_OK;
+		}
+		if (status == STATUS_OK && clock_deadline_passed(clock, deadline)) {
+			return STATUS_TIMEOUT;
+		}
+		if (status == STATUS_OK) {
+			status = write_knock(serial, port_number, &knock);
+		}
+		if (status != STATUS_OK) {
+			return serial_fail(serial, status);
+		}
+		clock->relax(clock->context);
+	}
+}
+
 /* A client's end is reported after the device has given back what was on the way to it, so a page
  * that is still missing then is lost. */
 bool virtio_serial_port_is_stuck(struct virtio_serial *serial, uint32_t port_number)
