@@ -86,7 +86,7 @@ def choose(options, place):
     if options.is_twin:
         return sides.choose(sides.twins(place, options.against), options.only, False), {}
     return (sides.choose(sides.everything(place), options.only, options.quick),
-            sides.choose_counted(options.only))
+            sides.choose_counted(options.only, options.quick))
 
 
 def list_cases(chosen, to_count):
@@ -98,8 +98,8 @@ def list_cases(chosen, to_count):
             print(f"{sides.case_name('counted', target, name):44} costs of a request, counted")
 
 
-def count_costs(place, to_count, turns):
-    found = {}
+def count_costs(place, to_count, turns, found):
+    """Fill in {target: {job: costs}}."""
     for target, names in to_count.items():
         say(f"counting: {target}")
         try:
@@ -107,7 +107,6 @@ def count_costs(place, to_count, turns):
         except runs.FAILURES as error:
             turns.failures.append({"side": f"counted-{target}", "repetition": 0,
                                    "why": str(error)})
-    return found
 
 
 def measure(options, folder):
@@ -122,7 +121,7 @@ def measure(options, folder):
     costs = {}
     try:
         turns.prepare()
-        costs = count_costs(place, to_count, turns)
+        count_costs(place, to_count, turns, costs)
         turns.run()
     except KeyboardInterrupt:
         say("stopped: reporting what there is")

@@ -62,7 +62,7 @@ class Linux(Side):
     def prepare(self):
         self.path()
 
-    def boot(self, script, text, timeout_s):
+    def boot(self, script, text, timeout_s, icount=""):
         """What the guest said."""
         archive = linux_guest.initramfs(
             PROLOGUE + script, PROGRAMS, MODULES,
@@ -75,7 +75,8 @@ class Linux(Side):
             image,
             ["-drive", f"if=none,id=d0,format=raw,file={path},cache={vm.cache_mode(path)},"
                        f"{self.place.drive(path)}", *vm.device(options, "blk", "drive=d0")],
-            [*vm.MACHINES[self.place.machine], "-smp", "1,maxcpus=2", "-m", str(MEMORY_MIB)])
+            [*vm.MACHINES[self.place.machine], "-smp", "1,maxcpus=2", "-m", str(MEMORY_MIB)],
+            icount=icount)
         self.say_command(command)
         if self.opening:
             self.place.commands[self.name] += f"\n  and in the guest: {self.opening}"
@@ -84,14 +85,14 @@ class Linux(Side):
             raise SideError(said[-1500:])
         return said
 
-    def run(self, text, count):
+    def run(self, text, count, icount=""):
         variables = self.place.variables("", "io_uring")
         variables.pop("DEV")
         device = "/dev/mapper/c" if self.opening else "/dev/vda"
         script = (self.opening + " || fail cryptsetup\n" if self.opening else "") + \
             f"dev={device}\n" + RUN % {
                 "variables": " ".join(f"{name}={value}" for name, value in variables.items())}
-        said = self.boot(script, text, self.place.timeout_s(count))
+        said = self.boot(script, text, self.place.timeout_s(count), icount)
         return {job["jobname"]: jobs.figures(job) for job in guest_json(said)}
 
 

@@ -145,7 +145,7 @@ def tpm(results):
 def counted(results):
     parts = []
     for target, of_target in results.data["counted"].items():
-        names = list(next(iter(of_target.values())))
+        names = list(dict.fromkeys(name for costs in of_target.values() for name in costs))
         parts.append(f"<p>{text(target)}, for each request:</p>" + table(
             ("", *(name.replace("_", " ") for name in names)),
             [(summary.job_title(job), *(summary.number(costs.get(name)) for name in names))
@@ -153,8 +153,7 @@ def counted(results):
     if not parts:
         return ""
     return ("<h2>Counted costs</h2><p>These do not depend on how fast the machine is. Instructions "
-            "are the guest's, by QEMU's -icount; what is run while waiting for a flush is among "
-            "them.</p>" + "".join(parts))
+            "are the guest's, by QEMU's -icount, of jobs that do not wait.</p>" + "".join(parts))
 
 
 def provenance(results):

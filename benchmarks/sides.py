@@ -3,12 +3,11 @@
 
 import re
 
-from benchmarks import guests, nbd, storage, vtpm
+from benchmarks import counted, guests, jobs, nbd, storage, vtpm
 
 # Enough for the targets, and for a TPM that keeps its promises.
 QUICK = {"raw", "linux-raw", "host-libaio", "volume", "xts4096-nowq", "gcm-journal", "vtpm",
          "swtpm", "swtpm-msync"}
-COUNTED = ("raw", "volume")
 TPM_REPEATS = 50
 TWIN = "-again"
 
@@ -57,10 +56,10 @@ def choose(sides, patterns, quick):
     return chosen
 
 
-def choose_counted(patterns):
+def choose_counted(patterns, quick):
     """{target: jobs} of what is counted instead of timed."""
-    names = list(storage.jobs.load(storage.JOB_FILE).sections)
+    names = list(jobs.load(counted.JOB_FILE).sections)
     chosen = {target: [job for job in names
                        if wanted(patterns, case_name("counted", target, job))]
-              for target in COUNTED}
-    return {target: jobs for target, jobs in chosen.items() if jobs}
+              for target in counted.TARGETS if not quick or target not in counted.LINUX}
+    return {target: some for target, some in chosen.items() if some}

@@ -127,3 +127,4 @@ def test_what_a_request_costs_is_counted(place):
     assert read["visibility_changes"] == write["visibility_changes"] == 0
     # At least a copy of 4 KiB in words of 8 bytes; not what a busy host makes of it.
     assert 512 < read["instructions"] < 100000
+    assert "instructions" not in write

@@ -90,7 +90,8 @@ def test_patterns_choose_cases():
     assert cases(["no such case"]) == set()
     assert {name for name, _ in cases([], quick=True)} == sides.QUICK
     assert ("host-psync", "rr4k-qd32") not in cases([])
-    assert sides.choose_counted(["counted/volume/sw"]) == {"volume": ["sw128k-qd8"]}
+    assert sides.choose_counted(["counted/volume/sw"], False) == {"volume": ["sw128k-qd8"]}
+    assert set(sides.choose_counted([], True)) == {"raw", "volume"}
 
 
 def test_the_qemu_is_recognised():

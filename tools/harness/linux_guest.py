@@ -13,6 +13,7 @@ import subprocess
 
 KERNEL = "/boot/vmlinuz-*-cloud-amd64"
 APPEND = "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable"
+ICOUNT_TSC_KHZ = 1000000  # With -icount the TSC counts nanoseconds.
 PROLOGUE = """#!/bin/busybox sh
 b=/bin/busybox
 $b mount -t proc proc /proc
@@ -131,23 +132,25 @@ def tsc_khz():
     return int(statistics.median(rates))
 
 
-def _append(machine):
+def _append(machine, icount):
     """A microvm has nothing but the PIT to measure the TSC with. On a busy machine that fails, and
     the kernel never comes up."""
     if any("microvm" in word for word in machine):
-        return f"{APPEND} tsc_early_khz={tsc_khz()}"
+        return f"{APPEND} tsc_early_khz={ICOUNT_TSC_KHZ if icount else tsc_khz()}"
     return APPEND
 
 
-def command(image, arguments, machine=("-m", "512"), append=""):
-    """QEMU's command line for a guest whose initramfs is in the file `image`."""
+def command(image, arguments, machine=("-m", "512"), append="", icount=""):
+    """QEMU's command line for a guest whose initramfs is in the file `image`. `icount`: what
+    -icount takes; the guest's time is then a count of its instructions."""
     qemu = shutil.which("qemu-system-x86_64")
     if qemu is None:
         raise GuestError("qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
     return [
-        qemu, "-accel", "tcg,thread=multi", "-cpu", "max", *machine, "-nodefaults",
+        qemu, "-accel", "tcg,thread=single" if icount else "tcg,thread=multi", "-cpu", "max", *machine, "-nodefaults",
         "-no-reboot", "-display", "none", "-serial", "stdio", "-kernel", kernel()[0],
-        "-initrd", image, "-append", f"{_append(machine)} {append}".strip(), *arguments]
+        "-initrd", image, "-append", f"{_append(machine, icount)} {append}".strip(),
+        *(["-icount", icount] if icount else []), *arguments]
 
 
 def boot(folder, archive, arguments, timeout_s, machine=("-m", "512"), append=""):
