@@ -37,7 +37,7 @@ struct fio_job {
 	uint32_t block_bytes; /* A multiple of 4096: the least of a request, and its alignment. */
 	uint32_t block_bytes_max; /* bsrange: the most, a multiple of the least. */
 	uint32_t depth;
-	uint32_t batch_submit;       /* iodepth_batch(_submit): requests to a notification. */
+	uint32_t batch_submit;       /* iodepth_batch(_submit): requests issued at a time. */
 	uint32_t batch_complete_max; /* Taken at once when at least one is there. */
 	uint64_t offset_bytes;
 	uint64_t size_bytes; /* 0: to the target's end. */
