@@ -16,13 +16,15 @@ from benchmarks import (HERE, counted, environment, jobs, load, report, results,
 from benchmarks.place import Place
 
 TARGETS = ("stage2", "bundle", "holdfast", "holdfast_nbdkit")
-# kind: (repetitions, seconds of a job, MiB that the jobs work in)
-KINDS = {"quick": (2, 0.5, 128), "default": (5, 0.7, 256), "full": (7, 3, 512)}
+# kind: (repetitions, seconds of a job, MiB that the jobs work in, minutes at most)
+KINDS = {"quick": (2, 0.5, 128, 4.5), "default": (5, 0.7, 256, 11), "full": (7, 3, 512, None)}
 REPORT = os.path.join(HERE, "report")  # Not kept in the repository; RESULTS is.
 RESULTS = os.path.join(HERE, "RESULTS.md")
 FAILED, DIFFERS = 1, 2
 # What the images of all sides take, in sizes of a job's range: a volume has twice that.
 IMAGES = 18
+# Formatting, filling, counting, for everything; a guess.
+PREPARATION_S = 60
 EPILOG = """cases are named SUITE/SIDE/JOB: ./bench --list. For example:
   ./bench --only 'storage/(raw|linux-raw)/' --only 'rr4k-qd1$'
 Images go to /dev/shm, so that the disk of this machine is not what is measured. The report is
@@ -57,6 +59,9 @@ def parse_arguments(words):
     parser.add_argument("--repetitions", type=int, metavar="N")
     parser.add_argument("--seconds", type=float, metavar="S", help="of each job")
     parser.add_argument("--size", type=int, metavar="MIB", help="that the jobs work in")
+    parser.add_argument("--limit", type=float, metavar="MINUTES",
+                        help="the sides without a target, and then the last repetitions, are left "
+                        "out when time runs short (default: 11, quick 4.5, full none)")
     parser.add_argument("--machine", choices=("microvm-acpi", "q35"), default="microvm-acpi",
                         help="QEMU's machine, for both sides")
     parser.add_argument("--completion", choices=("adaptive", "poll", "interrupt"),
@@ -72,7 +77,8 @@ def parse_arguments(words):
 def settle(options):
     """Fill in what was left open by the kind of run."""
     options.kind = "quick" if options.quick else "full" if options.full else "default"
-    repetitions, seconds, size = KINDS[options.kind]
+    repetitions, seconds, size, minutes = KINDS[options.kind]
+    options.limit = options.limit or minutes
     options.repetitions = options.repetitions or repetitions
     options.seconds = options.seconds or seconds
     options.size = options.size or size
@@ -113,10 +119,11 @@ def measure(options, folder):
     """All that there is to know of a run, as JSON takes it."""
     place = Place(folder, options.seconds, options.size, options.machine, options.completion)
     chosen, to_count = choose(options, place)
-    turns = runs.Turns(chosen, options.repetitions, options.seconds, say)
+    turns = runs.Turns(chosen, options.repetitions, options.seconds, say,
+                       options.limit and options.limit * 60, sides.QUICK)
     started = time.time()
     say(f"{len(chosen)} sides, {options.repetitions} repetitions: expect "
-        f"{runs.clock(1.15 * turns.expected_s() + 40)} on an idle machine")
+        f"{runs.clock(turns.left_s() + PREPARATION_S)} on an idle machine")
     stopped = False
     costs = {}
     try:

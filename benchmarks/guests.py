@@ -49,7 +49,7 @@ class Linux(Side):
         self.opening = opening
 
     def boot_s(self):
-        return 4
+        return 5
 
     def path(self):
         if not self.opening:

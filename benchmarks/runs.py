@@ -19,17 +19,23 @@ SECONDS_A_JOB = {"vtpm": 0.5}
 
 
 def clock(seconds):
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
 
 
 class Turns:
-    """`chosen`: [(side, names of its jobs)]. run() fills in samples, loads and failures."""
+    """`chosen`: [(side, names of its jobs)]. run() fills in samples, loads and failures.
 
-    def __init__(self, chosen, repetitions, job_seconds, say):
+    `limit_s` is for all of it. When it gets short, only sides in `essential` have further turns; and
+    beyond it there is no further repetition."""
+
+    def __init__(self, chosen, repetitions, job_seconds, say, limit_s=None, essential=()):
         self.chosen = chosen
         self.repetitions = repetitions
         self.job_seconds = job_seconds
         self.say = say
+        self.limit_s = float("inf") if limit_s is None else limit_s
+        self.essential = essential
+        self.skipped = 0
         self.samples = {side.name: {name: [] for name in names} for side, names in chosen}
         self.loads = []  # {"side", "repetition", "seconds", "others_cores"}
         self.failures = []  # {"side", "repetition", "why"}
@@ -44,10 +50,17 @@ class Turns:
     def expected_s(self):
         return sum(self.guess_s(side, names) for side, names in self.chosen) * self.repetitions
 
+    def pace(self):
+        """How wrong the guesses were so far."""
+        return self._done_s / self._guessed_s if self._guessed_s else 1
+
     def left_s(self):
-        """What is left by the guesses, corrected by how wrong they were so far."""
-        pace = self._done_s / self._guessed_s if self._guessed_s else 1
-        return (self.expected_s() - self._guessed_s) * pace
+        """By the guesses, corrected; no more than the limit."""
+        left = (self.expected_s() - self._guessed_s) * self.pace()
+        return min(left, max(0, self.limit_s - self._elapsed()))
+
+    def _elapsed(self):
+        return time.monotonic() - self._began
 
     def prepare(self):
         """The sides that can be measured stay."""
@@ -57,19 +70,38 @@ class Turns:
             if self._try(side, 0, side.prepare):
                 ready.append((side, names))
         self.chosen = ready
-        self._began = time.monotonic()
 
     def run(self):
         for repetition in range(1, self.repetitions + 1):
+            if repetition > 1 and self._elapsed() > self.limit_s:
+                self.say(f"out of time: {repetition - 1} repetitions instead of "
+                         f"{self.repetitions}")
+                return
             for side, names in self.chosen:
-                self._turn(side, names, repetition)
+                if repetition == 1 or self._has_time(side, names, repetition):
+                    self._turn(side, names, repetition)
+                else:
+                    self._skip(side, names)
+
+    def _has_time(self, side, names, repetition):
+        """True if those that matter most can still have all their turns behind this one."""
+        if side.name in self.essential:
+            return True
+        turns = self.repetitions - repetition + 1
+        needed = sum(self.guess_s(other, theirs) for other, theirs in self.chosen
+                     if other.name in self.essential) * turns
+        return self._elapsed() + self.pace() * (needed + self.guess_s(side, names)) <= self.limit_s
+
+    def _skip(self, side, names):
+        self.skipped += 1
+        for name in names:
+            self.samples[side.name][name].append(None)
 
     def _turn(self, side, names, repetition):
         failed = sum(1 for failure in self.failures if failure["side"] == side.name)
         found = {}
         if failed < FAILURES_MAX:
-            elapsed = time.monotonic() - self._began
-            self.say(f"{clock(elapsed)}, about {clock(self.left_s())} left: repetition "
+            self.say(f"{clock(self._elapsed())}, about {clock(self.left_s())} left: repetition "
                      f"{repetition} of {self.repetitions}: {side.name}")
             with load.Meter() as meter:
                 self._try(side, repetition, lambda: found.update(side.measure(names)))

@@ -91,9 +91,9 @@ def _table(head, rows):
 
 def _compared(rows, unit):
     return _table(
-        ("", f"ours, {unit}", f"theirs, {unit}", "ratio (lowest to highest)", "target", ""),
+        ("", f"ours, {unit}", f"theirs, {unit}", "ratio (lowest to highest)", "n", "target", ""),
         [(f"{job_title(row.job)}: {row.ours} / {row.theirs}", number(row.our_figure.median),
-          number(row.their_figure.median), ratio_text(row.ratio),
+          number(row.their_figure.median), ratio_text(row.ratio), str(row.ratio.count),
           "" if row.least is None else f">= {row.least:g}", verdict(row)) for row in rows])
 
 

@@ -146,8 +146,9 @@ def command(image, arguments, machine=("-m", "512"), append="", icount=""):
     qemu = shutil.which("qemu-system-x86_64")
     if qemu is None:
         raise GuestError("qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
+    threads = "single" if icount else "multi"
     return [
-        qemu, "-accel", "tcg,thread=single" if icount else "tcg,thread=multi", "-cpu", "max", *machine, "-nodefaults",
+        qemu, "-accel", f"tcg,thread={threads}", "-cpu", "max", *machine, "-nodefaults",
         "-no-reboot", "-display", "none", "-serial", "stdio", "-kernel", kernel()[0],
         "-initrd", image, "-append", f"{_append(machine, icount)} {append}".strip(),
         *(["-icount", icount] if icount else []), *arguments]
