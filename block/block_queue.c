@@ -221,6 +221,10 @@ static void overlapping_wait(struct block_queue *queue, uint64_t first, uint64_t
 
 uint8_t *block_queue_room(struct block_queue *queue)
 {
+	/* Rather the buffer that has just been written than the next one: it is in the cache. Ends:
+	 * each turn is one less in flight. */
+	while (reap_one(queue, false)) {
+	}
 	for (;;) { /* Ends: fewer are lent than there are, the others come back. */
 		uint32_t sent = 0;
 		for (uint32_t i = 0; i < queue->write_count; i++) {
