@@ -11,6 +11,8 @@
 #define SWEEP_NODES_PER_BLOCK 2u
 /* Blocks and nodes that a sweep looks at in one checkpoint, unless somebody waits for it. */
 #define SWEEP_TURNS 1024u
+/* Blocks of one leaf that one turn brings home, of which it seals one at most. */
+#define REHOME_BLOCKS 16u
 /* Numbers that one turn of a sort moves. */
 #define SORT_TURNS 64u
 /* Weight of what comes after the bitmaps. */
@@ -121,6 +123,31 @@ static enum status entry_rehome(struct volume *volume, const struct volume_map_e
 	return volume_cursor_spoil(volume, entry->logical);
 }
 
+/* The next one, which has been sought, and those behind it that are in the same leaf and have no
+ * content to seal. */
+static enum status entries_rehome(struct volume *volume)
+{
+	struct volume_build *build = &volume->build;
+	const struct volume_map *frozen = &volume->frozen;
+	uint32_t leaf = 0;
+	enum status status = STATUS_OK;
+	for (uint32_t i = 0; i < REHOME_BLOCKS && build->done < frozen->count; i++) {
+		const struct volume_map_entry *entry =
+			volume_map_at(frozen, (uint32_t)build->order[build->done]);
+		uint32_t above = entry->logical >> VOLUME_NODE_SHIFT;
+		if (i != 0 && (above != leaf || entry->kind == VOLUME_MAP_CONTENT)) {
+			break;
+		}
+		leaf = above;
+		status = entry_rehome(volume, entry);
+		build->done++;
+		if (status != STATUS_OK) {
+			break;
+		}
+	}
+	return status;
+}
+
 static bool tree_is_rotated(const struct volume *volume)
 {
 	return volume->build.rotates == VOLUME_ROTATES_STEP &&
@@ -140,11 +167,7 @@ static enum status rehome_turn(struct volume *volume)
 		volume_map_at(&volume->frozen, (uint32_t)build->order[build->done]);
 	bool there = false;
 	enum status status = volume_cursor_seek(volume, entry->logical, &there);
-	if (status == STATUS_OK && there) {
-		status = entry_rehome(volume, entry);
-		build->done++;
-	}
-	return status;
+	return status == STATUS_OK && there ? entries_rehome(volume) : status;
 }
 
 static enum status leave_turn(struct volume *volume)
