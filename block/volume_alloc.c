@@ -189,13 +189,14 @@ static void cursor_advance(struct volume *volume, uint64_t count)
 	}
 }
 
-/* The next clear bit in [bit, end); end if there is none. */
-static uint64_t clear_bit_find(const uint8_t *bitmap, uint64_t bit, uint64_t end)
+/* The next bit in [bit, end) that is set, or clear; end if there is none. */
+static uint64_t bit_find(const uint8_t *bitmap, bool is_set, uint64_t bit, uint64_t end)
 {
 	while (bit < end) {
-		uint64_t clear = ~word_get(bitmap, bit) >> bit % 64;
-		if (clear != 0) {
-			bit += (uint64_t)__builtin_ctzll(clear);
+		uint64_t word = word_get(bitmap, bit);
+		uint64_t found = (is_set ? word : ~word) >> bit % 64;
+		if (found != 0) {
+			bit += (uint64_t)__builtin_ctzll(found);
 			break;
 		}
 		bit += 64 - bit % 64;
@@ -203,7 +204,9 @@ static uint64_t clear_bit_find(const uint8_t *bitmap, uint64_t bit, uint64_t end
 	return bit < end ? bit : end;
 }
 
-enum status volume_allocate_seek(struct volume *volume, bool *found)
+/* Go on to the next block that is free, in this group. `*count`: how many are from there on, of
+ * `most`; 0: none. */
+static enum status seek(struct volume *volume, uint32_t most, uint32_t *count)
 {
 	struct volume_bitmaps *bitmaps = &volume->bitmaps;
 	const struct volume_geometry *geometry = &volume->geometry;
@@ -222,40 +225,55 @@ enum status volume_allocate_seek(struct volume *volume, bool *found)
 	if (end - bit > bitmaps->left) {
 		end = bit + bitmaps->left;
 	}
-	uint64_t place = clear_bit_find(bitmap, bit, end);
+	uint64_t place = bit_find(bitmap, false, bit, end);
 	cursor_advance(volume, place - bit);
-	*found = place < end;
+	if (end - place > most) {
+		end = place + most;
+	}
+	*count = (uint32_t)(bit_find(bitmap, true, place, end) - place);
 	return STATUS_OK;
 }
 
-static enum status allocate(struct volume *volume, uint64_t *physical)
+enum status volume_allocate_seek(struct volume *volume, bool *found)
 {
-	bool found = false;
-	while (!found) { /* Each turn passes a group, or ends. */
-		enum status status = volume_allocate_seek(volume, &found);
+	uint32_t count = 0;
+	enum status status = seek(volume, 1, &count);
+	*found = count != 0;
+	return status;
+}
+
+/* Take neighbours: at least one, `most` at most. */
+static enum status allocate(struct volume *volume, uint32_t most, uint64_t *physical,
+			    uint32_t *count)
+{
+	uint32_t found = 0;
+	while (found == 0) { /* Each turn passes a group, or ends. */
+		enum status status = seek(volume, most, &found);
 		if (status != STATUS_OK) {
 			return status;
 		}
 	}
 	*physical = volume->bitmaps.cursor;
-	cursor_advance(volume, 1);
-	volume->bitmaps.held++;
+	*count = found;
+	cursor_advance(volume, found);
+	volume->bitmaps.held += found;
 	return STATUS_OK;
 }
 
-enum status volume_allocate(struct volume *volume, uint64_t *physical)
+enum status volume_allocate(struct volume *volume, uint32_t most, uint64_t *physical,
+			    uint32_t *count)
 {
 	struct volume_bitmaps *bitmaps = &volume->bitmaps;
-	enum status status = allocate(volume, physical);
+	enum status status = allocate(volume, most, physical, count);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	if (bitmaps->late == 0) {
 		bitmaps->late_cursor = *physical;
-		bitmaps->late_left = bitmaps->left + 1;
+		bitmaps->late_left = bitmaps->left + *count;
 	}
-	bitmaps->late++;
-	bitmaps->log_taken++;
+	bitmaps->late += *count;
+	bitmaps->log_taken += *count;
 	return STATUS_OK;
 }
 
@@ -298,7 +316,8 @@ enum status volume_allocate_again(struct volume *volume, uint64_t physical, uint
 	for (uint64_t at = physical; at < physical + count; at++) {
 		while (is_ahead(volume, at)) { /* Each turn leaves less ahead. */
 			uint64_t taken = 0;
-			enum status status = volume_allocate(volume, &taken);
+			uint32_t taken_count = 0;
+			enum status status = volume_allocate(volume, 1, &taken, &taken_count);
 			if (status != STATUS_OK) {
 				/* No writer of ours takes what is in use. */
 				return status == STATUS_NO_SPACE ? STATUS_AUTH_META : status;
@@ -335,7 +354,8 @@ enum status volume_build_free(struct volume *volume, uint64_t physical)
 
 enum status volume_build_allocate(struct volume *volume, uint64_t *physical)
 {
-	enum status status = allocate(volume, physical);
+	uint32_t count = 0;
+	enum status status = allocate(volume, 1, physical, &count);
 	if (status == STATUS_OK) {
 		volume->build.taken++;
 		volume->bitmaps.build_taken++;

@@ -24,7 +24,7 @@ static enum status write_out(struct volume *volume, struct volume_batch *batch)
 }
 
 static enum status next(struct volume *volume, struct volume_batch *batch, uint64_t physical,
-			uint8_t **room)
+			uint32_t count, uint8_t **room)
 {
 	if (batch->count == VOLUME_BATCH_BLOCKS || physical != batch->first + batch->count) {
 		enum status status = write_out(volume, batch);
@@ -36,7 +36,7 @@ static enum status next(struct volume *volume, struct volume_batch *batch, uint6
 		batch->first = physical;
 	}
 	*room = batch->blocks + (size_t)batch->count * BLOCK_BYTES;
-	batch->count++;
+	batch->count += count;
 	return STATUS_OK;
 }
 
@@ -47,7 +47,7 @@ enum status volume_batch_write(struct volume *volume)
 
 enum status volume_batch_next(struct volume *volume, uint64_t physical, uint8_t **room)
 {
-	return next(volume, &volume->build.batch, physical, room);
+	return next(volume, &volume->build.batch, physical, 1, room);
 }
 
 enum status volume_txn_batch_write(struct volume *volume)
@@ -55,9 +55,16 @@ enum status volume_txn_batch_write(struct volume *volume)
 	return write_out(volume, &volume->txn.batch);
 }
 
-enum status volume_txn_batch_next(struct volume *volume, uint64_t physical, uint8_t **room)
+enum status volume_txn_batch_next(struct volume *volume, uint64_t physical, uint32_t count,
+				  uint8_t **room)
 {
-	return next(volume, &volume->txn.batch, physical, room);
+	return next(volume, &volume->txn.batch, physical, count, room);
+}
+
+uint32_t volume_txn_batch_room(const struct volume *volume)
+{
+	const uint32_t count = volume->txn.batch.count;
+	return count == VOLUME_BATCH_BLOCKS ? VOLUME_BATCH_BLOCKS : VOLUME_BATCH_BLOCKS - count;
 }
 
 uint8_t *volume_txn_batch_find(const struct volume *volume, uint64_t physical)

@@ -162,9 +162,10 @@ enum status volume_bitmap_check(struct volume *volume, uint32_t group, const uin
  * at most one bitmap is read. */
 MUST_CHECK
 enum status volume_allocate_seek(struct volume *volume, bool *found);
-/* Take that block for the log. */
+/* Take that block for the log, and what is free behind it: `most` neighbours at most. */
 MUST_CHECK
-enum status volume_allocate(struct volume *volume, uint64_t *physical);
+enum status volume_allocate(struct volume *volume, uint32_t most, uint64_t *physical,
+			    uint32_t *count);
 /* Give back the last `count` blocks that were taken for the log, from `cursor` on; or, if a
  * checkpoint has taken blocks among them, leave them to the next round. */
 void volume_allocate_undo(struct volume *volume, uint64_t cursor, uint64_t build_taken,
@@ -209,9 +210,13 @@ MUST_CHECK
 enum status volume_batch_next(struct volume *volume, uint64_t physical, uint8_t **room);
 MUST_CHECK
 enum status volume_batch_write(struct volume *volume);
-/* The same for the batch of the running transaction. */
+/* The same for the batch of the running transaction, and for `count` blocks: no more than there is
+ * room for. */
 MUST_CHECK
-enum status volume_txn_batch_next(struct volume *volume, uint64_t physical, uint8_t **room);
+enum status volume_txn_batch_next(struct volume *volume, uint64_t physical, uint32_t count,
+				  uint8_t **room);
+/* How many blocks the next one there may be. */
+uint32_t volume_txn_batch_room(const struct volume *volume);
 MUST_CHECK
 enum status volume_txn_batch_write(struct volume *volume);
 /* What will be written to a block; NULL: it is not in the batch. */
@@ -272,7 +277,12 @@ void volume_pool_reset(struct volume_pool *pool);
 void volume_map_clear(struct volume_map *map);
 /* The map becomes `older`, and is empty itself. */
 void volume_map_freeze(struct volume_map *map, struct volume_map *older);
-struct volume_map_entry *volume_map_at(const struct volume_map *map, uint32_t index);
+/* Entry `index` in the order in which they were added. */
+static inline struct volume_map_entry *volume_map_at(const struct volume_map *map, uint32_t index)
+{
+	uint32_t at = map->first + index; /* Both below the room, which is far below 2^31. */
+	return &map->pool->entries[at < map->pool->room ? at : at - map->pool->room];
+}
 /* NULL: not there. */
 struct volume_map_entry *volume_map_find(const struct volume_map *map, uint32_t logical);
 /* What the log says of a block, if anything: in the overlay, or frozen. */
@@ -355,7 +365,8 @@ enum status volume_room_make(struct volume *volume);
  * written any more. */
 MUST_CHECK
 enum status volume_room_pace(struct volume *volume);
-/* Free blocks remain once `more` are taken and the checkpoint after that has had its own. */
+/* Free blocks remain once `more` (not 0) are taken and the checkpoint after that has had its own.
+ */
 bool volume_room_has_space(const struct volume *volume, uint64_t more, uint64_t reserve);
 /* Nodes above so many blocks, at worst. */
 uint64_t volume_room_nodes(const struct volume *volume, uint64_t blocks);
@@ -372,10 +383,12 @@ enum status volume_block_txn_seal(struct volume *volume);
 /* The same, and write it. */
 MUST_CHECK
 enum status volume_block_txn_spill(struct volume *volume);
-/* Seal a block out of line without staging its content. Not for zeroes, which are a hole.
- * STATUS_TOO_LARGE: the transaction is full. On an error nothing is staged. */
+/* Seal blocks out of line without staging their content: at least one, `most` at most, as many as
+ * are dealt with in one go. Not for zeroes, which are a hole. STATUS_TOO_LARGE: the transaction is
+ * full. On an error nothing is staged. */
 MUST_CHECK
-enum status volume_block_txn_place(struct volume *volume, uint32_t logical, const uint8_t *content);
+enum status volume_block_txn_place(struct volume *volume, uint32_t logical, const uint8_t *content,
+				   uint32_t most, uint32_t *count);
 /* STATUS_NO_SPACE: there is no room to write this block. */
 MUST_CHECK
 enum status volume_block_txn_space(struct volume *volume, uint32_t logical);

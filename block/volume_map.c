@@ -24,12 +24,6 @@ static void content_give_back(struct volume_pool *pool, const struct volume_map_
 	pool->free_list[pool->contents_free++] = entry->content;
 }
 
-struct volume_map_entry *volume_map_at(const struct volume_map *map, uint32_t index)
-{
-	uint32_t at = map->first + index; /* Both below the room, which is far below 2^31. */
-	return &map->pool->entries[at < map->pool->room ? at : at - map->pool->room];
-}
-
 void volume_map_clear(struct volume_map *map)
 {
 	for (uint32_t i = 0; i < map->count; i++) {

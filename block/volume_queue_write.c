@@ -126,10 +126,23 @@ static bool is_blank(const uint8_t *bytes)
 	return bytes_are_zero(bytes, 64) && bytes_are_zero(bytes, BLOCK_BYTES);
 }
 
-static enum status content_stage(struct volume *volume, uint32_t logical, const uint8_t *bytes)
+/* Blocks from the first on, which is not blank, up to the next one that is. */
+static uint32_t solid_count(const uint8_t *bytes, uint32_t most)
+{
+	uint32_t count = 1;
+	while (count < most && !is_blank(bytes + (size_t)count * BLOCK_BYTES)) {
+		count++;
+	}
+	return count;
+}
+
+/* Stage at least one block, `most` at most. */
+static enum status content_stage(struct volume *volume, uint32_t logical, const uint8_t *bytes,
+				 uint32_t most, uint32_t *count)
 {
 	const struct logical_block block = {logical};
 	const uint32_t contents = volume_pool_contents(&volume->txn.pool);
+	*count = 1;
 	if (!is_block_profile(volume)) {
 		return volume_txn_put(volume, block, bytes);
 	}
@@ -144,13 +157,24 @@ static enum status content_stage(struct volume *volume, uint32_t logical, const 
 	if (contents != 0) {
 		status = volume_block_txn_seal(volume);
 	}
-	return status == STATUS_OK ? volume_block_txn_place(volume, logical, bytes) : status;
+	return status == STATUS_OK ? volume_block_txn_place(volume, logical, bytes,
+							    solid_count(bytes, most), count)
+				   : status;
 }
 
-static enum status block_stage(struct volume_queue *queue, struct volume_request *request)
+/* Blocks from here on that are neighbours in the request's memory; no more than one write takes. */
+static uint32_t blocks_in_piece(const struct volume_request *request)
+{
+	size_t bytes = request->pieces[request->piece_index].size_bytes - request->piece_offset;
+	return bytes < VOLUME_RUN_BLOCKS * BLOCK_BYTES ? (uint32_t)(bytes / BLOCK_BYTES)
+						       : VOLUME_RUN_BLOCKS;
+}
+
+static enum status blocks_stage(struct volume_queue *queue, struct volume_request *request)
 {
 	struct volume *volume = queue->volume;
 	const uint32_t logical = (uint32_t)(request->first.n + request->at);
+	uint32_t count = 1;
 	enum status status = STATUS_OK;
 	if (volume_txn_is_full(volume)) {
 		return STATUS_AGAIN;
@@ -158,12 +182,14 @@ static enum status block_stage(struct volume_queue *queue, struct volume_request
 	if (request->kind == VOLUME_REQUEST_WRITE) {
 		status = content_stage(
 			volume, logical,
-			volume_request_bytes(request, request->piece_index, request->piece_offset));
-		volume_request_advance(request, &request->piece_index, &request->piece_offset, 1);
+			volume_request_bytes(request, request->piece_index, request->piece_offset),
+			blocks_in_piece(request), &count);
+		volume_request_advance(request, &request->piece_index, &request->piece_offset,
+				       count);
 	} else {
 		status = hole_stage(volume, logical);
 	}
-	request->at++;
+	request->at += count;
 	return status;
 }
 
@@ -178,7 +204,7 @@ static enum status change_stage(struct volume_queue *queue, struct volume_reques
 		status = volume_txn_begin(volume);
 	}
 	while (status == STATUS_OK && request->at < request->count.n) {
-		status = block_stage(queue, request);
+		status = blocks_stage(queue, request);
 	}
 	return status;
 }

@@ -47,7 +47,8 @@ static uint64_t space_spare(const struct volume *volume, uint64_t unstaged)
 
 bool volume_room_has_space(const struct volume *volume, uint64_t more, uint64_t reserve)
 {
-	return space_spare(volume, 0) >= more + reserve;
+	/* As if they were asked for one by one: before the last, the others are staged. */
+	return space_spare(volume, more - 1) >= more + reserve;
 }
 
 bool volume_txn_has_room(const struct volume *volume, struct block_count count)

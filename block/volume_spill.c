@@ -63,39 +63,37 @@ static enum status space_check(struct volume *volume, uint32_t logical)
 
 /* ---- Data ---------------------------------------------------------------------------------- */
 
-/* A block's ciphertext goes to a fresh place, or to where this transaction has put the block
- * already if that is still in memory. */
+/* Where ciphertext goes: neighbours on the device, and in the batch. */
+struct place {
+	uint64_t physical;
+	uint32_t count;
+	uint8_t *room;
+};
+
+/* To where this transaction has put a block already, if that is still in memory, or to fresh places
+ * for it and those behind it: `most` at most. */
 static enum status place_take(struct volume *volume, uint32_t logical,
-			      const struct volume_map_entry *staged, uint64_t *physical,
-			      uint8_t **room)
+			      const struct volume_map_entry *staged, uint32_t most,
+			      struct place *place)
 {
+	enum status status = STATUS_OK;
 	if (staged != NULL && staged->kind == VOLUME_MAP_PLACED) {
-		*physical = staged->entry.physical;
-		*room = volume_txn_batch_find(volume, *physical);
-		if (*room != NULL) {
+		uint8_t *room = volume_txn_batch_find(volume, staged->entry.physical);
+		if (room != NULL) {
+			*place = (struct place){staged->entry.physical, 1, room};
 			return STATUS_OK;
 		}
 	}
-	enum status status = space_check(volume, logical);
-	if (status == STATUS_OK) {
-		status = volume_allocate(volume, physical);
+	if (!volume_room_has_space(volume, most, VOLUME_RESERVE_BLOCKS)) {
+		most = 1;
+		status = space_check(volume, logical);
 	}
 	if (status == STATUS_OK) {
-		volume->txn.spilled++;
-		status = volume_txn_batch_next(volume, *physical, room);
+		status = volume_allocate(volume, most, &place->physical, &place->count);
 	}
-	return status;
-}
-
-static enum status content_seal(struct volume *volume, uint32_t logical, const uint8_t *content,
-				const struct volume_map_entry *staged, struct volume_entry *entry)
-{
-	uint64_t physical = 0;
-	uint8_t *room = NULL;
-	enum status status = place_take(volume, logical, staged, &physical, &room);
 	if (status == STATUS_OK) {
-		status = volume_block_seal(volume, VOLUME_LEVEL_DATA, logical, physical, content,
-					   room, entry);
+		volume->txn.spilled += place->count;
+		status = volume_txn_batch_next(volume, place->physical, place->count, &place->room);
 	}
 	return status;
 }
@@ -110,20 +108,31 @@ static void entry_place(struct volume_map *map, struct volume_map_entry *staged,
 	staged->entry = *entry;
 }
 
-enum status volume_block_txn_seal(struct volume *volume)
+static enum status content_seal(struct volume *volume, struct volume_map_entry *staged)
 {
 	struct volume_map *map = &volume->txn.staged;
+	struct volume_entry entry;
+	struct place place;
+	enum status status = place_take(volume, staged->logical, staged, 1, &place);
+	if (status == STATUS_OK) {
+		status = volume_block_seal(volume, VOLUME_LEVEL_DATA, staged->logical,
+					   place.physical, volume_map_content(map, staged),
+					   place.room, &entry);
+	}
+	if (status == STATUS_OK) {
+		entry_place(map, staged, &entry);
+	}
+	return status;
+}
+
+enum status volume_block_txn_seal(struct volume *volume)
+{
+	const struct volume_map *map = &volume->txn.staged;
 	enum status status = STATUS_OK;
 	for (uint32_t i = 0; i < map->count && status == STATUS_OK; i++) {
 		struct volume_map_entry *staged = volume_map_at(map, i);
-		struct volume_entry entry;
-		if (staged->kind != VOLUME_MAP_CONTENT) {
-			continue;
-		}
-		status = content_seal(volume, staged->logical, volume_map_content(map, staged),
-				      staged, &entry);
-		if (status == STATUS_OK) {
-			entry_place(map, staged, &entry);
+		if (staged->kind == VOLUME_MAP_CONTENT) {
+			status = content_seal(volume, staged);
 		}
 	}
 	return status;
@@ -135,24 +144,56 @@ enum status volume_block_txn_spill(struct volume *volume)
 	return status == STATUS_OK ? volume_txn_batch_write(volume) : status;
 }
 
-enum status volume_block_txn_place(struct volume *volume, uint32_t logical, const uint8_t *content)
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Blocks from `logical` on that can be placed in one go: the transaction has not changed them yet,
+ * and it and its batch have room for them. The first one is not looked at. */
+static uint32_t run_length(const struct volume *volume, uint32_t logical, uint32_t most)
+{
+	const struct volume_map *map = &volume->txn.staged;
+	uint32_t count = 1;
+	most = smaller(most, volume_txn_batch_room(volume));
+	most = smaller(most, map->pool->room - map->count);
+	most = smaller(most, volume->geometry.txn_blocks - volume->txn.spilled);
+	while (count < most && volume_map_find(map, logical + count) == NULL) {
+		count++;
+	}
+	return count;
+}
+
+enum status volume_block_txn_place(struct volume *volume, uint32_t logical, const uint8_t *content,
+				   uint32_t most, uint32_t *count)
 {
 	struct volume_map *map = &volume->txn.staged;
 	enum status status = volume_room_pace(volume);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	struct volume_map_entry *staged = volume_map_find(map, logical);
-	struct volume_entry entry;
-	if (staged == NULL && map->count == map->pool->room) {
+	const struct volume_map_entry *staged = volume_map_find(map, logical);
+	struct volume_entry entries[VOLUME_BATCH_BLOCKS];
+	struct place place;
+	if (volume_txn_is_full(volume) && staged == NULL) {
 		return STATUS_TOO_LARGE;
 	}
-	status = content_seal(volume, logical, content, staged, &entry);
-	if (status == STATUS_OK) {
-		/* Only now: an entry that a failure left behind would be a hole. */
-		entry_place(map, volume_map_take(map, logical), &entry);
+	most = staged == NULL ? run_length(volume, logical, most) : 1;
+	status = place_take(volume, logical, staged, most, &place);
+	for (uint32_t i = 0; status == STATUS_OK && i < place.count; i++) {
+		status = volume_block_seal(volume, VOLUME_LEVEL_DATA, logical + i,
+					   place.physical + i, content + (size_t)i * BLOCK_BYTES,
+					   place.room + (size_t)i * BLOCK_BYTES, &entries[i]);
 	}
-	return status;
+	if (status != STATUS_OK) {
+		return status;
+	}
+	/* Only now: an entry that a failure left behind would be a hole. */
+	for (uint32_t i = 0; i < place.count; i++) {
+		entry_place(map, volume_map_take(map, logical + i), &entries[i]);
+	}
+	*count = place.count;
+	return STATUS_OK;
 }
 
 enum status volume_block_txn_space(struct volume *volume, uint32_t logical)
@@ -220,7 +261,6 @@ static enum status entry_encode(struct volume *volume, struct filling *filling, 
 {
 	struct volume_map *map = &volume->txn.staged;
 	const struct volume_map_entry *staged = volume_map_at(map, *at);
-	const struct volume_map_entry *pending = volume_map_find(&volume->overlay, staged->logical);
 	bool is_hole = false;
 	uint32_t count = 1;
 	enum status status = STATUS_OK;
@@ -236,6 +276,8 @@ static enum status entry_encode(struct volume *volume, struct filling *filling, 
 	} else if (staged->kind == VOLUME_MAP_CONTENT) {
 		/* A patch needs its base, which only the log itself is sure to have: behind the
 		 * head of the epoch to come, if a checkpoint runs. */
+		const struct volume_map_entry *pending =
+			volume_map_find(&volume->overlay, staged->logical);
 		bool has_base = pending != NULL && pending->kind == VOLUME_MAP_CONTENT;
 		status = space_check(volume, staged->logical);
 		filling->change_count += volume_changes_encode(
