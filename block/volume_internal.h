@@ -227,6 +227,8 @@ uint8_t *volume_txn_batch_find(const struct volume *volume, uint64_t physical);
 /* The entry of a logical block under the durable root; a hole if there is none. */
 MUST_CHECK
 enum status volume_tree_find(struct volume *volume, uint32_t logical, struct volume_entry *entry);
+/* It will be asked for soon: bring its entry into the CPU's cache, if the leaf is in memory. */
+void volume_tree_prefetch(struct volume *volume, uint32_t logical);
 /* The same for neighbours, with one descent for those that share a leaf. */
 MUST_CHECK
 enum status volume_tree_find_many(struct volume *volume, uint32_t logical, uint32_t count,
@@ -277,12 +279,6 @@ void volume_pool_reset(struct volume_pool *pool);
 void volume_map_clear(struct volume_map *map);
 /* The map becomes `older`, and is empty itself. */
 void volume_map_freeze(struct volume_map *map, struct volume_map *older);
-/* Entry `index` in the order in which they were added. */
-static inline struct volume_map_entry *volume_map_at(const struct volume_map *map, uint32_t index)
-{
-	uint32_t at = map->first + index; /* Both below the room, which is far below 2^31. */
-	return &map->pool->entries[at < map->pool->room ? at : at - map->pool->room];
-}
 /* NULL: not there. */
 struct volume_map_entry *volume_map_find(const struct volume_map *map, uint32_t logical);
 /* What the log says of a block, if anything: in the overlay, or frozen. */
@@ -470,8 +466,7 @@ enum status volume_checkpoint_run(struct volume *volume, bool always);
 MUST_CHECK
 enum status volume_checkpoint_finish(struct volume *volume);
 
-/* ---- volume_sight.c, volume_identify.c
- * ------------------------------------------------------------------------ */
+/* ---- volume_sight.c, volume_identify.c ------------------------------------------------------- */
 
 /* The four blocks at one end of a volume. */
 #define VOLUME_SIZES_MAX 4u

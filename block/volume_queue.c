@@ -101,6 +101,8 @@ void volume_queue_submit(struct volume_queue *queue, struct volume_request *requ
 	if (!is_valid(queue->volume, request)) {
 		volume_request_finish(queue, request, STATUS_INVALID);
 	} else if (request->kind == VOLUME_REQUEST_READ) {
+		/* Leaves are larger than the cache, and the misses of many requests overlap. */
+		volume_tree_prefetch(queue->volume, (uint32_t)request->first.n);
 		volume_request_append(&queue->reads, request);
 	} else {
 		volume_request_append(&queue->changes, request);

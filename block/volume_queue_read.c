@@ -279,8 +279,8 @@ static uint64_t blocks_in_line(const struct volume_request *request)
 	return bytes / BLOCK_BYTES;
 }
 
-/* Add to a part the blocks that follow block `i` of the window: neighbours on the device, all of
- * one fetch or all of none, and not on their way there. */
+/* Add to a part the blocks from block `i` of the window on that go with what it has: neighbours on
+ * the device, all of one fetch or all of none, and not on their way there. */
 static void part_grow(struct volume_queue *queue, struct window *window, uint32_t i,
 		      const struct volume_fetch *fetch, struct volume_part *part)
 {
@@ -288,8 +288,7 @@ static void part_grow(struct volume_queue *queue, struct window *window, uint32_
 	for (; i < window->count && place_find(queue->volume, window, i, &place) == STATUS_OK;
 	     i++) {
 		if (place.kind != PLACE_DEVICE ||
-		    (part->count != 0 &&
-		     place.entry->physical != part->entries[0].physical + part->count) ||
+		    place.entry->physical != part->entries[0].physical + part->count ||
 		    volume_fetch_find(queue, place.entry) != fetch ||
 		    outgoing_find(queue, place.entry->physical) != NULL) {
 			break;
@@ -342,7 +341,8 @@ static uint32_t device_begin(struct volume_queue *queue, struct volume_request *
 	if (part == NULL) {
 		return 0;
 	}
-	part_grow(queue, window, i, fetch, part);
+	part->entries[part->count++] = *entry;
+	part_grow(queue, window, i + 1, fetch, part);
 	if (fetch != NULL) {
 		part->next = fetch->waiting;
 		fetch->waiting = part;

@@ -17,6 +17,7 @@
 #define VOLUME_NODE_CACHE_STATE 16u
 #define VOLUME_NODE_CACHE_BLOCK 256u
 #define VOLUME_NODE_CACHE_WAYS  16u
+#define VOLUME_NODE_CACHE_HINTS 8u /* A power of two, more than the data's tree has levels. */
 /* Bitmaps in memory: all of them in the state profile. */
 #define VOLUME_GROUP_CACHE  VOLUME_GROUPS_MAX
 #define VOLUME_KEY_CACHE    4u
@@ -144,6 +145,13 @@ struct volume_map {
 	uint32_t slot_mask;
 	uint32_t *slots; /* Index into the pool's entries + 1; 0: empty. */
 };
+
+/* Entry `index` in the order in which they were added. */
+static inline struct volume_map_entry *volume_map_at(const struct volume_map *map, uint32_t index)
+{
+	uint32_t at = map->first + index; /* Both below the room, which is far below 2^31. */
+	return &map->pool->entries[at < map->pool->room ? at : at - map->pool->room];
+}
 
 /* Writes to neighbouring blocks, gathered into one. */
 struct volume_batch {
@@ -415,7 +423,9 @@ struct volume {
 	struct volume_cached_node *node_cache;
 	uint8_t *node_cache_blocks;
 	uint32_t node_cache_sets; /* A power of two, each of VOLUME_NODE_CACHE_WAYS. */
-	uint8_t *ring_taken;      /* A bit for each block of the ring, during replay. */
+	size_t node_cache_last[VOLUME_NODE_CACHE_HINTS]; /* By level: the node that was found last.
+							  */
+	uint8_t *ring_taken; /* A bit for each block of the ring, during replay. */
 	size_t arena_bytes;
 	uint8_t *scratch; /* One block: ciphertext, or a pair's block. */
 	uint8_t *base;    /* One block: the content before a change. */

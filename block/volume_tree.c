@@ -20,32 +20,44 @@ static bool is_same_node(const struct volume_cached_node *cached, uint32_t level
 	       cached->level == level && cached->index == index;
 }
 
+/* Where a node is in the cache, or which place it may take. */
+static size_t node_find(struct volume *volume, uint32_t level, uint64_t index,
+			const struct volume_entry *entry, bool *found)
+{
+	size_t *last = &volume->node_cache_last[level % VOLUME_NODE_CACHE_HINTS];
+	const size_t first = (size_t)set_of(volume, level, index) * VOLUME_NODE_CACHE_WAYS;
+	size_t room = first;
+	/* (session, counter) is used once, so a cached node can never be stale. */
+	*found = is_same_node(&volume->node_cache[*last], level, index, entry);
+	for (size_t i = first; i < first + VOLUME_NODE_CACHE_WAYS && !*found; i++) {
+		const struct volume_cached_node *cached = &volume->node_cache[i];
+		*found = is_same_node(cached, level, index, entry);
+		if (*found) {
+			*last = i;
+		} else if (cached->used_at < volume->node_cache[room].used_at) {
+			room = i;
+		}
+	}
+	return *found ? *last : room;
+}
+
 enum status volume_node_get(struct volume *volume, uint32_t level, uint64_t index,
 			    const struct volume_entry *entry, const uint8_t **node)
 {
-	const size_t first = (size_t)set_of(volume, level, index) * VOLUME_NODE_CACHE_WAYS;
-	struct volume_cached_node *room = &volume->node_cache[first];
-	/* (session, counter) is used once, so a cached node can never be stale. */
-	for (size_t i = first; i < first + VOLUME_NODE_CACHE_WAYS; i++) {
-		struct volume_cached_node *cached = &volume->node_cache[i];
-		if (is_same_node(cached, level, index, entry)) {
-			cached->used_at = ++volume->clock;
-			*node = volume->node_cache_blocks + i * BLOCK_BYTES;
-			return STATUS_OK;
+	bool found = false;
+	const size_t place = node_find(volume, level, index, entry, &found);
+	struct volume_cached_node *cached = &volume->node_cache[place];
+	uint8_t *content = volume->node_cache_blocks + place * BLOCK_BYTES;
+	if (!found) {
+		*cached = (struct volume_cached_node){.entry = {0}};
+		enum status status = volume_block_open(volume, level, index, entry, content);
+		if (status != STATUS_OK) {
+			return status;
 		}
-		if (cached->used_at < room->used_at) {
-			room = cached;
-		}
+		*cached = (struct volume_cached_node){
+			.entry = *entry, .level = level, .index = index};
 	}
-	uint8_t *content =
-		volume->node_cache_blocks + (size_t)(room - volume->node_cache) * BLOCK_BYTES;
-	*room = (struct volume_cached_node){.entry = {0}};
-	enum status status = volume_block_open(volume, level, index, entry, content);
-	if (status != STATUS_OK) {
-		return status;
-	}
-	*room = (struct volume_cached_node){
-		.entry = *entry, .level = level, .index = index, .used_at = ++volume->clock};
+	cached->used_at = ++volume->clock;
 	*node = content;
 	return STATUS_OK;
 }
@@ -58,7 +70,7 @@ enum status volume_node_entry(struct volume *volume, const uint8_t *node, uint32
 	    !volume_is_allocatable(&volume->geometry, entry->physical)) {
 		status = STATUS_AUTH_META;
 	}
-	return volume_note(volume, status, level, index, UINT64_MAX);
+	return status == STATUS_OK ? status : volume_note(volume, status, level, index, UINT64_MAX);
 }
 
 /* The leaf above a logical block, borrowed; NULL: a hole, as is all up to `*end`. */
@@ -90,6 +102,25 @@ static enum status leaf_find(struct volume *volume, uint32_t logical, const uint
 		}
 	}
 	return STATUS_OK;
+}
+
+void volume_tree_prefetch(struct volume *volume, uint32_t logical)
+{
+	struct volume_entry at = volume->superblock.tree;
+	for (uint32_t level = volume->geometry.tree_levels; at.physical != 0; level--) {
+		const uint64_t below = (uint64_t)logical >> ((level - 1) * VOLUME_NODE_SHIFT);
+		bool found = false;
+		size_t place = node_find(volume, level, below >> VOLUME_NODE_SHIFT, &at, &found);
+		const uint8_t *entry = volume->node_cache_blocks + place * BLOCK_BYTES +
+				       (below & (VOLUME_NODE_ENTRIES - 1)) * VOLUME_ENTRY_BYTES;
+		if (found && level == VOLUME_LEVEL_LEAF) {
+			__builtin_prefetch(entry);
+		}
+		if (!found || level == VOLUME_LEVEL_LEAF ||
+		    volume_entry_decode(entry, &at) != STATUS_OK) {
+			return;
+		}
+	}
 }
 
 enum status volume_tree_find_many(struct volume *volume, uint32_t logical, uint32_t count,
