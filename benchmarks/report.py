@@ -41,7 +41,8 @@ def table(head, rows):
 
 def compared(rows, unit):
     return table(
-        ("", f"ours, {unit}", f"theirs, {unit}", "ratio (lowest to highest)", "n", "target", ""),
+        ("", f"ours, {unit}", f"theirs, {unit}", "ratio (lowest to highest)", "n", "target",
+         ""),
         [(f"{summary.job_title(row.job)}: {row.ours} / {row.theirs}",
           summary.number(row.our_figure.median), summary.number(row.their_figure.median),
           summary.ratio_text(row.ratio), row.ratio.count, "" if row.least is None else f">= {row.least:g}",

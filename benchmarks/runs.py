@@ -25,7 +25,7 @@ def clock(seconds):
 class Turns:
     """`chosen`: [(side, names of its jobs)]. run() fills in samples, loads and failures.
 
-    `limit_s` is for all of it. When it gets short, only sides in `essential` have further turns; and
+    `limit_s` is for all of it. When it gets short, only sides in `essential` have further turns;
     beyond it there is no further repetition."""
 
     def __init__(self, chosen, repetitions, job_seconds, say, limit_s=None, essential=()):
