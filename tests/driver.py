@@ -26,7 +26,7 @@ FAMILIES = {
     "qemu": "boot, persistence, counted device operations, confidentiality",
     "fault": "what bad input gets: disks, keys, bundles, clients, a crashing vTPM",
     "hostile": "a block device that lies while the vTPM is in use: each lie, named outcomes",
-    "guests": "stock TPM clients: OpenSSL, clevis with LUKS, tpm2-pytss, IBM TSS; with kills",
+    "guests": "guests' measured boot, sealing, resets; OpenSSL, clevis, pytss, IBM TSS; kills",
     "kills": "SIGKILL at random moments of a stream of NV writes (--count, --seed)",
     "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
     "fuzz": "decoders and drivers on hostile bytes: replay; if named, fuzz too (--seconds)",

@@ -12,6 +12,7 @@ import threading
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import build, control, state, vm  # noqa: E402 (the path has to be set first)
 import demo  # noqa: E402
+import guest_console  # noqa: E402
 
 # Not the tests: whoever wants a TPM does not wait for those.
 BUILD_TARGETS = ("stage2", "bundle", "holdfast")
@@ -38,6 +39,10 @@ def parse_arguments():
         description="Serve a TPM 2.0 from a service VM. Ctrl-C shuts it down in order.")
     parser.add_argument("--demo", action="store_true",
                         help="store, kill -9, boot again, read back; in a folder of its own")
+    parser.add_argument("--guest", nargs="?", const="ovmf", choices=("ovmf", "seabios"),
+                        metavar="FIRMWARE",
+                        help="boot a Linux guest that uses the TPM, with its console here; "
+                             "FIRMWARE is ovmf (default: a measured boot) or seabios (quicker)")
     parser.add_argument("--ephemeral", action="store_true",
                         help="a TPM without a disk: nothing survives this boot")
     parser.add_argument("--state", default="state", metavar="DIR",
@@ -147,6 +152,24 @@ def give_up(machine):
     return STATE
 
 
+def serve_guest(options, machine_options):
+    """The guest has the terminal; the service VM's console goes to a file."""
+    path = os.path.join(machine_options.folder, "service.log")
+    with open(path, "w", encoding="utf-8", buffering=1) as log, \
+            vm.Vm(machine_options, on_line=lambda line: print(line, file=log)) as machine:
+        try:
+            machine.serving(READY_DEADLINE_S)
+        except vm.VmError as error:
+            print(f"run: {error}", file=sys.stderr)
+            return exit_code_of(machine.wait_exit(), machine.console()) if machine.ended \
+                else give_up(machine)
+        print(f"run: the service VM's log is {shown(path)}")
+        wrong = guest_console.boot(options, machine)
+        if wrong:
+            print(f"run: {wrong}", file=sys.stderr)
+        return shut_down(machine) or (FAILED if wrong else OK)
+
+
 def serve(options, folder):
     append = f"holdfast.log={options.log} holdfast.on_failure=exit"
     append += f" holdfast.completion={options.completion}"
@@ -156,6 +179,8 @@ def serve(options, folder):
     machine_options = vm.VmOptions(folder=folder.path, disks=disks, key=key, append=append,
                                    memory_mib=options.memory, accel=options.accel,
                                    machine=options.machine, ring=options.ring)
+    if options.guest:
+        return serve_guest(options, machine_options)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

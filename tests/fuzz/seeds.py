@@ -266,6 +266,18 @@ def vtpm_tpm_control():
     yield piece(request(6, b"\2")[:9], 3) + piece(request(2)) + piece(request(6, b"\2"), 1)
 
 
+def bridge_wire():
+    for command in range(0, 22):
+        yield b"\0" + struct.pack(">I", command)
+        yield b"\0" + struct.pack(">II", command, 0) + bytes(16)
+        for mode in b"\1\2":
+            yield bytes((mode,)) + struct.pack(">I", command)
+    yield b"\0" + struct.pack(">II", 7, 3) + b"abc"
+    yield b"\1" + struct.pack(">II", 6, 3) + b"abc"
+    yield b"\1" + struct.pack(">IBI", 8, 2, 12) + b"\x80\1\0\0\0\x0c\0\0\1\x7b\0\x08"
+    yield b"\1" + struct.pack(">II", 15, 1)
+
+
 def volume_image():
     for mode in (0, 1, 2, 3, 13, 15, 16, 17, 18, 19, 29, 31):
         for state in range(9):
@@ -334,7 +346,7 @@ TARGETS = (volume_superblock, volume_keyslots, volume_record, volume_node, volum
            boot_cmdline, boot_params, kernel_options, kernel_symbols, kernel_user_stack,
            virtio_mmio_cmdline, virtio_pci, vtpm_response, vtpm_frame, vtpm_tpm_control,
            volume_image, virtio_queue, virtio_blk, virtio_serial, witness_text, swtpm_state,
-           provision_public)
+           provision_public, bridge_wire)
 
 
 def main():

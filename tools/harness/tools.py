@@ -10,10 +10,15 @@ from harness import build
 DISK_SIZE = "64M"
 
 
+def program(preset="dev"):
+    """tools/holdfast of a build."""
+    return os.path.join(build.build_dir(preset), "tools", "holdfast", "holdfast")
+
+
 def holdfast(*arguments, preset="dev", check=True):
-    """Run tools/holdfast of a build."""
-    program = os.path.join(build.build_dir(preset), "tools", "holdfast", "holdfast")
-    return subprocess.run([program, *arguments], check=check, capture_output=True, text=True)
+    """Run it."""
+    return subprocess.run([program(preset), *arguments], check=check, capture_output=True,
+                          text=True)
 
 
 def key_generate(path):

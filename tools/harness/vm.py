@@ -250,10 +250,13 @@ class Vm:
                 os.unlink(path)
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
-            qemu_command(self.options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_die_with_parent)
         threading.Thread(target=self._read_console, daemon=True).start()
         return self
+
+    def command(self):
+        return qemu_command(self.options)
 
     def _read_console(self):
         for raw in self.process.stdout:

@@ -29,6 +29,8 @@ enum status key_list(const struct options *options, struct report *report);
 enum status key_add(const struct options *options, struct report *report);
 enum status key_change(const struct options *options, struct report *report);
 enum status key_remove(const struct options *options, struct report *report);
+enum status tpm_serve(const struct options *options, struct report *report);
+enum status tpm_status(const struct options *options, struct report *report);
 enum status key_rotate(const struct options *options, struct report *report);
 enum status authority_init(const struct options *options, struct report *report);
 enum status authority_issue(const struct options *options, struct report *report);

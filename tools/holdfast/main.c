@@ -128,6 +128,15 @@ const struct command command_table[] = {
 	{"tpm", "export", "PATH FOLDER", "Write the TPM as a swtpm state folder",
 	 "FOLDER gets tpm2-00.permall, in plain: whoever can read it has the TPM and all its keys.",
 	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 2, tpm_export},
+	{"tpm", "serve", "SERVICE CONTROL", "Offer a service VM's TPM to QEMU guests and programs",
+	 "SERVICE and CONTROL are the sockets of the service VM's ports org.holdfast.tpm and "
+	 "org.holdfast.tpm.0.ctrl. Serves until SIGINT or SIGTERM. If the VM goes away, requests "
+	 "fail and it is looked for until it is back. An ADDRESS is unix:PATH or tcp:PORT, on this "
+	 "machine; each option may be given more than once.",
+	 OPTIONS_TPM | OPTIONS_TPM_LISTEN, 2, tpm_serve},
+	{"tpm", "status", "CONTROL", "Show a service VM's TPM from outside",
+	 "Power, locality, established flag and counters, as the control port tells them.",
+	 OPTIONS_TPM | OPTIONS_JSON, 1, tpm_status},
 	{0},
 };
 

@@ -121,7 +121,8 @@ const struct command *options_parse(int argc, char **argv, struct options *optio
 		.help_filter = help_text,
 	};
 	struct words words = {.count = 0};
-	*options = (struct options){.profile = VOLUME_PROFILE_STATE, .slot = OPTIONS_NO_SLOT};
+	*options = (struct options){
+		.profile = VOLUME_PROFILE_STATE, .slot = OPTIONS_NO_SLOT, .tpm.wait_s = TPM_WAIT_S};
 	static char program_name[] = "holdfast";
 	argp_err_exit_status = EXIT_USAGE;
 	if (argc > 0) {

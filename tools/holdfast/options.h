@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/bridge/bridge.h"
 #include "tools/holdfast/key_file.h"
 #include "tools/holdfast/report.h"
 #include "tools/holdfast/witness_file.h"
@@ -18,6 +19,17 @@
 #define EXIT_NOT_ENROLLED      6
 
 #define OPTIONS_POSITIONAL_MAX 3u
+
+/* tpm serve: where to listen, and for what. */
+struct tpm_options {
+	struct {
+		enum bridge_protocol protocol;
+		struct address address;
+	} listeners[BRIDGE_LISTENERS_MAX];
+	uint32_t listener_count;
+	uint16_t instance;
+	uint32_t wait_s;
+};
 
 struct options {
 	const char *positional[OPTIONS_POSITIONAL_MAX];
@@ -44,9 +56,11 @@ struct options {
 	bool json;
 	bool long_listing;
 	bool repair_report;
+	struct tpm_options tpm;
 };
 
 #define OPTIONS_NO_SLOT UINT32_MAX
+#define TPM_WAIT_S      30u
 
 /* Groups of options that a command accepts, as bits. */
 #define OPTIONS_KEY             1u
@@ -68,6 +82,8 @@ struct options {
 #define OPTIONS_SUBJECT         65536u
 #define OPTIONS_DAYS            131072u
 #define OPTIONS_AUTHORITY       262144u
+#define OPTIONS_TPM             524288u
+#define OPTIONS_TPM_LISTEN      1048576u
 
 struct command {
 	const char *group;

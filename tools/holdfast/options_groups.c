@@ -396,6 +396,7 @@ uint32_t options_groups_of(const struct command *command,
 		{OPTIONS_ROTATE, &rotate_argp},     {OPTIONS_ACCEPT, &accept_argp},
 		{OPTIONS_POLICY, &policy_argp},     {OPTIONS_SUBJECT, &options_subject_argp},
 		{OPTIONS_DAYS, &options_days_argp}, {OPTIONS_AUTHORITY, &options_authority_argp},
+		{OPTIONS_TPM, &options_tpm_argp},   {OPTIONS_TPM_LISTEN, &options_tpm_listen_argp},
 	};
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < OPTIONS_GROUPS_MAX; i++) {

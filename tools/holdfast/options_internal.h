@@ -7,7 +7,7 @@
 
 #include "tools/holdfast/options.h"
 
-#define OPTIONS_GROUPS_MAX 16u
+#define OPTIONS_GROUPS_MAX 18u
 
 /* What a command's parsers share: the input of each. */
 struct parse {
@@ -21,6 +21,9 @@ struct parse {
 extern const struct argp options_subject_argp;
 extern const struct argp options_days_argp;
 extern const struct argp options_authority_argp;
+/* Of the commands that talk to a TPM (options_tpm.c). */
+extern const struct argp options_tpm_argp;
+extern const struct argp options_tpm_listen_argp;
 
 /* The groups of the command's row; a row whose argp is NULL ends them. Returns how many. */
 uint32_t options_groups_of(const struct command *command,
