@@ -13,9 +13,11 @@ import shutil
 import pytest
 
 import samples
-from harness import control, tools, tpm, vm
+from harness import control, qtest, tools, tpm, tpm_control, vm
 
 RESETS_MAX = 3
+VIRTIO_BLK = 2  # The type of a block device.
+SLOT = 6  # Where it is on q35's bus 0, to be found again.
 
 
 def status_of(machine):
@@ -99,6 +101,56 @@ def test_what_an_open_session_is_told(start, used, liar):
         client.nv_increment(samples.NV_COUNTER)
         assert len(client.get_random(8)) == 8
     machine.wait_for("vtpmd: PCRs capped")
+    # It ended before anybody looked at the disk again: what it had in memory is gone.
+    assert machine.console().index("vtpm: suspended: BAD_HOST") < \
+        machine.console().index("state: the disk was given up")
+
+
+@pytest.mark.parametrize("machine,disk_of,which", [
+    ("microvm", "", VIRTIO_BLK), ("q35", f"addr={SLOT}", SLOT)])
+def test_an_idle_disk_that_was_reset(start, used, used_disk, folder, machine, disk_of, which):
+    """Nothing was on its way, so the TPM goes on with all that it has in memory."""
+    booted = start(machine=machine, disks=[vm.Disk(used_disk, device=disk_of)], key=used[0],
+                   append="holdfast.log=debug", extra=qtest.arguments(folder))
+    booted.serving()
+    with tpm.Tpm(booted.tpm_path) as client:
+        client.nv_increment(samples.NV_COUNTER)
+        client.pcr_extend(4, b"\x33" * 32)
+        measured = client.pcr_read(4)
+        handle, _ = client.create_primary()
+        with qtest.Host(booted) as host:
+            for turn in range(1, RESETS_MAX + 1):
+                host.virtio_reset(booted, which)
+                booted.wait_count("state: mounted again", turn)
+                client.nv_increment(samples.NV_COUNTER)
+        assert client.pcr_read(4) == measured
+        client.flush_context(handle)
+        assert client.nv_counter(samples.NV_COUNTER) == used[2].counter + 1 + RESETS_MAX
+    status = status_of(booted)
+    assert (status["state"], status["vtpm"], status["disk_resets"]) == ("OK", "OK", RESETS_MAX)
+    counters = control.counters(booted.control_path)
+    assert counters["tpm_restarts"] == counters["shared_pages_leaked"] == 0
+    booted.kill()
+    again = start(disks=[used_disk], key=used[0])
+    again.serving()
+    assert counter_of(again) == used[2].counter + 1 + RESETS_MAX
+
+
+def test_a_tpm_without_power_stays_without(start, used, used_disk, folder):
+    """The disk comes back, and nobody switched the TPM on."""
+    machine = start(disks=[used_disk], key=used[0], append="holdfast.log=debug",
+                    extra=qtest.arguments(folder))
+    machine.serving()
+    assert increment(machine) == 0
+    with tpm_control.TpmControl(machine.tpm_control_path) as power, qtest.Host(machine) as host:
+        power.power_off()
+        host.virtio_reset(machine, VIRTIO_BLK)
+        machine.wait_for("state: mounted again")
+        assert power.status().power == "off"
+        assert increment(machine) == tpm.RC_FAILURE
+        power.power_on(tpm_control.STARTUP)
+        assert counter_of(machine) == used[2].counter + 1
+        assert power.counters()["restarts"] == 0
 
 
 def test_a_device_that_lies_again_and_again(start, used, used_disk, liar):

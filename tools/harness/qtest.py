@@ -10,6 +10,9 @@ CAPABILITIES = 0x34
 CAPABILITY_EXPRESS = 0x10
 SLOT_CONTROL = 0x18
 INDICATOR_OFF, POWER_OFF = 0x300, 0x400
+BAR4 = 0x20  # Where QEMU has a modern device's registers; the common ones come first.
+# virtio 1.2, sections 4.1.4.3 and 4.2.2: the device's status.
+PCI_STATUS, MMIO_STATUS = 0x14, 0x70
 
 
 def arguments(folder):
@@ -48,6 +51,15 @@ class Host:
     def config_write16(self, device, offset, value):
         self._do(f"outl {ADDRESS} {1 << 31 | device << 11 | offset & ~3}")
         self._do(f"outw {DATA + (offset & 2)} {value}")
+
+    def virtio_reset(self, machine, device):
+        """Reset a virtio device from outside. `device`: on q35 its number, on microvm its type."""
+        if machine.options.machine == "q35":
+            low, high = (self.config_read(device, BAR4 + at) for at in (0, 4))
+            self._do(f"writeb {(high << 32 | low & ~0xf) + PCI_STATUS} 0")
+            return
+        found = machine.wait_for(rf"virtio-mmio at (0x\w+): device type {device}$")
+        self._do(f"writel {int(found.group(1), 16) + MMIO_STATUS} 0")
 
     def slot_empty(self, device):
         """Cut the power of a root port's slot: whatever is in it is gone."""
