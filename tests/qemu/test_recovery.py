@@ -153,6 +153,25 @@ def test_a_tpm_without_power_stays_without(start, used, used_disk, folder):
         assert power.counters()["restarts"] == 0
 
 
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_lie_while_the_tpm_starts(start, used, liar, after):
+    """Its startup is a commit. Cut there, it starts again when the disk is back."""
+    back_end = liar()
+    machine = start(disks=[back_end.disk], key=used[0])
+    machine.serving()
+    assert increment(machine) == 0
+    with tpm_control.TpmControl(machine.tpm_control_path) as power:
+        power.power_off()
+        back_end.lie(f"id-range 1 {after}")
+        with pytest.raises(tpm_control.ControlError) as refused:
+            power.power_on(tpm_control.STARTUP)
+        assert refused.value.name == "UNAVAILABLE"
+        machine.wait_for("vtpm: restarted after BAD_HOST")
+        assert increment(machine) == 0
+        assert power.status().power == "on"
+    assert (status_of(machine)["state"], status_of(machine)["vtpm"]) == ("OK", "OK")
+
+
 def test_a_device_that_lies_again_and_again(start, used, used_disk, liar):
     back_end = liar()
     machine = start(disks=[back_end.disk], key=used[0])
