@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import os
 
-from harness import tpm, vm
+from harness import control, tpm, vm
 
 NV_INDEX = 0x1500010
 NV_COUNTER = 0x1500011
@@ -57,6 +57,25 @@ def facts_of(machine):
         return read(client)
 
 
+def status_of(machine):
+    return control.ask_values(machine.control_path, "status")
+
+
+def increment(machine):
+    """The response code of one NV_Increment: a durable commit."""
+    with tpm.Tpm(machine.tpm_path) as client:
+        try:
+            client.nv_increment(NV_COUNTER)
+        except tpm.TpmError as error:
+            return error.code
+        return 0
+
+
+def counter_of(machine):
+    with tpm.Tpm(machine.tpm_path) as client:
+        return client.nv_counter(NV_COUNTER)
+
+
 def sha256(path):
     digest = hashlib.sha256()
     with open(path, "rb") as file:
@@ -74,7 +93,6 @@ def response_to(machine, command=None):
 
 def shut_down(machine):
     """Ask for an orderly end; QEMU's exit code."""
-    from harness import control
     try:
         control.ask(machine.control_path, "shutdown")
     except ConnectionError:
@@ -84,7 +102,6 @@ def shut_down(machine):
 
 def expect_failed_state(machine, *names):
     """The state failed with one of these: console, both sockets and the exit say so. The one."""
-    from harness import control
     found = machine.wait_for(r"state: failed: (\w+): (.+)")
     assert found.group(1) in names, found.group(0)
     assert len(found.group(2)) > 10, "no advice"

@@ -9,29 +9,15 @@ import shutil
 import pytest
 
 import samples
-from harness import control, qmp, qtest, tools, tpm, vm
+from harness import qmp, qtest, tools, tpm, vm
+from samples import counter_of, increment, status_of
 
 MACHINES = ("microvm", "q35")
 SLOT = 5  # Of the root port that a disk is pulled out of.
 
 
-def increment(machine):
-    """The response code of one durable commit."""
-    with tpm.Tpm(machine.tpm_path) as client:
-        try:
-            client.nv_increment(samples.NV_COUNTER)
-        except tpm.TpmError as error:
-            return error.code
-        return 0
-
-
-def counter_of(machine):
-    with tpm.Tpm(machine.tpm_path) as client:
-        return client.nv_counter(samples.NV_COUNTER)
-
-
 def state_of(machine):
-    return control.ask_values(machine.control_path, "status")["state"]
+    return status_of(machine)["state"]
 
 
 def monitor(machine, line):
@@ -142,7 +128,7 @@ def test_disk_that_is_pulled_out(start, used, used_disk, folder, is_idle):
         booted.wait_for("state: failed: NO_DEVICE")
     assert increment(booted) == tpm.RC_FAILURE
     booted.wait_for("vtpm: unavailable: NO_DEVICE")
-    status = control.ask_values(booted.control_path, "status")
+    status = status_of(booted)
     assert (status["state"], status["vtpm"]) == ("NO_DEVICE", "NO_DEVICE")
     assert (status["disk_resets"], status["disk_cause"]) == (0, "BAD_HOST")
     assert samples.shut_down(booted) == vm.EXIT_ORDERLY

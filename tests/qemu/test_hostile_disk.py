@@ -10,7 +10,8 @@ boot says by name that it is not.
 import pytest
 
 import samples
-from harness import control, hostile, tools, tpm, vm
+from harness import hostile, tools, tpm, vm
+from samples import increment, status_of
 
 # Nothing is wrong with the answer: only with how it comes, or with memory that we never read.
 HARMLESS = ("storm", "silence 20", "no-notify 3", "drip 3", "descriptors 3", "available 3")
@@ -34,20 +35,6 @@ AT_MOUNT = {
 # Told about writes: the device says OK, and the disk holds something else.
 SILENT = ("drop", "misdirect", "torn")
 UNTOUCHED = ("late-write", "garbage-id")
-
-
-def status_of(machine):
-    return control.ask_values(machine.control_path, "status")
-
-
-def increment(machine):
-    """The response code of one NV_Increment: a durable commit."""
-    with tpm.Tpm(machine.tpm_path) as client:
-        try:
-            client.nv_increment(samples.NV_COUNTER)
-        except tpm.TpmError as error:
-            return error.code
-        return 0
 
 
 def test_every_lie_is_tried():

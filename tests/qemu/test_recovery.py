@@ -14,29 +14,11 @@ import pytest
 
 import samples
 from harness import control, qtest, tools, tpm, tpm_control, vm
+from samples import counter_of, increment, status_of
 
 RESETS_MAX = 3
 VIRTIO_BLK = 2  # The type of a block device.
 SLOT = 6  # Where it is on q35's bus 0, to be found again.
-
-
-def status_of(machine):
-    return control.ask_values(machine.control_path, "status")
-
-
-def increment(machine):
-    """The response code of one NV_Increment: a durable commit."""
-    with tpm.Tpm(machine.tpm_path) as client:
-        try:
-            client.nv_increment(samples.NV_COUNTER)
-        except tpm.TpmError as error:
-            return error.code
-        return 0
-
-
-def counter_of(machine):
-    with tpm.Tpm(machine.tpm_path) as client:
-        return client.nv_counter(samples.NV_COUNTER)
 
 
 def copy_of(image, name):
