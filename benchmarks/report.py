@@ -67,7 +67,7 @@ def verdicts(results):
 
 
 def is_ours(side):
-    return side in ("raw", "volume", "nbd-holdfast", "vtpm")
+    return side in ("raw", "raw-copied", "volume", "nbd-holdfast", "vtpm")
 
 
 def job_rows(results, job, metric):

@@ -17,6 +17,8 @@ def everything(place):
     plain, *encrypted = guests.variants(place)
     yield storage.Holdfast(place, "raw", "raw", "our kernel, virtio-blk")
     yield plain
+    yield storage.Holdfast(place, "raw-copied", "raw-copied",
+                           "our kernel, virtio-blk, data copied into and out of shared pages")
     yield storage.HostFio(place, "libaio")
     # Synchronous: depth is always 1.
     yield storage.HostFio(place, "psync", ["rr4k-qd1", "rw4k-flush"])

@@ -41,8 +41,8 @@ class Side:
 
 
 class Holdfast(Side):
-    """Our kernel, on the file as it is (raw) or on a volume in it. `build_dir`: of another build
-    than this tree's."""
+    """Our kernel, on the file as it is (raw; raw-copied: not in the driver's pages) or on a volume
+    in it. `build_dir`: of another build than this tree's."""
 
     def __init__(self, place, target, name, title, build_dir=None):
         super().__init__(place, name, title)
@@ -53,8 +53,9 @@ class Holdfast(Side):
                            "bundle": os.path.join(build_dir, "holdfast.bundle")}
 
     def path(self):
-        return self.place.raw_image() if self.target == "raw" else \
-            self.place.volume_image(f"{self.name}.img")
+        if self.target == "volume":
+            return self.place.volume_image(f"{self.name}.img")
+        return self.place.raw_image()
 
     def options(self, text, more=(), **others):
         """`more`: further words of QEMU's command line."""

@@ -54,7 +54,7 @@ def pairs(qemu_major):
         Pair("volume", "gcm-journal", dict(zip(JOBS, (4, 4.5, 4, 5, 2, 2)))),
         Pair("raw", "host-libaio", {"rr4k-qd32": 0.45, "rw4k-qd32": 0.45, "sr128k-qd8": 0.9,
                                     "sw128k-qd8": 0.9}),
-        Pair("raw", "host-psync"),
+        Pair("raw", "host-psync"), Pair("raw-copied", "linux-raw"),
         Pair("volume", "xts4096-wq"), Pair("volume", "xts512-nowq"), Pair("volume", "xts512-wq"),
         Pair("volume", "gcm-nojournal"), Pair("volume", "raw"),
         Pair("nbd-holdfast", "nbd-file"), Pair("nbd-holdfast", "nbd-luks"),
