@@ -45,7 +45,8 @@ def compared(rows, unit):
          ""),
         [(f"{summary.job_title(row.job)}: {row.ours} / {row.theirs}",
           summary.number(row.our_figure.median), summary.number(row.their_figure.median),
-          summary.ratio_text(row.ratio), row.ratio.count, "" if row.least is None else f">= {row.least:g}",
+          summary.ratio_text(row.ratio), row.ratio.count,
+          "" if row.least is None else f">= {row.least:g}",
           (summary.verdict(row), summary.verdict(row))) for row in rows])
 
 

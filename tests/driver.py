@@ -32,7 +32,7 @@ FAMILIES = {
     "fuzz": "decoders and drivers on hostile bytes: replay; if named, fuzz too (--seconds)",
     "nbd": "the nbdkit plugin: nbdcopy, qemu-img, fio --verify, kill -9 in mid-load",
     "bench": "./bench: arithmetic, reports, job files on all three fios, a run of seconds",
-    "proofs": "goals of the proved units, run-time errors, protocol models; `./test proofs NAME...`",
+    "proofs": "goals of the proved units, run-time errors, protocol models; NAME... for some",
     "coverage": "line coverage of block/, virtio/, sharedmem/ and mm/: report and threshold",
 }
 NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "hostile", "guests", "kills", "crash",
@@ -341,7 +341,7 @@ def check_pure_sources_run(measured, folder):
 
 
 def run_proofs(tally, options):
-    """Each unit that is not suspended, each model, the table that the documentation has of units."""
+    """Each unit that is not suspended, each model, the documentation's table of units."""
     off = {}
     if not tally.step("no suspended proof is out of date", "./test proofs",
                       lambda: off.update(proofs.suspended())):
