@@ -21,11 +21,21 @@ bool bytes_are_zero(const uint8_t *bytes, size_t size)
 {
 	uint64_t seen = 0;
 	size_t at = 0;
+	/*@ loop invariant at <= size;
+	    loop invariant seen == 0 <==> (\forall integer i; 0 <= i < at ==> bytes[i] == 0);
+	    loop assigns seen, at;
+	    loop variant size - at; */
 	for (; size - at >= sizeof(seen); at += sizeof(seen)) {
-		uint64_t word;
-		memcpy(&word, bytes + at, sizeof(word));
+		const uint64_t word = bytes_load_le64(bytes + at);
+		/*@ assert word == 0 <==> bytes[at] == 0 && bytes[at + 1] == 0 && bytes[at + 2] == 0
+		   && bytes[at + 3] == 0 && bytes[at + 4] == 0 && bytes[at + 5] == 0 && bytes[at +
+		   6] == 0 && bytes[at + 7] == 0; */
 		seen |= word;
 	}
+	/*@ loop invariant at <= size;
+	    loop invariant seen == 0 <==> (\forall integer i; 0 <= i < at ==> bytes[i] == 0);
+	    loop assigns seen, at;
+	    loop variant size - at; */
 	for (; at < size; at++) {
 		seen |= bytes[at];
 	}

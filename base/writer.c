@@ -11,6 +11,12 @@ void writer_init(struct writer *writer, uint8_t *data, size_t size)
 }
 
 /* The place for the next `size` bytes; NULL (and failed) if they do not fit. */
+/*@ requires \valid(writer) && writer_is_sound(writer);
+    assigns writer->at, writer->failed;
+    ensures writer_is_sound(writer) && writer->at >= \old(writer->at);
+    ensures \old(writer->failed) ==> writer->failed;
+    ensures \result != \null ==> \result == writer->data + \old(writer->at) &&
+      writer->at == \old(writer->at) + size; */
 static uint8_t *take(struct writer *writer, size_t size)
 {
 	if (writer->failed || size > writer->size - writer->at) {

@@ -12,6 +12,7 @@ void user_mappings_init(struct user_mappings *mappings, uint64_t first)
 	*mappings = (struct user_mappings){first, first};
 }
 
+//@ requires \valid_read(table); assigns \nothing;
 static bool is_mapped(const struct page_table *table, uint64_t address)
 {
 	struct page_mapping mapping;
@@ -19,10 +20,21 @@ static bool is_mapped(const struct page_table *table, uint64_t address)
 }
 
 /* The first run of `run_bytes` unmapped bytes within [from, end). */
+/*@ requires \valid_read(table) && \valid(first) && \separated(table, first);
+    requires from % PAGE_BYTES == 0 && end <= PAGE_TABLE_USER_END;
+    requires run_bytes % PAGE_BYTES == 0 && 0 < run_bytes <= USER_MAPPINGS_BYTES;
+    assigns *first;
+    ensures \result ==> *first % PAGE_BYTES == 0 && from <= *first;
+    ensures \result ==> *first + run_bytes < end + PAGE_BYTES; */
 static bool find_run(const struct page_table *table, uint64_t from, uint64_t end,
 		     uint64_t run_bytes, uint64_t *first)
 {
 	uint64_t run = 0;
+	/*@ loop invariant at % PAGE_BYTES == 0 && from <= at;
+	    loop invariant at < end + PAGE_BYTES || at == from;
+	    loop invariant run % PAGE_BYTES == 0 && run < run_bytes && run <= at - from;
+	    loop assigns at, run, *first;
+	    loop variant end - at; */
 	for (uint64_t at = from; at < end; at += PAGE_BYTES) {
 		run = is_mapped(table, at) ? 0 : run + PAGE_BYTES;
 		if (run == run_bytes) {

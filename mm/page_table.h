@@ -75,6 +75,7 @@ enum status page_table_protect(struct page_table *table, uint64_t virtual_addres
 			       uint64_t size_bytes, struct page_access access);
 
 /* STATUS_NOT_FOUND: not mapped. */
+//@ requires \valid_read(table) && \valid(mapping); assigns *mapping;
 MUST_CHECK
 enum status page_table_lookup(const struct page_table *table, uint64_t virtual_address,
 			      struct page_mapping *mapping);

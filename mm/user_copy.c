@@ -8,6 +8,10 @@
 
 #include "base/check.h"
 
+/*@ requires \valid_read(space) && at % PAGE_BYTES == 0;
+    assigns \nothing;
+    ensures \result == STATUS_OK ==> page_is_user(space, at, for_writing ? 1 : 0);
+    ensures \result == STATUS_OK || \result == STATUS_BAD_USER; */
 static enum status check_page(const struct user_space *space, uint64_t at, bool for_writing)
 {
 	struct page_mapping mapping;
@@ -30,6 +34,11 @@ enum status user_range_check(const struct user_space *space, struct user_addr fi
 		return STATUS_BAD_USER;
 	}
 	const uint64_t end = first.raw + size_bytes;
+	/*@ loop invariant at % PAGE_BYTES == 0 && at < end + PAGE_BYTES;
+	    loop invariant first.raw < at + PAGE_BYTES;
+	    loop invariant range_is_user(space, first.raw, at, for_writing ? 1 : 0);
+	    loop assigns at;
+	    loop variant end - at; */
 	for (uint64_t at = addr_page_floor(first.raw); at < end; at += PAGE_BYTES) {
 		const enum status status = check_page(space, at, for_writing);
 		if (status != STATUS_OK) {

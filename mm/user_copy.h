@@ -24,6 +24,15 @@ struct user_space {
 	const struct direct_map_port *direct_map;
 };
 
+/*@ // That the page may be read, or written, by ring 3 in this address space. The tables do not
+    // change during a call.
+    axiomatic user_pages {
+      predicate page_is_user(struct user_space *space, integer page, integer for_writing);
+    }
+    predicate range_is_user(struct user_space *space, integer first, integer end, integer w) =
+      \forall integer page; page % PAGE_BYTES == 0 && page + PAGE_BYTES > first && page < end ==>
+        page_is_user(space, page, w); */
+
 /* STATUS_BAD_USER: any byte of the range is not user memory (or wraps, or is above
  * PAGE_TABLE_USER_END). Copies nothing unless the whole range is good. */
 MUST_CHECK
@@ -34,6 +43,12 @@ enum status user_copy_out(const struct user_space *space, struct user_addr to, c
 			  size_t size_bytes);
 /* STATUS_BAD_USER unless the whole range could be copied: for callers that copy in pieces and must
  * do it wholly or not at all. Holds until the program runs again. */
+/*@ requires \valid_read(space);
+    assigns \nothing;
+    ensures \result == STATUS_OK && size_bytes > 0 ==>
+      first.raw + size_bytes <= PAGE_TABLE_USER_END &&
+      range_is_user(space, first.raw, first.raw + size_bytes, for_writing ? 1 : 0);
+    ensures \result == STATUS_OK || \result == STATUS_BAD_USER; */
 MUST_CHECK
 enum status user_range_check(const struct user_space *space, struct user_addr first,
 			     size_t size_bytes, bool for_writing);

@@ -36,15 +36,28 @@ extern const uint8_t tpm_startup_clear[TPM_STARTUP_BYTES];
 extern const uint8_t tpm_shutdown_clear[TPM_STARTUP_BYTES];
 
 /* Write a response that consists of a header only. Returns TPM_HEADER_BYTES. */
+/*@ requires \valid(out + (0 .. TPM_HEADER_BYTES - 1));
+    assigns out[0 .. TPM_HEADER_BYTES - 1];
+    ensures \result == TPM_HEADER_BYTES && be16(out) == TPM_ST_NO_SESSIONS;
+    ensures be32(out + 2) == TPM_HEADER_BYTES && be32(out + 6) == code; */
 size_t response_error(uint8_t out[TPM_HEADER_BYTES], uint32_t code);
 
 /* Is this one whole response? STATUS_BAD_USER: not 10 .. 4096 bytes, a size field that differs
  * from the length, or an unknown tag. Nothing else may be let out of the service. */
+/*@ requires \valid_read(bytes + (0 .. size_bytes - 1));
+    assigns \nothing;
+    ensures \result == STATUS_OK ==>
+      TPM_HEADER_BYTES <= size_bytes <= TPM_RESPONSE_BYTES_MAX && be32(bytes + 2) == size_bytes &&
+      (be16(bytes) == TPM_ST_NO_SESSIONS || be16(bytes) == TPM_ST_SESSIONS ||
+       be16(bytes) == TPM_ST_RSP_COMMAND);
+    ensures \result == STATUS_OK || \result == STATUS_BAD_USER; */
 MUST_CHECK
 enum status response_check(const uint8_t *bytes, size_t size_bytes);
 
 /* The response code of a response that response_check() accepted. */
+//@ requires \valid_read(bytes + (0 .. 9)); assigns \nothing; ensures \result == be32(bytes + 6);
 uint32_t response_code(const uint8_t *bytes);
 
 /* The command code of a framed command (10 bytes at least). */
+//@ requires \valid_read(bytes + (0 .. 9)); assigns \nothing; ensures \result == be32(bytes + 6);
 uint32_t command_code(const uint8_t *bytes);

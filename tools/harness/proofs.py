@@ -25,7 +25,7 @@ UNITS = os.path.join(FOLDER, "units.toml")
 SUSPENDED = os.path.join(FOLDER, "suspended.toml")
 DRIVER = os.path.join(FOLDER, "cvc5.drv")
 TOOLS = ("frama-c", "why3", "cvc5", "z3")
-STRING_CONTRACTS = os.path.join(FOLDER, "string_contracts.h")
+PRELUDE = os.path.join(FOLDER, "prelude.h")
 PROVERS = "cvc5,z3"
 # A goal that is open is tried again for longer: a loaded machine is not a defect.
 GOAL_SECONDS = (10, 60)
@@ -62,6 +62,7 @@ class Unit:
         self.sources = row.get("sources") or [row["source"]]
         self.headers = row.get("headers", [])
         self.assumed = row.get("assumed", [])
+        self.only = row.get("only", [])
         self.row = row
 
     def wp_command(self, source=None, seconds=GOAL_SECONDS[0], smoke=SMOKE):
@@ -71,6 +72,8 @@ class Unit:
                    str(os.cpu_count() or 1), "-wp-model", self.row.get("model", "typed"), *smoke]
         if self.assumed:
             command += ["-wp-skip-fct", ",".join(self.assumed)]
+        if self.only:
+            command += ["-wp-fct", ",".join(self.only)]
         return command
 
     def eva_command(self):
@@ -111,7 +114,7 @@ def missing_tools():
 def preprocessor(kind):
     """WP gets memcpy and its like with contracts that its memory model can use, instead of
     Frama-C's own header."""
-    own = ["-D__FC_STRING_H_", "-include", STRING_CONTRACTS] if kind == "wp" else []
+    own = ["-D__FC_STRING_H_", "-include", PRELUDE] if kind == "wp" else []
     return " ".join(["-I" + build.ROOT, "-D__FRAMAC__", *own])
 
 
@@ -130,7 +133,7 @@ def environment(folder):
                        check=False)
         with open(config, "a", encoding="utf-8") as file:
             file.write("[prover]\n"
-                       'command = "cvc5 --tlimit=%t000 %f"\n'
+                       'command = "cvc5 %f"\n'
                        f'driver = "{DRIVER}"\n'
                        'name = "CVC5"\nshortcut = "cvc5"\nversion = "1.0.3"\n')
     return variables

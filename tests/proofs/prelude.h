@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* What the provers know of <string.h>, instead of Frama-C's own: its contracts are about `char`,
- * which the typed memory model keeps apart from uint8_t. These are about bytes, and assumed:
- * arch/string.c and the C library fulfil them, and are tested. Other objects than bytes do not pass
- * here (a warning, which fails the proof): they are assigned. */
+/* What the provers read before each source: what of C17 their front end does not know, and
+ * <string.h> instead of Frama-C's own. Its contracts are about `char`, which the typed memory model
+ * keeps apart from uint8_t; these are about bytes, and assumed: arch/string.c and the C library
+ * fulfil them, and are tested. Other objects than bytes do not pass here (a warning, which fails
+ * the proof): they are assigned. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+
+#define _Alignas(bytes)
 
 /*@ requires \valid(to + (0 .. size - 1)) && \valid_read(from + (0 .. size - 1));
     requires \separated(to + (0 .. size - 1), from + (0 .. size - 1));
