@@ -16,10 +16,10 @@
  * more was acknowledged than was recovered. */
 #include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
+#include "block/volume_recovery.h"
 
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/log.h"
 
 enum walk_mode {
@@ -89,15 +89,18 @@ static enum status record_read(struct volume *volume, uint32_t offset,
 		header->block_count * BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES, record);
 }
 
-static bool record_is_next(const struct volume *volume, const struct volume_record_header *header,
-			   const struct volume_record *record)
+static struct volume_recovered recovered(const struct volume *volume)
 {
 	const struct volume_log *log = &volume->log;
-	return header->generation == volume->master.generation && record->epoch >= log->epoch &&
-	       record->epoch <= volume->superblock.epoch && record->sequence == log->sequence + 1 &&
-	       (is_block_profile(volume) || record->durable_sequence == log->sequence) &&
-	       bytes_equal_constant_time(record->previous_tag, log->tag, AEAD_TAG_BYTES) &&
-	       bytes_equal_constant_time(record->anchor, log->anchor, VOLUME_CHAIN_ANCHOR_BYTES);
+	return (struct volume_recovered){
+		.profile = volume->geometry.profile,
+		.generation = volume->master.generation,
+		.epoch_first = log->epoch,
+		.epoch_last = volume->superblock.epoch,
+		.sequence = log->sequence,
+		.tag = log->tag,
+		.anchor = log->anchor,
+	};
 }
 
 /* ---- The chain ----------------------------------------------------------------------------- */
@@ -136,8 +139,9 @@ static enum status chain_step_at(struct volume *volume, struct walk *walk, uint3
 	}
 	/* The ring's start is the next place only for what did not fit before its end. */
 	bool skips = offset != volume->log.offset;
+	const struct volume_recovered so_far = recovered(volume);
 	if ((skips && volume->log.offset + header.block_count <= volume->geometry.ring_blocks) ||
-	    !record_is_next(volume, &header, &record)) {
+	    !volume_record_is_next(&so_far, &header, &record)) {
 		return STATUS_NOT_FOUND;
 	}
 	/* Also of records that will not be applied: their session's number is used up. */
@@ -221,9 +225,8 @@ static enum status leftover_check(struct volume *volume, uint32_t offset)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	/* An earlier lap's; or, in the block profile, one that was in flight. */
-	uint64_t epochs = volume->superblock.epoch + (is_block_profile(volume) ? 1 : 0);
-	if (record.epoch < epochs && record.durable_sequence <= volume->log.sequence) {
+	const struct volume_recovered so_far = recovered(volume);
+	if (volume_leftover_is_honest(&so_far, &record)) {
 		return STATUS_OK;
 	}
 	log_write(LOG_WARNING, "volume",

@@ -64,6 +64,15 @@ struct volume_geometry {
 	uint32_t txn_contents;
 };
 
+/*@ // What the places of things can rely on, whatever made the geometry.
+    predicate geometry_is_sound{L}(struct volume_geometry *g) =
+      (g->profile == VOLUME_PROFILE_STATE || g->profile == VOLUME_PROFILE_BLOCK) &&
+      g->group_first <= g->group_end <= 0x10000000000 && g->logical_blocks <= 0x100000000 &&
+      0 < g->group_reserved < VOLUME_GROUP_BLOCKS;
+    predicate is_allocatable{L}(struct volume_geometry *g, integer block) =
+      g->group_first <= block < g->group_end &&
+      (block - g->group_first) % VOLUME_GROUP_BLOCKS >= g->group_reserved; */
+
 /* STATUS_INVALID: not a size of that profile, or no profile. */
 MUST_CHECK
 enum status volume_geometry_make(uint32_t profile, uint64_t size, struct volume_geometry *geometry);
@@ -79,6 +88,9 @@ uint64_t volume_size_max(uint32_t profile);
 uint64_t volume_superblock_place(uint64_t size, uint32_t slot, uint32_t copy);
 uint64_t volume_keyslots_place(uint64_t size, uint32_t area, uint32_t copy);
 /* True for a block that may hold data, a node or the session table. */
+/*@ requires \valid_read(geometry);
+    assigns \nothing;
+    ensures \result <==> is_allocatable(geometry, block); */
 bool volume_is_allocatable(const struct volume_geometry *geometry, uint64_t block);
 uint64_t volume_bitmap_place(const struct volume_geometry *geometry, uint32_t group, uint32_t slot);
 /* Of a node of the group tree; height 1 holds the bitmaps' entries. */

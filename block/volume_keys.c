@@ -142,9 +142,7 @@ static enum status keyslot_commitment(const struct keyslot_keys *keys,
 /* One key, one message: the salt is drawn for each slot, so a fixed nonce is used once. */
 static void keyslot_nonce(uint8_t nonce[AEAD_NONCE_BYTES])
 {
-	memset(nonce, 0, AEAD_NONCE_BYTES);
-	bytes_store_le32(nonce, VOLUME_DOMAIN_KEYSLOT);
-	bytes_store_le64(nonce + 4, 1);
+	volume_nonce_make(VOLUME_DOMAIN_KEYSLOT, 1, nonce);
 }
 
 static enum status keyslot_seal(struct volume *volume, const struct keyslot_keys *keys,

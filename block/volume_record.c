@@ -59,6 +59,12 @@ void volume_changes_begin(struct reader *reader, const uint8_t *body, size_t siz
 }
 
 /* Count, places and counters of an extent. */
+/*@ requires \valid_read(geometry) && geometry_is_sound(geometry) && \valid(change);
+    requires \valid_read(change->bytes + (0 .. change->size_bytes - 1));
+    requires \separated(change, geometry, change->bytes + (0 .. change->size_bytes - 1));
+    requires change->size_bytes <= UINT16_MAX && change->logical < geometry->logical_blocks;
+    assigns change->physical, change->counter, change->count, change->bytes;
+    ensures \result ==> change_is_extent(geometry, change); */
 static bool extent_decode(const struct volume_geometry *geometry, struct volume_change *change)
 {
 	struct reader reader;
@@ -74,6 +80,11 @@ static bool extent_decode(const struct volume_geometry *geometry, struct volume_
 	    change->count > geometry->logical_blocks - change->logical) {
 		return false;
 	}
+	/*@ loop invariant i <= change->count;
+	    loop invariant \forall integer k; 0 <= k < i ==>
+	      is_allocatable(geometry, change->physical + k);
+	    loop assigns i;
+	    loop variant change->count - i; */
 	for (uint32_t i = 0; i < change->count; i++) {
 		/* Far from wrapping: what is allocatable is within the volume. */
 		if (!volume_is_allocatable(geometry, change->physical + i)) {
@@ -113,11 +124,18 @@ enum status volume_change_decode(const struct volume_geometry *geometry, struct 
 	return STATUS_OK;
 }
 
+/*@ requires \valid_read(geometry) && geometry_is_sound(geometry);
+    requires \valid_read(body + (0 .. size_bytes - 1));
+    assigns \nothing; */
 static bool changes_are_sane(const struct volume_geometry *geometry, const uint8_t *body,
 			     size_t size_bytes, uint32_t count)
 {
 	struct reader reader;
 	volume_changes_begin(&reader, body, size_bytes);
+	/*@ loop invariant reader_is_sound(&reader) && reader.data == body &&
+	      reader.size == size_bytes;
+	    loop assigns i, reader;
+	    loop variant count - i; */
 	for (uint32_t i = 0; i < count; i++) {
 		struct volume_change change;
 		if (volume_change_decode(geometry, &reader, &change) != STATUS_OK) {

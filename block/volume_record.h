@@ -81,25 +81,79 @@ struct volume_change {
 	uint32_t count;
 };
 
+/*@ requires \valid(to + (0 .. VOLUME_RECORD_HEADER_BYTES - 1)) && \valid_read(header);
+    requires \separated(to + (0 .. VOLUME_RECORD_HEADER_BYTES - 1), header);
+    requires header->block_count <= VOLUME_RECORD_BLOCKS_MAX;
+    assigns to[0 .. VOLUME_RECORD_HEADER_BYTES - 1]; */
 void volume_record_header_encode(uint8_t *to, const struct volume_record_header *header);
 /* STATUS_NOT_FOUND: no record starts here. */
+/*@ requires \valid_read(block + (0 .. BLOCK_BYTES - 1)) && \valid(header);
+    requires \separated(block + (0 .. BLOCK_BYTES - 1), header);
+    assigns *header;
+    ensures \result == STATUS_OK ==> 1 <= header->block_count <= VOLUME_RECORD_BLOCKS_MAX &&
+      header->counter > 0;
+    ensures \result != STATUS_OK ==> \result == STATUS_NOT_FOUND; */
 MUST_CHECK
 enum status volume_record_header_decode(const uint8_t block[BLOCK_BYTES],
 					struct volume_record_header *header);
+/*@ requires \valid(to + (0 .. VOLUME_RECORD_BODY_BYTES - 1)) && \valid_read(record);
+    requires \separated(to + (0 .. VOLUME_RECORD_BODY_BYTES - 1), record);
+    requires record->flags <= UINT16_MAX && record->change_count <= UINT16_MAX;
+    assigns to[0 .. VOLUME_RECORD_BODY_BYTES - 1]; */
 void volume_record_body_encode(uint8_t to[VOLUME_RECORD_BODY_BYTES],
 			       const struct volume_record *record);
 /* `body` is all of the opened text. Checks every change and the padding as well. STATUS_AUTH_META:
  * no writer of this format wrote that. */
+/*@ predicate record_is_sound{L}(struct volume_record *r) =
+      0 < r->session && r->flags <= 3 && 0 < r->sequence && r->durable_sequence < r->sequence; */
+/*@ requires \valid_read(geometry) && geometry_is_sound(geometry) && \valid(record);
+    requires \valid_read(body + (0 .. size_bytes - 1));
+    requires \separated(record, geometry, body + (0 .. size_bytes - 1));
+    assigns *record;
+    ensures \result == STATUS_OK ==> record_is_sound(record);
+    ensures \result != STATUS_OK ==> \result == STATUS_AUTH_META; */
 MUST_CHECK
 enum status volume_record_body_decode(const struct volume_geometry *geometry, const uint8_t *body,
 				      size_t size_bytes, struct volume_record *record);
 
+/*@ predicate change_is_extent{L}(struct volume_geometry *g, struct volume_change *c) =
+      g->profile == VOLUME_PROFILE_BLOCK && 0 < c->count <= 4096 &&
+      0 < c->counter && c->counter + c->count <= UINT32_MAX &&
+      c->logical + c->count <= g->logical_blocks &&
+      \valid_read(c->bytes + (0 .. c->count * AEAD_TAG_BYTES - 1)) &&
+      (\forall integer i; 0 <= i < c->count ==> is_allocatable(g, c->physical + i));
+    predicate change_is_sound{L}(struct volume_geometry *g, struct volume_change *c) =
+      VOLUME_CHANGE_PATCH <= c->kind <= VOLUME_CHANGE_EXTENT && c->logical < g->logical_blocks &&
+      (c->kind == VOLUME_CHANGE_EXTENT ? change_is_extent{L}(g, c) :
+	c->offset + c->size_bytes <= BLOCK_BYTES &&
+	\valid_read(c->bytes + (0 .. c->size_bytes - 1))) &&
+      (c->kind == VOLUME_CHANGE_HOLE ==> c->offset == 0 && c->size_bytes == 0); */
+
 /* Walk the changes of a body: `reader` starts behind the fixed part (volume_changes_begin). */
+/*@ requires \valid(reader) && \valid_read(body + (0 .. size_bytes - 1));
+    requires \separated(reader, body + (0 .. size_bytes - 1));
+    assigns *reader;
+    ensures reader_is_sound(reader) && reader->data == body && reader->size == size_bytes; */
 void volume_changes_begin(struct reader *reader, const uint8_t *body, size_t size_bytes);
+/*@ requires \valid_read(geometry) && geometry_is_sound(geometry) && \valid(change);
+    requires \valid(reader) && reader_is_sound(reader);
+    requires \separated(reader, change, geometry, reader->data + (0 .. reader->size - 1));
+    assigns *reader, *change;
+    ensures reader_is_sound(reader) && reader_goes_on{Pre, Post}(reader);
+    ensures \result == STATUS_OK ==> change_is_sound(geometry, change);
+    ensures \result != STATUS_OK ==> \result == STATUS_AUTH_META; */
 MUST_CHECK
 enum status volume_change_decode(const struct volume_geometry *geometry, struct reader *reader,
 				 struct volume_change *change);
 /* Apply one PATCH or FRESH to a block's content. */
+/*@ requires \valid_read(change) && \valid(content + (0 .. BLOCK_BYTES - 1));
+    requires change->offset + change->size_bytes <= BLOCK_BYTES;
+    requires \valid_read(change->bytes + (0 .. change->size_bytes - 1));
+    requires \separated(content + (0 .. BLOCK_BYTES - 1), change,
+      change->bytes + (0 .. change->size_bytes - 1));
+    assigns content[0 .. BLOCK_BYTES - 1];
+    ensures \forall integer i; 0 <= i < change->size_bytes ==>
+      content[change->offset + i] == change->bytes[i]; */
 void volume_change_apply(const struct volume_change *change, uint8_t content[BLOCK_BYTES]);
 
 /* Append what turns `base` into `content`; `base` NULL: unknown or a hole. Writes at most

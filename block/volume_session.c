@@ -17,22 +17,6 @@
 
 #define BLOCK_AAD_BYTES  (VOLUME_UUID_BYTES + 4 + 4 + 8)
 
-static void nonce_make(enum volume_domain domain, uint64_t counter, uint8_t nonce[AEAD_NONCE_BYTES])
-{
-	bytes_store_le32(nonce, (uint32_t)domain);
-	bytes_store_le64(nonce + 4, counter);
-}
-
-/* The next counter value of a key. STATUS_LIMIT: used up. */
-static enum status counter_take(uint64_t *seals, uint64_t *counter)
-{
-	if (*seals >= VOLUME_SEALS_MAX) {
-		return STATUS_LIMIT;
-	}
-	*counter = ++*seals;
-	return STATUS_OK;
-}
-
 /* ---- The running session ------------------------------------------------------------------- */
 
 enum status volume_session_begin(struct volume *volume, uint32_t id)
@@ -199,13 +183,13 @@ enum status volume_block_seal(struct volume *volume, uint32_t level, uint64_t in
 	uint8_t nonce[AEAD_NONCE_BYTES];
 	uint64_t counter = 0;
 	struct volume_entry made = {.physical = physical, .session = session->id};
-	enum status status =
-		counter_take(is_data ? &session->data_seals : &session->node_seals, &counter);
+	enum status status = volume_counter_take(
+		is_data ? &session->data_seals : &session->node_seals, &counter);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	made.counter = (uint32_t)counter;
-	nonce_make(is_data ? VOLUME_DOMAIN_DATA : VOLUME_DOMAIN_NODE, counter, nonce);
+	volume_nonce_make(is_data ? VOLUME_DOMAIN_DATA : VOLUME_DOMAIN_NODE, counter, nonce);
 	block_aad(volume->uuid, level, index, aad);
 	status = aead_seal(is_data ? &session->data_key : &session->node_key, nonce, aad,
 			   sizeof(aad), plain, cipher, BLOCK_BYTES, made.tag);
@@ -237,7 +221,7 @@ enum status volume_data_open(const uint8_t uuid[VOLUME_UUID_BYTES], const struct
 {
 	uint8_t aad[BLOCK_AAD_BYTES];
 	uint8_t nonce[AEAD_NONCE_BYTES];
-	nonce_make(VOLUME_DOMAIN_DATA, entry->counter, nonce);
+	volume_nonce_make(VOLUME_DOMAIN_DATA, entry->counter, nonce);
 	block_aad(uuid, VOLUME_LEVEL_DATA, index, aad);
 	return aead_open(key, nonce, aad, sizeof(aad), cipher, out, BLOCK_BYTES, entry->tag);
 }
@@ -255,7 +239,7 @@ enum status volume_cipher_open(struct volume *volume, uint32_t level, uint64_t i
 	if (status != STATUS_OK) {
 		return status;
 	}
-	nonce_make(is_data ? VOLUME_DOMAIN_DATA : VOLUME_DOMAIN_NODE, entry->counter, nonce);
+	volume_nonce_make(is_data ? VOLUME_DOMAIN_DATA : VOLUME_DOMAIN_NODE, entry->counter, nonce);
 	block_aad(volume->uuid, level, index, aad);
 	status = aead_open(key, nonce, aad, sizeof(aad), cipher, out, BLOCK_BYTES, entry->tag);
 	if (status == STATUS_AUTH_FAILED) {
@@ -290,12 +274,12 @@ enum status volume_record_seal(struct volume *volume, uint8_t *record, uint32_t 
 		.generation = session->generation,
 	};
 	uint8_t nonce[AEAD_NONCE_BYTES];
-	enum status status = counter_take(&session->log_seals, &header.counter);
+	enum status status = volume_counter_take(&session->log_seals, &header.counter);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	memcpy(header.salt, session->salt, VOLUME_SALT_BYTES);
-	nonce_make(VOLUME_DOMAIN_LOG, header.counter, nonce);
+	volume_nonce_make(VOLUME_DOMAIN_LOG, header.counter, nonce);
 	volume_record_header_encode(record, &header);
 	status = aead_seal(&session->log_key, nonce, record, VOLUME_RECORD_AAD_BYTES,
 			   record + VOLUME_RECORD_HEADER_BYTES, record + VOLUME_RECORD_HEADER_BYTES,
@@ -337,7 +321,7 @@ enum status volume_record_open(struct volume *volume, const struct volume_record
 	if (status != STATUS_OK) {
 		return status;
 	}
-	nonce_make(VOLUME_DOMAIN_LOG, header->counter, nonce);
+	volume_nonce_make(VOLUME_DOMAIN_LOG, header->counter, nonce);
 	return aead_open(key, nonce, record, VOLUME_RECORD_AAD_BYTES,
 			 record + VOLUME_RECORD_HEADER_BYTES, record + VOLUME_RECORD_HEADER_BYTES,
 			 header->block_count * BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES,
@@ -357,7 +341,7 @@ static enum status superblock_seal_body(struct volume *volume,
 	enum status status =
 		volume_key_expand(volume, header->salt, header->generation, LABEL_SUPERBLOCK, &key);
 	if (status == STATUS_OK) {
-		nonce_make(VOLUME_DOMAIN_SUPERBLOCK, 1, nonce);
+		volume_nonce_make(VOLUME_DOMAIN_SUPERBLOCK, 1, nonce);
 		status = aead_seal(&key, nonce, block, VOLUME_SUPERBLOCK_AAD_BYTES, body,
 				   block + VOLUME_SUPERBLOCK_BODY_OFFSET,
 				   VOLUME_SUPERBLOCK_BODY_BYTES, tag);
@@ -410,7 +394,7 @@ enum status volume_superblock_open(struct volume *volume, const uint8_t block[BL
 	uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES] = {0};
 	status = volume_key_expand(volume, header.salt, header.generation, LABEL_SUPERBLOCK, &key);
 	if (status == STATUS_OK) {
-		nonce_make(VOLUME_DOMAIN_SUPERBLOCK, 1, nonce);
+		volume_nonce_make(VOLUME_DOMAIN_SUPERBLOCK, 1, nonce);
 		status = aead_open(&key, nonce, block, VOLUME_SUPERBLOCK_AAD_BYTES,
 				   block + VOLUME_SUPERBLOCK_BODY_OFFSET, body, sizeof(body),
 				   header.tag);

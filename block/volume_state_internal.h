@@ -12,6 +12,7 @@
 #include "block/block_queue.h"
 #include "block/volume.h"
 #include "block/volume_format.h"
+#include "block/volume_nonce.h"
 #include "block/volume_record.h"
 
 #define VOLUME_NODE_CACHE_STATE 16u
@@ -34,10 +35,6 @@
 
 /* Above this many sessions a checkpoint re-seals the blocks of the one with the fewest. */
 #define VOLUME_SESSIONS_SOFT (VOLUME_SESSIONS_MAX - 28u)
-/* Seals under one session key (NIST SP 800-38D, section 8.3, asks for at most 2^32). A new session
- * is drawn when fewer than the margin are left. */
-#define VOLUME_SEALS_MAX    UINT32_MAX
-#define VOLUME_SEALS_MARGIN (1u << 20)
 
 STATIC_ASSERT(VOLUME_BATCH_BLOCKS == BLOCK_QUEUE_WRITE_BLOCKS, "a batch is one write of the queue");
 STATIC_ASSERT(VOLUME_RECORD_BLOCKS_MAX <= VOLUME_RING_BLOCKS / 2, "the largest record fits");
@@ -53,15 +50,6 @@ enum volume_level {
 	VOLUME_LEVEL_KEYSLOTS = 0x103,
 	VOLUME_LEVEL_LOG = 0x104,
 	VOLUME_LEVEL_GROUPS = 0x110, /* Plus the height, from 1. */
-};
-
-/* First word of every nonce; keeps the uses of one key apart. */
-enum volume_domain {
-	VOLUME_DOMAIN_LOG = 1,
-	VOLUME_DOMAIN_NODE = 2,
-	VOLUME_DOMAIN_DATA = 3,
-	VOLUME_DOMAIN_SUPERBLOCK = 4,
-	VOLUME_DOMAIN_KEYSLOT = 5,
 };
 
 struct volume_master {

@@ -34,14 +34,14 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = [
-    Mutation("chain", True, "a record names the record before it", "mixes", "volume_chain.c",
-             "bytes_equal_constant_time(record->previous_tag, log->tag, AEAD_TAG_BYTES) && "
-             "bytes_equal_constant_time(record->anchor, log->anchor, VOLUME_CHAIN_ANCHOR_BYTES);",
+    Mutation("chain", True, "a record names the record before it", "mixes", "volume_recovery.c",
+             "bytes_equal_constant_time(record->previous_tag, so_far->tag, AEAD_TAG_BYTES) && "
+             "bytes_equal_constant_time(record->anchor, so_far->anchor, "
+             "VOLUME_CHAIN_ANCHOR_BYTES);",
              "true;"),
     Mutation("scan", True, "authentic records behind the log's end are tampering", "bits",
              "volume_chain.c",
-             "if (record.epoch < epochs && "
-             "record.durable_sequence <= volume->log.sequence) {", "if (true) {"),
+             "if (volume_leftover_is_honest(&so_far, &record)) {", "if (true) {"),
     Mutation("deferred-free", True, "blocks of the durable state are not reused", "checkpoints",
              "volume_cursor.c", "status = volume_build_allocate(volume, &physical);",
              "struct volume_deltas *given_up = &volume->build.deltas; "
@@ -178,14 +178,18 @@ MUTATIONS = [
     Mutation("durable-seq", True, "a record says how far the log was flushed", "block-bits",
              "volume_log.c", "volume->log.durable_sequence = volume->log.sequence;", ""),
     Mutation("durable-scan", True, "recovery does not end below what was flushed", "block-bits",
-             "volume_chain.c", "record.durable_sequence <= volume->log.sequence) {", "true) {"),
+             "volume_recovery.c",
+             "return is_epoch_possible && record->durable_sequence <= so_far->sequence;",
+             "return is_epoch_possible;"),
     Mutation("later-epoch", False, "a record of a later epoch is tampering",
-             "block-splice", "volume_chain.c",
-             "if (record.epoch < epochs && ", "if ("),
+             "block-splice", "volume_recovery.c",
+             "return is_epoch_possible && record->durable_sequence <= so_far->sequence;",
+             "(void)is_epoch_possible; return record->durable_sequence <= so_far->sequence;"),
     Mutation("block-chain", True, "a record names the record before it", "block-mixes",
-             "volume_chain.c",
-             "bytes_equal_constant_time(record->previous_tag, log->tag, AEAD_TAG_BYTES) && "
-             "bytes_equal_constant_time(record->anchor, log->anchor, VOLUME_CHAIN_ANCHOR_BYTES);",
+             "volume_recovery.c",
+             "bytes_equal_constant_time(record->previous_tag, so_far->tag, AEAD_TAG_BYTES) && "
+             "bytes_equal_constant_time(record->anchor, so_far->anchor, "
+             "VOLUME_CHAIN_ANCHOR_BYTES);",
              "true;"),
     Mutation("block-flush-record", True, "data and record are flushed before they are "
              "acknowledged", "block-commits", "volume_txn.c",
