@@ -64,8 +64,8 @@ struct volume_geometry {
 	uint32_t txn_contents;
 };
 
-/*@ // What the places of things can rely on, whatever made the geometry.
-    predicate geometry_is_sound{L}(struct volume_geometry *g) =
+/* What the places of things can rely on, whatever made the geometry. */
+/*@ predicate geometry_is_sound{L}(struct volume_geometry *g) =
       (g->profile == VOLUME_PROFILE_STATE || g->profile == VOLUME_PROFILE_BLOCK) &&
       g->group_first <= g->group_end <= 0x10000000000 && g->logical_blocks <= 0x100000000 &&
       0 < g->group_reserved < VOLUME_GROUP_BLOCKS;

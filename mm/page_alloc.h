@@ -20,8 +20,8 @@ struct page_alloc {
 	uint64_t next_hint;
 };
 
-/*@ // The loops of each function keep to words and bits; all else speaks of pages.
-    predicate word_bit(uint64_t w, integer k) = (w & (1 << k)) != 0;
+/* Pages of the span are counted from its first one. */
+/*@ predicate word_bit(uint64_t w, integer k) = (w & (1 << k)) != 0;
     predicate page_is_taken{L}(uint64_t *bitmap, integer page) =
       word_bit(bitmap[page / 64], page % 64);
     predicate pages_taken{L}(uint64_t *bitmap, integer first, integer end) =

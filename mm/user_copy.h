@@ -24,14 +24,14 @@ struct user_space {
 	const struct direct_map_port *direct_map;
 };
 
-/*@ // That the page may be read, or written, by ring 3 in this address space. The tables do not
-    // change during a call.
-    axiomatic user_pages {
+/* Ring 3 may read the page, or write it, in this address space. The tables do not change during a
+ * call. */
+/*@ axiomatic user_pages {
       predicate page_is_user(struct user_space *space, integer page, integer for_writing);
     }
     predicate range_is_user(struct user_space *space, integer first, integer end, integer w) =
       \forall integer page; page % PAGE_BYTES == 0 && page + PAGE_BYTES > first && page < end ==>
-        page_is_user(space, page, w); */
+	page_is_user(space, page, w); */
 
 /* STATUS_BAD_USER: any byte of the range is not user memory (or wraps, or is above
  * PAGE_TABLE_USER_END). Copies nothing unless the whole range is good. */

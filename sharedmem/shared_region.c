@@ -7,26 +7,38 @@
 #include "base/check.h"
 #include "sharedmem/shared_access_internal.h"
 
+//@ requires in_region(region, offset_bytes, size_bytes); assigns \nothing;
 static void range_check(const struct shared_region *region, size_t offset_bytes, size_t size_bytes)
 {
 	CHECK(region->owner != NULL);
 	CHECK(addr_within(offset_bytes, size_bytes, region->size_bytes));
 }
 
+/*@ requires width_bytes == 1 || width_bytes == 2 || width_bytes == 4 || width_bytes == 8;
+    requires in_region(region, offset_bytes, width_bytes) && offset_bytes % width_bytes == 0;
+    assigns region->owner->counters.loads;
+    ensures width_bytes == 1 ==> \result <= UINT8_MAX;
+    ensures width_bytes == 2 ==> \result <= UINT16_MAX;
+    ensures width_bytes == 4 ==> \result <= UINT32_MAX; */
 static uint64_t load(const struct shared_region *region, size_t offset_bytes,
 		     unsigned int width_bytes)
 {
 	range_check(region, offset_bytes, width_bytes);
-	CHECK((offset_bytes & (width_bytes - 1)) == 0);
+	CHECK(offset_bytes % width_bytes == 0);
+	//@ admit counter: region->owner->counters.loads < UINT64_MAX;
 	region->owner->counters.loads++;
 	return shared_access_load(region->bytes, offset_bytes, width_bytes);
 }
 
+/*@ requires width_bytes == 1 || width_bytes == 2 || width_bytes == 4 || width_bytes == 8;
+    requires in_region(region, offset_bytes, width_bytes) && offset_bytes % width_bytes == 0;
+    assigns region->owner->counters.stores; */
 static void store(const struct shared_region *region, size_t offset_bytes, unsigned int width_bytes,
 		  uint64_t value)
 {
 	range_check(region, offset_bytes, width_bytes);
-	CHECK((offset_bytes & (width_bytes - 1)) == 0);
+	CHECK(offset_bytes % width_bytes == 0);
+	//@ admit counter: region->owner->counters.stores < UINT64_MAX;
 	region->owner->counters.stores++;
 	shared_access_store(region->bytes, offset_bytes, width_bytes, value);
 }
@@ -93,6 +105,7 @@ void shared_copy_in(uint8_t *to, const struct shared_region *from, size_t offset
 {
 	range_check(from, offset_bytes, size_bytes);
 	shared_access_copy_in(to, from->bytes, offset_bytes, size_bytes);
+	//@ admit counter: from->owner->counters.bytes_copied_in + size_bytes <= UINT64_MAX;
 	from->owner->counters.bytes_copied_in += size_bytes;
 }
 
@@ -101,6 +114,7 @@ void shared_copy_out(const struct shared_region *to, size_t offset_bytes, const 
 {
 	range_check(to, offset_bytes, size_bytes);
 	shared_access_copy_out(to->bytes, offset_bytes, from, size_bytes);
+	//@ admit counter: to->owner->counters.bytes_copied_out + size_bytes <= UINT64_MAX;
 	to->owner->counters.bytes_copied_out += size_bytes;
 }
 

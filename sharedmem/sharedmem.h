@@ -98,21 +98,45 @@ void sharedmem_region_release(struct shared_region *region);
  * still write to. Clears *region. A region that holds nothing is ignored. */
 void sharedmem_leak(struct shared_region *region);
 
+/*@ predicate in_region{L}(struct shared_region *r, integer offset, integer size) =
+      \valid_read(r) && \valid(r->owner) && \separated(r, r->owner) && 0 <= offset &&
+      offset + size <= r->size_bytes; */
+
 /* The device-side address of [offset, offset + size), for descriptors only. */
+/*@ requires in_region(region, offset_bytes, size_bytes);
+    requires region->at.raw + region->size_bytes <= UINT64_MAX;
+    assigns \nothing;
+    ensures \result.raw == region->at.raw + offset_bytes; */
 struct shared_addr shared_region_addr(const struct shared_region *region, size_t offset_bytes,
 				      size_t size_bytes);
 
 /* One load each, with acquire ordering. Offsets are multiples of the width. Little-endian as on the
- * wire. */
+ * wire. The contracts say nothing of the value: the host may have written anything since. */
+/*@ requires in_region(region, offset_bytes, 1) && offset_bytes % 1 == 0;
+    assigns region->owner->counters.loads; */
 uint8_t shared_load_u8(const struct shared_region *region, size_t offset_bytes);
+/*@ requires in_region(region, offset_bytes, 2) && offset_bytes % 2 == 0;
+    assigns region->owner->counters.loads; */
 uint16_t shared_load_u16(const struct shared_region *region, size_t offset_bytes);
+/*@ requires in_region(region, offset_bytes, 4) && offset_bytes % 4 == 0;
+    assigns region->owner->counters.loads; */
 uint32_t shared_load_u32(const struct shared_region *region, size_t offset_bytes);
+/*@ requires in_region(region, offset_bytes, 8) && offset_bytes % 8 == 0;
+    assigns region->owner->counters.loads; */
 uint64_t shared_load_u64(const struct shared_region *region, size_t offset_bytes);
 
 /* One store each, with release ordering. */
+/*@ requires in_region(region, offset_bytes, 1) && offset_bytes % 1 == 0;
+    assigns region->owner->counters.stores; */
 void shared_store_u8(const struct shared_region *region, size_t offset_bytes, uint8_t value);
+/*@ requires in_region(region, offset_bytes, 2) && offset_bytes % 2 == 0;
+    assigns region->owner->counters.stores; */
 void shared_store_u16(const struct shared_region *region, size_t offset_bytes, uint16_t value);
+/*@ requires in_region(region, offset_bytes, 4) && offset_bytes % 4 == 0;
+    assigns region->owner->counters.stores; */
 void shared_store_u32(const struct shared_region *region, size_t offset_bytes, uint32_t value);
+/*@ requires in_region(region, offset_bytes, 8) && offset_bytes % 8 == 0;
+    assigns region->owner->counters.stores; */
 void shared_store_u64(const struct shared_region *region, size_t offset_bytes, uint64_t value);
 
 /* Two words in a row, as two calls of shared_store_u64() would store them, the first one first. */
@@ -120,16 +144,26 @@ void shared_store_pair(const struct shared_region *region, size_t offset_bytes, 
 		       uint64_t second);
 
 /* Copy host-visible bytes into private memory: each byte is loaded once. */
+/*@ requires in_region(from, offset_bytes, size_bytes);
+    requires \valid(to + (0 .. size_bytes - 1));
+    requires \separated(from, from->owner, to + (0 .. size_bytes - 1));
+    assigns to[0 .. size_bytes - 1], from->owner->counters.bytes_copied_in; */
 void shared_copy_in(uint8_t *to, const struct shared_region *from, size_t offset_bytes,
 		    size_t size_bytes);
 
 /* Publish private bytes: the caller has decided that the host may see them. */
+/*@ requires in_region(to, offset_bytes, size_bytes);
+    requires \valid_read(from + (0 .. size_bytes - 1));
+    assigns to->owner->counters.bytes_copied_out; */
 void shared_copy_out(const struct shared_region *to, size_t offset_bytes, const uint8_t *from,
 		     size_t size_bytes);
 
+//@ requires in_region(region, offset_bytes, size_bytes); assigns \nothing;
 void shared_fill(const struct shared_region *region, size_t offset_bytes, uint8_t value,
 		 size_t size_bytes);
+//@ requires in_region(region, offset_bytes, size_bytes); assigns \nothing;
 void shared_zero(const struct shared_region *region, size_t offset_bytes, size_t size_bytes);
 
 /* Full barrier between our stores to and our later loads from shared memory. */
+//@ assigns \nothing;
 void shared_fence(void);

@@ -29,6 +29,9 @@ uint16_t virtq_size_choose(uint32_t device_size_max, uint16_t wanted)
 		return 0;
 	}
 	uint32_t size = 1;
+	/*@ loop invariant 1 <= size <= limit;
+	    loop assigns size;
+	    loop variant limit - size; */
 	while (size * 2 <= limit) {
 		size *= 2;
 	}
@@ -150,6 +153,15 @@ void virtq_id_give(struct virtq *queue, uint16_t id)
 }
 
 /* What the specification demands of a chain; section 2.7.4.2 for the order. */
+/*@ requires \valid_read(queue) && \valid_read(segments + (0 .. segment_count - 1));
+    requires \valid(writable_bytes);
+    requires \separated(writable_bytes, segments + (0 .. segment_count - 1), queue);
+    assigns *writable_bytes;
+    ensures \result == STATUS_OK ==> 0 < segment_count <= queue->size &&
+      (\forall integer i; 0 <= i < segment_count ==> segments[i].len_bytes > 0) &&
+      (\forall integer i; 0 < i < segment_count ==>
+	segments[i - 1].device_writes ==> segments[i].device_writes);
+    ensures \result != STATUS_OK ==> \result == STATUS_INVALID; */
 static enum status chain_validate(const struct virtq *queue, const struct virtq_segment *segments,
 				  uint16_t segment_count, uint32_t *writable_bytes)
 {
@@ -157,6 +169,12 @@ static enum status chain_validate(const struct virtq *queue, const struct virtq_
 		return STATUS_INVALID;
 	}
 	uint64_t writable = 0;
+	/*@ loop invariant i <= segment_count && writable <= i * UINT32_MAX;
+	    loop invariant \forall integer k; 0 <= k < i ==> segments[k].len_bytes > 0;
+	    loop invariant \forall integer k; 0 < k < i ==>
+	      segments[k - 1].device_writes ==> segments[k].device_writes;
+	    loop assigns i, writable;
+	    loop variant segment_count - i; */
 	for (uint16_t i = 0; i < segment_count; i++) {
 		const bool after_writable = i > 0 && segments[i - 1].device_writes;
 		if (segments[i].len_bytes == 0 || (after_writable && !segments[i].device_writes)) {
@@ -256,8 +274,7 @@ enum status virtq_chain_submit(struct virtq *queue, const struct virtq_segment *
 
 bool virtq_event_is_due(uint16_t event, uint16_t now, uint32_t count)
 {
-	const uint16_t behind = (uint16_t)(now - event - 1);
-	return behind < count;
+	return virtq_distance(event, virtq_distance(1, now)) < count;
 }
 
 static void notify(struct virtq *queue)
@@ -299,9 +316,12 @@ enum status virtq_poison(struct virtq *queue, enum virtq_lie lie)
 	return STATUS_BAD_HOST;
 }
 
+/*@ requires \valid_read(queue);
+    assigns \nothing;
+    ensures \result == distance(queue->chains_in_flight, queue->next_turn); */
 static uint16_t oldest_turn(const struct virtq *queue)
 {
-	return (uint16_t)(queue->next_turn - queue->chains_in_flight);
+	return virtq_distance(queue->chains_in_flight, queue->next_turn);
 }
 
 static uint16_t oldest_id(const struct virtq *queue)
@@ -311,10 +331,19 @@ static uint16_t oldest_id(const struct virtq *queue)
 
 /* In order, `last` is the last chain of a batch. The split layout's index announced a number of
  * completions; the packed one has none. */
+/*@ requires \valid(queue) && queue_is_sound(queue) && turns_are_sound(queue);
+    requires last < queue->size && queue->slots[last].ring_entries != 0;
+    requires queue->lie == VIRTQ_LIE_NONE;
+    assigns queue->batch_left, queue->batch_length, queue->lie;
+    ensures \result == STATUS_OK || \result == STATUS_BAD_HOST;
+    ensures \result == STATUS_BAD_HOST <==> queue->lie != VIRTQ_LIE_NONE;
+    ensures \result == STATUS_OK ==> queue->batch_length == length;
+    ensures \result == STATUS_OK && !queue->is_packed ==>
+      0 < queue->batch_left <= announced(queue); */
 static enum status batch_begin(struct virtq *queue, uint16_t last, uint32_t length)
 {
-	const uint16_t before = (uint16_t)(queue->slots[last].turn - oldest_turn(queue));
-	if (!queue->is_packed && before >= (uint16_t)(queue->used_seen - queue->used_index)) {
+	const uint16_t before = virtq_distance(oldest_turn(queue), queue->slots[last].turn);
+	if (!queue->is_packed && before >= virtq_distance(queue->used_index, queue->used_seen)) {
 		return virtq_poison(queue, VIRTQ_LIE_USED_INDEX);
 	}
 	queue->batch_left = (uint16_t)(before + 1u);
@@ -323,6 +352,22 @@ static enum status batch_begin(struct virtq *queue, uint16_t last, uint32_t leng
 }
 
 /* Load the next report and judge it. */
+/*@ requires \valid(queue) && queue_is_sound(queue) && queue->lie == VIRTQ_LIE_NONE;
+    requires turns_are_sound(queue);
+    requires !queue->is_packed ==> announced(queue) <= queue->chains_in_flight;
+    requires \valid(id) && \separated(id, queue, queue->ring.owner,
+      queue->slots + (0 .. queue->size - 1));
+    assigns *id, queue->used_seen, queue->lie, queue->batch_left, queue->batch_length,
+      queue->ring.owner->counters.loads;
+    ensures queue_is_sound(queue);
+    ensures \result == STATUS_OK || \result == STATUS_AGAIN || \result == STATUS_BAD_HOST;
+    ensures \result == STATUS_BAD_HOST <==> queue->lie != VIRTQ_LIE_NONE;
+    ensures \result == STATUS_OK ==> *id < queue->size && queue->slots[*id].ring_entries != 0 &&
+      queue->batch_length <= queue->slots[*id].writable_bytes;
+    ensures !queue->is_packed ==> announced(queue) <= queue->chains_in_flight;
+    ensures \result == STATUS_OK && !queue->is_packed ==> 0 < announced(queue);
+    ensures \result != STATUS_OK ==> queue->batch_left == \old(queue->batch_left) &&
+      queue->batch_length == \old(queue->batch_length); */
 static enum status completion_load(struct virtq *queue, uint16_t *id)
 {
 	uint32_t claimed_id = 0;

@@ -129,6 +129,9 @@ struct virtq {
 
 /* The size to use: the largest power of two that is not above `wanted`, VIRTQ_SIZE_MAX and the
  * device's claim; 0 if the device has no such queue. */
+/*@ assigns \nothing;
+    ensures \result <= VIRTQ_SIZE_MAX && \result <= wanted && \result <= device_size_max;
+    ensures \result == 0 <==> wanted == 0 || device_size_max == 0; */
 uint16_t virtq_size_choose(uint32_t device_size_max, uint16_t wanted);
 
 /* Whole pages of ring and tables. */

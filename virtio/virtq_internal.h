@@ -24,6 +24,48 @@ struct virtq_parts {
 	size_t device_bytes;
 };
 
+/* What each function here finds: positions within the ring, which is ours. The books' counts and
+ * lists are not part of it. */
+/*@ predicate ring_is_sound{L}(struct virtq *q) =
+      0 < q->size <= VIRTQ_SIZE_MAX && \valid(q->slots + (0 .. q->size - 1)) &&
+      \valid(q->ring.owner) &&
+      \separated(q, q->ring.owner, q->slots + (0 .. q->size - 1)) &&
+      q->device_offset < 0x10000 && q->driver_offset < 0x10000;
+    predicate split_is_sound{L}(struct virtq *q) =
+      ring_is_sound(q) && q->device_offset % 8 == 4 && q->driver_offset % 2 == 0 &&
+      q->device_offset + 6 + 8 * q->size <= q->ring.size_bytes &&
+      q->driver_offset + 6 + 2 * q->size <= q->ring.size_bytes;
+    predicate packed_is_sound{L}(struct virtq *q) =
+      ring_is_sound(q) && q->device_offset % 4 == 0 && q->driver_offset % 4 == 0 &&
+      q->used_index < q->size && VIRTQ_DESC_BYTES * q->size <= q->ring.size_bytes &&
+      q->device_offset + 4 <= q->ring.size_bytes && q->driver_offset + 4 <= q->ring.size_bytes;
+    predicate queue_is_sound{L}(struct virtq *q) =
+      q->is_packed ? packed_is_sound(q) : split_is_sound(q);
+    // How far an index is ahead of another, both modulo 2^16.
+    logic integer distance(integer from, integer to) = to >= from ? to - from : to - from + 65536;
+    // Chains in flight were submitted in the last turns.
+    predicate turns_are_sound{L}(struct virtq *q) =
+      \forall integer i; 0 <= i < q->size && q->slots[i].ring_entries != 0 ==>
+	distance(distance(q->chains_in_flight, q->next_turn), q->slots[i].turn) <
+	  q->chains_in_flight;
+    logic integer announced{L}(struct virtq *q) = distance(q->used_index, q->used_seen); */
+
+/* How far `to` is ahead of `from`: an index that went backwards is very far ahead. */
+//@ assigns \nothing; ensures \result == distance(from, to);
+static inline uint16_t virtq_distance(uint16_t from, uint16_t to)
+{
+	return (uint16_t)(to >= from ? to - from : to + 65536 - from);
+}
+
+/* Where in a ring an index points; sizes are powers of two. */
+//@ requires 0 < size; assigns \nothing; ensures \result < size;
+static inline uint16_t virtq_place_in(uint16_t size, uint16_t index)
+{
+	const uint16_t place = (uint16_t)(index & (size - 1u));
+	//@ admit low_bits: place <= size - 1;
+	return place;
+}
+
 /* What goes into the ring: the chain itself, or one segment that is its indirect table. */
 struct virtq_entries {
 	const struct virtq_segment *segments;
@@ -34,16 +76,27 @@ struct virtq_entries {
 /* Ids are handed out in the order in which they became free: with IN_ORDER that makes the split
  * layout use its descriptors in ring order, as section 2.7.10 demands, and otherwise it puts off
  * the reuse of an id for as long as possible. */
+//@ assigns queue->free_first, queue->free_ids;
 uint16_t virtq_id_take(struct virtq *queue);
+//@ assigns queue->free_ids, queue->slots[0 .. queue->size - 1];
 void virtq_id_give(struct virtq *queue, uint16_t id);
 
 /* Poisons the queue; STATUS_BAD_HOST. */
+/*@ requires \valid(queue);
+    assigns queue->lie;
+    ensures \result == STATUS_BAD_HOST && queue->lie == lie; */
 enum status virtq_poison(struct virtq *queue, enum virtq_lie lie);
 
 /* Is `event`, where the other side wants to be told, among the last `count` of the entries up to
  * `now`? (Section 2.7.7.2.) All modulo 2^16. */
+//@ assigns \nothing;
 bool virtq_event_is_due(uint16_t event, uint16_t now, uint32_t count);
 
+/*@ requires 0 < size <= VIRTQ_SIZE_MAX && \valid(parts);
+    assigns *parts;
+    ensures parts->driver_offset == VIRTQ_DESC_BYTES * size && parts->device_offset % 8 == 4;
+    ensures parts->driver_offset + parts->driver_bytes <= parts->device_offset;
+    ensures parts->driver_bytes == 6 + 2 * size && parts->device_bytes == 6 + 8 * size; */
 void virtq_split_parts(uint16_t size, struct virtq_parts *parts);
 /* Publishes; returns the chain's id. Takes its own ids; the books count the entries. */
 uint16_t virtq_split_publish(struct virtq *queue, const struct virtq_entries *entries);
@@ -52,19 +105,51 @@ void virtq_split_table_write(const struct virtq *queue, size_t at,
 			     const struct virtq_entries *entries);
 /* The next completion as the device reports it. STATUS_AGAIN: none. STATUS_BAD_HOST: it claims more
  * of them than there are chains in flight. */
+/*@ requires \valid(queue) && split_is_sound(queue) && queue->lie == VIRTQ_LIE_NONE;
+    requires \valid(id) && \valid(length) && announced(queue) <= queue->chains_in_flight;
+    requires \separated(id, length, queue, queue->ring.owner,
+      queue->slots + (0 .. queue->size - 1));
+    assigns *id, *length, queue->used_seen, queue->lie, queue->ring.owner->counters.loads;
+    ensures \result == STATUS_OK || \result == STATUS_AGAIN || \result == STATUS_BAD_HOST;
+    ensures \result == STATUS_BAD_HOST <==> queue->lie != VIRTQ_LIE_NONE;
+    ensures announced(queue) <= queue->chains_in_flight;
+    ensures \result == STATUS_OK ==> announced(queue) > 0;
+    ensures \result != STATUS_OK ==> queue->used_seen == \old(queue->used_seen); */
 enum status virtq_split_used_load(struct virtq *queue, uint32_t *id, uint32_t *length);
 /* The chain's completion has been taken: its ids are free, the next completion comes behind it. */
 void virtq_split_used_advance(struct virtq *queue, uint16_t id);
+/*@ requires \valid_read(queue) && split_is_sound(queue);
+    assigns queue->ring.owner->counters.loads; */
 bool virtq_split_used_pending(const struct virtq *queue);
+/*@ requires \valid_read(queue) && split_is_sound(queue);
+    assigns queue->ring.owner->counters.loads; */
 bool virtq_split_notify_wanted(const struct virtq *queue);
+/*@ requires \valid_read(queue) && split_is_sound(queue);
+    assigns queue->ring.owner->counters.stores; */
 void virtq_split_interrupts_tell(const struct virtq *queue);
 
+/*@ requires 0 < size <= VIRTQ_SIZE_MAX && \valid(parts);
+    assigns *parts;
+    ensures VIRTQ_DESC_BYTES * size <= parts->driver_offset && parts->driver_offset % 64 == 0;
+    ensures parts->driver_offset + parts->driver_bytes <= parts->device_offset;
+    ensures parts->device_offset % 64 == 0 && parts->device_bytes == 4; */
 void virtq_packed_parts(uint16_t size, struct virtq_parts *parts);
 uint16_t virtq_packed_publish(struct virtq *queue, const struct virtq_entries *entries);
 void virtq_packed_table_write(const struct virtq *queue, size_t at,
 			      const struct virtq_entries *entries);
+/*@ requires \valid(queue) && packed_is_sound(queue) && \valid(id) && \valid(length);
+    requires \separated(id, length, queue, queue->ring.owner,
+      queue->slots + (0 .. queue->size - 1));
+    assigns *id, *length, queue->ring.owner->counters.loads;
+    ensures \result == STATUS_OK || \result == STATUS_AGAIN; */
 enum status virtq_packed_used_load(struct virtq *queue, uint32_t *id, uint32_t *length);
 void virtq_packed_used_advance(struct virtq *queue, uint16_t id);
+/*@ requires \valid_read(queue) && packed_is_sound(queue);
+    assigns queue->ring.owner->counters.loads; */
 bool virtq_packed_used_pending(const struct virtq *queue);
+/*@ requires \valid_read(queue) && packed_is_sound(queue);
+    assigns queue->ring.owner->counters.loads; */
 bool virtq_packed_notify_wanted(const struct virtq *queue);
+/*@ requires \valid_read(queue) && packed_is_sound(queue);
+    assigns queue->ring.owner->counters.stores; */
 void virtq_packed_interrupts_tell(const struct virtq *queue);

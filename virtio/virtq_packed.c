@@ -88,11 +88,14 @@ uint16_t virtq_packed_publish(struct virtq *queue, const struct virtq_entries *e
 	return id;
 }
 
+/*@ requires \valid_read(queue) && packed_is_sound(queue);
+    assigns queue->ring.owner->counters.loads; */
 static uint64_t used_word_load(const struct virtq *queue)
 {
 	return shared_load_u64(&queue->ring, VIRTQ_DESC_BYTES * queue->used_index + 8);
 }
 
+//@ requires \valid_read(queue); assigns \nothing;
 static bool is_used(const struct virtq *queue, uint64_t word)
 {
 	const bool available = (word >> 48 & VIRTQ_DESC_F_AVAIL) != 0;

@@ -35,11 +35,17 @@ void virtq_split_parts(uint16_t size, struct virtq_parts *parts)
 	};
 }
 
+/*@ requires \valid_read(queue) && split_is_sound(queue);
+    assigns \nothing;
+    ensures \result == queue->driver_offset + 4 + 2 * queue->size; */
 static size_t used_event_offset(const struct virtq *queue)
 {
 	return queue->driver_offset + RING_ENTRIES + AVAILABLE_ENTRY_BYTES * queue->size;
 }
 
+/*@ requires \valid_read(queue) && split_is_sound(queue);
+    assigns \nothing;
+    ensures \result == queue->device_offset + 4 + 8 * queue->size; */
 static size_t avail_event_offset(const struct virtq *queue)
 {
 	return queue->device_offset + RING_ENTRIES + USED_ENTRY_BYTES * queue->size;
@@ -98,6 +104,8 @@ uint16_t virtq_split_publish(struct virtq *queue, const struct virtq_entries *en
 }
 
 /* The difference is modular, so an index that went backwards is a huge claim. */
+/*@ requires \valid_read(queue) && split_is_sound(queue);
+    assigns queue->ring.owner->counters.loads; */
 static uint16_t index_load(const struct virtq *queue)
 {
 	return shared_load_u16(&queue->ring, queue->device_offset + RING_INDEX);
@@ -110,17 +118,18 @@ enum status virtq_split_used_load(struct virtq *queue, uint32_t *id, uint32_t *l
 		if (index == queue->used_index) {
 			return STATUS_AGAIN;
 		}
-		if ((uint16_t)(index - queue->used_index) > queue->chains_in_flight) {
+		if (virtq_distance(queue->used_index, index) > queue->chains_in_flight) {
 			return virtq_poison(queue, VIRTQ_LIE_USED_INDEX);
 		}
 		queue->used_seen = index;
 	}
-	const size_t slot = queue->used_index & (queue->size - 1u);
+	const size_t slot = virtq_place_in(queue->size, queue->used_index);
 	/* The id has 32 bits: cut to 16, 0x10003 would pass for 3. */
 	const uint64_t element = shared_load_u64(&queue->ring, queue->device_offset + RING_ENTRIES +
 								       USED_ENTRY_BYTES * slot);
-	*id = (uint32_t)element;
-	*length = (uint32_t)(element >> 32);
+	const uint32_t high = (uint32_t)(element / 0x100000000u);
+	*id = (uint32_t)(element - high * (uint64_t)0x100000000u);
+	*length = high;
 	return STATUS_OK;
 }
 
@@ -158,9 +167,9 @@ bool virtq_split_notify_wanted(const struct virtq *queue)
 void virtq_split_interrupts_tell(const struct virtq *queue)
 {
 	if (queue->has_events) {
-		shared_store_u16(
-			&queue->ring, used_event_offset(queue),
-			(uint16_t)(queue->used_index - (queue->interrupts_wanted ? 0u : 1u)));
+		shared_store_u16(&queue->ring, used_event_offset(queue),
+				 queue->interrupts_wanted ? queue->used_index
+							  : virtq_distance(1, queue->used_index));
 	} else {
 		shared_store_u16(
 			&queue->ring, queue->driver_offset + RING_FLAGS,

@@ -29,3 +29,6 @@ int memcmp(const uint8_t *a, const uint8_t *b, size_t size);
 
 /*@ assigns \nothing; */
 size_t strlen(const char *text);
+
+//@ assigns \nothing;
+void __atomic_thread_fence(int order);
