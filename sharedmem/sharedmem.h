@@ -140,6 +140,8 @@ void shared_store_u32(const struct shared_region *region, size_t offset_bytes, u
 void shared_store_u64(const struct shared_region *region, size_t offset_bytes, uint64_t value);
 
 /* Two words in a row, as two calls of shared_store_u64() would store them, the first one first. */
+/*@ requires in_region(region, offset_bytes, 16) && offset_bytes % 8 == 0;
+    assigns region->owner->counters.stores; */
 void shared_store_pair(const struct shared_region *region, size_t offset_bytes, uint64_t first,
 		       uint64_t second);
 

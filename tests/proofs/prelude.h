@@ -6,6 +6,8 @@
  * the proof): they are assigned. */
 #pragma once
 
+#ifdef __FRAMAC__
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,3 +34,5 @@ size_t strlen(const char *text);
 
 //@ assigns \nothing;
 void __atomic_thread_fence(int order);
+
+#endif
