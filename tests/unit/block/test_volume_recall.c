@@ -205,6 +205,33 @@ static void test_the_checkpoint_in_doubt_may_be_there_or_not(void **state)
 	assert_true(seen.older_epoch > 0 && seen.newer_epoch > 0);
 }
 
+/* The device dies again while it is being looked at, at each operation: what is remembered is still
+ * true afterwards. */
+static void test_an_attempt_that_fails_changes_nothing(void **state)
+{
+	(void)state;
+	struct recall_scene scene;
+	scene_init(&scene);
+	commits(&scene, 1);
+	struct sim_disk *disk = &scene.base.fixture.disk;
+	sim_disk_fail_at(disk, 2, SIM_FAIL_FOR_GOOD, STATUS_BAD_HOST);
+	assert_int_equal(witnessed_commit(&scene.base), STATUS_BAD_HOST);
+	device_ends(&scene);
+	enum status status = STATUS_BAD_HOST;
+	for (uint64_t k = 1; status == STATUS_BAD_HOST; k++) {
+		const uint64_t writes = disk->counters.writes;
+		sim_disk_fail_at(disk, k, SIM_FAIL_FOR_GOOD, STATUS_BAD_HOST);
+		status = mount_again(&scene);
+		assert_int_equal(disk->counters.writes, writes);
+		assert_true(k > 3 || status == STATUS_BAD_HOST);
+	}
+	assert_int_equal(status, STATUS_OK);
+	sim_disk_fail_at(disk, 0, SIM_FAIL_ONCE, STATUS_OK);
+	assert_true(holds(&scene, scene.base.seed));
+	commits(&scene, 1);
+	scene_fini(&scene);
+}
+
 /* ---- What is not ----------------------------------------------------------------------------- */
 
 static void test_an_older_state_is_a_rollback(void **state)
@@ -354,6 +381,7 @@ int main(void)
 		cmocka_unit_test(test_the_same_state_is_accepted),
 		cmocka_unit_test(test_the_commit_in_doubt_may_be_there_or_not),
 		cmocka_unit_test(test_the_checkpoint_in_doubt_may_be_there_or_not),
+		cmocka_unit_test(test_an_attempt_that_fails_changes_nothing),
 		cmocka_unit_test(test_an_older_state_is_a_rollback),
 		cmocka_unit_test(test_an_older_superblock_is_a_rollback),
 		cmocka_unit_test(test_older_than_the_commit_before_the_one_in_doubt),
