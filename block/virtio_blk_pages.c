@@ -57,26 +57,50 @@ static size_t place_of(const struct virtio_blk_piece *piece)
 	return piece->job->work.place_offset + piece->offset_blocks * BLOCK_BYTES;
 }
 
-/* [at, at + size) goes on where the last segment ends, or begins another. */
-static bool bytes_append(const struct virtio_blk *blk, struct shared_addr at, uint32_t size_bytes,
-			 bool device_writes, struct virtq_segment *segments, uint16_t *count)
+/* Segments as they are put together. */
+struct segment_list {
+	struct virtq_segment *segments;
+	uint16_t count;
+	bool device_writes;
+};
+
+/* [at, at + size) of a region goes on where the last segment ends, or begins another. */
+static bool bytes_append(const struct virtio_blk *blk, const struct shared_region *region,
+			 size_t at, uint32_t size_bytes, struct segment_list *list)
 {
 	while (size_bytes > 0) {
-		struct virtq_segment *last = *count > 0 ? &segments[*count - 1] : NULL;
-		if (last == NULL || last->at.raw + last->len_bytes != at.raw ||
+		const struct shared_addr here = shared_region_addr(region, at, size_bytes);
+		struct virtq_segment *last =
+			list->count > 0 ? &list->segments[list->count - 1] : NULL;
+		if (last == NULL || last->at.raw + last->len_bytes != here.raw ||
 		    last->len_bytes == blk->segment_bytes_max) {
-			if (*count == blk->segments_max) {
+			if (list->count == blk->segments_max) {
 				return false;
 			}
-			last = &segments[*count];
-			*last = (struct virtq_segment){.at = at, .device_writes = device_writes};
-			(*count)++;
+			last = &list->segments[list->count];
+			*last = (struct virtq_segment){.at = here,
+						       .device_writes = list->device_writes};
+			list->count++;
 		}
 		const uint32_t room = blk->segment_bytes_max - last->len_bytes;
 		const uint32_t taken = size_bytes < room ? size_bytes : room;
 		last->len_bytes += taken;
-		at.raw += taken;
+		at += taken;
 		size_bytes -= taken;
+	}
+	return true;
+}
+
+static bool pages_append(const struct virtio_blk *blk, const struct virtio_blk_piece *piece,
+			 struct segment_list *list)
+{
+	uint32_t left = piece->data_bytes;
+	for (uint16_t page = piece->first_page; left > 0; page = blk->page_next[page]) {
+		const uint32_t here = left < PAGE_BYTES ? left : (uint32_t)PAGE_BYTES;
+		if (!bytes_append(blk, &blk->data, page * PAGE_BYTES, here, list)) {
+			return false;
+		}
+		left -= here;
 	}
 	return true;
 }
@@ -84,22 +108,13 @@ static bool bytes_append(const struct virtio_blk *blk, struct shared_addr at, ui
 bool virtio_blk_data_segments(const struct virtio_blk *blk, const struct virtio_blk_piece *piece,
 			      bool device_writes, struct virtq_segment *segments, uint16_t *count)
 {
-	uint32_t left = piece->data_bytes;
-	*count = 0;
-	if (piece->job->work.is_in_place) {
-		const struct shared_addr at = shared_region_addr(&blk->lent, place_of(piece), left);
-		return bytes_append(blk, at, left, device_writes, segments, count);
-	}
-	for (uint16_t page = piece->first_page; left > 0; page = blk->page_next[page]) {
-		const uint32_t here = left < PAGE_BYTES ? left : (uint32_t)PAGE_BYTES;
-		const struct shared_addr at =
-			shared_region_addr(&blk->data, page * PAGE_BYTES, here);
-		if (!bytes_append(blk, at, here, device_writes, segments, count)) {
-			return false;
-		}
-		left -= here;
-	}
-	return true;
+	struct segment_list list = {.segments = segments, .device_writes = device_writes};
+	const bool fits =
+		piece->job->work.is_in_place
+			? bytes_append(blk, &blk->lent, place_of(piece), piece->data_bytes, &list)
+			: pages_append(blk, piece, &list);
+	*count = list.count;
+	return fits;
 }
 
 /* What is in place stays there. */

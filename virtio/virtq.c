@@ -231,10 +231,14 @@ static bool goes_into_table(const struct virtq *queue, uint16_t segment_count)
 	       queue->free_tables > 0 && !is_direct(queue, segment_count);
 }
 
+static bool has_entries(const struct virtq *queue, uint16_t segment_count, bool in_table)
+{
+	return queue->free_count >= (in_table ? 1 : segment_count);
+}
+
 bool virtq_has_room(const struct virtq *queue, uint16_t segment_count)
 {
-	return goes_into_table(queue, segment_count) ? queue->free_count > 0
-						     : queue->free_count >= segment_count;
+	return has_entries(queue, segment_count, goes_into_table(queue, segment_count));
 }
 
 enum status virtq_chain_submit(struct virtq *queue, const struct virtq_segment *segments,
@@ -248,10 +252,10 @@ enum status virtq_chain_submit(struct virtq *queue, const struct virtq_segment *
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (!virtq_has_room(queue, segment_count)) {
+	const bool in_table = goes_into_table(queue, segment_count);
+	if (!has_entries(queue, segment_count, in_table)) {
 		return STATUS_NO_MEMORY;
 	}
-	const bool in_table = goes_into_table(queue, segment_count);
 	const struct virtq_entries chain = {.segments = segments, .count = segment_count};
 	uint16_t table = VIRTQ_NO_TABLE;
 	const uint16_t id =

@@ -224,7 +224,7 @@ MUTATIONS = [
              "return exponent < 32 && (uint64_t)block_size << exponent <= BLOCK_BYTES ? STATUS_OK "
              ": STATUS_UNSUPPORTED;", "(void)exponent; return STATUS_OK;", BLK),
     Mutation("segments", "11", False, "no more segments than the device takes", BOTH,
-             "block/virtio_blk_pages.c", "if (*count == blk->segments_max) {", "if (false) {",
+             "block/virtio_blk_pages.c", "if (list->count == blk->segments_max) {", "if (false) {",
              BLK),
     Mutation("ranges", "12", False, "discards within the device's limit", BOTH,
              "block/virtio_blk_piece.c",
