@@ -18,6 +18,16 @@ void blk_model_content(uint8_t tag, uint64_t block, uint8_t out[BLOCK_BYTES])
 	out[BLOCK_BYTES - 1] = (uint8_t)~block;
 }
 
+/* All bytes between the first and the last are alike: each equals its neighbour. */
+bool blk_model_is_content(uint8_t tag, uint64_t block, const uint8_t bytes[BLOCK_BYTES])
+{
+	const bool is_zero = tag == BLK_MODEL_ZERO_TAG;
+	const uint8_t fill = is_zero ? 0 : tag;
+	return bytes[0] == (is_zero ? 0 : (uint8_t)block) &&
+	       bytes[BLOCK_BYTES - 1] == (is_zero ? 0 : (uint8_t)~block) && bytes[1] == fill &&
+	       memcmp(bytes + 1, bytes + 2, BLOCK_BYTES - 3) == 0;
+}
+
 static uint32_t serve_in(const struct hostile_chain *chain, uint64_t sector)
 {
 	static uint8_t flat[BLK_MODEL_TRANSFER_MAX * BLOCK_BYTES];
@@ -37,7 +47,6 @@ static uint32_t serve_in(const struct hostile_chain *chain, uint64_t sector)
 static void serve_out(const struct hostile_chain *chain, uint64_t sector)
 {
 	static uint8_t flat[16 + BLK_MODEL_TRANSFER_MAX * BLOCK_BYTES];
-	uint8_t expected[BLOCK_BYTES];
 	const size_t size = hostile_gather(chain, flat, sizeof(flat)) - 16;
 	const uint64_t first = sector / SECTORS_PER_BLOCK;
 	const uint64_t count = size / BLOCK_BYTES;
@@ -46,10 +55,9 @@ static void serve_out(const struct hostile_chain *chain, uint64_t sector)
 		return;
 	}
 	for (uint64_t i = 0; i < count; i++) {
-		blk_model.tag[first + i] = flat[16 + i * BLOCK_BYTES + 1];
-		blk_model_content(blk_model.tag[first + i], first + i, expected);
-		FUZZ_REQUIRE(hostile.lied ||
-			     memcmp(flat + 16 + i * BLOCK_BYTES, expected, BLOCK_BYTES) == 0);
+		const uint8_t *block = flat + 16 + i * BLOCK_BYTES;
+		blk_model.tag[first + i] = block[1];
+		FUZZ_REQUIRE(hostile.lied || blk_model_is_content(block[1], first + i, block));
 	}
 }
 

@@ -23,6 +23,7 @@ struct blk_model {
 extern struct blk_model blk_model;
 
 void blk_model_content(uint8_t tag, uint64_t block, uint8_t out[BLOCK_BYTES]);
+bool blk_model_is_content(uint8_t tag, uint64_t block, const uint8_t bytes[BLOCK_BYTES]);
 
 /* For struct hostile. `misbehave` is status:8, bytes not to be reported:8, and bit 16: do nothing
  * but claim it. */

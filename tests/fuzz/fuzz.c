@@ -7,6 +7,8 @@
 
 #define STAIN 0x5a
 
+unsigned long fuzz_lied_count;
+
 _Noreturn void fuzz_fail(const char *condition, const char *file, int line)
 {
 	(void)fprintf(stderr, "%s:%d: oracle violated: %s\n", file, line, condition);

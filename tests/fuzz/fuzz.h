@@ -15,6 +15,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* libFuzzer's hook for a target that knows how to change its inputs, and the change without
+ * knowledge that it may fall back on. Both return the new size. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsigned int seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t size_max);
+
+/* Of a hostile device: the executions so far, but for the latest, in which it lied. */
+extern unsigned long fuzz_lied_count;
+
 _Noreturn void fuzz_fail(const char *condition, const char *file, int line);
 
 /* An oracle: what has to hold whatever the input is. */

@@ -96,9 +96,10 @@ struct hostile {
 	struct sharedmem memory;
 
 	/* Private. */
+	size_t pool_bytes;
 	struct page_state_ops platform;
 	struct hostile_queue queues[HOSTILE_QUEUES];
-	size_t queues_end; /* Those at or above are not live. */
+	size_t queues_end; /* Those at or above were never selected: they are as after a reset. */
 	uint32_t status;
 	uint32_t queue_select;
 	uint32_t features_select;
@@ -107,9 +108,9 @@ struct hostile {
 	uint32_t interrupts;
 	bool silent;
 	bool reversed;
-	bool scribbled; /* The rings no longer hold what the driver wrote. */
-	uint32_t delay; /* Steps to sleep through. */
-	uint32_t idle;  /* Steps in a row in which nothing happened. */
+	bool memory_changed; /* Since the device last looked for chains. */
+	uint32_t delay;      /* Steps to sleep through. */
+	uint32_t idle;       /* Steps in a row in which nothing happened. */
 	uint64_t work;
 	uint32_t sticky_register;
 	uint32_t sticky_xor;
@@ -130,6 +131,10 @@ struct hostile {
 	struct hostile_chain pending[HOSTILE_PENDING];
 };
 
+/* Where in the input a target has the length of its program; the program and then the script are
+ * behind it. Each target defines it. */
+extern const size_t hostile_length_at;
+
 /* One device at a time. */
 extern struct hostile hostile;
 
@@ -149,6 +154,8 @@ void hostile_balance_check(void);
 
 /* The device's own time slice: take chains, serve them. Happens in clock.relax as well. */
 void hostile_step(void);
+/* Nothing more happens, however long one waits: no script is left, and the device has no work. */
+bool hostile_is_still(void);
 /* Copy between a flat buffer and a chain's segments; returns the count. */
 size_t hostile_gather(const struct hostile_chain *chain, uint8_t *to, size_t size);
 size_t hostile_scatter(const struct hostile_chain *chain, const uint8_t *from, size_t size);
@@ -157,7 +164,8 @@ size_t hostile_room(const struct hostile_chain *chain, bool device_writes);
 /* ---- Between hostile_device.c, hostile_queue.c and hostile_memory.c ----------------------------
  */
 
-void hostile_memory_reset(void);
+/* The pool has so many pages from here on, and nothing is written yet. */
+void hostile_memory_reset(size_t pages);
 /* For sharedmem_init() only: the bytes may not be there yet. */
 void *hostile_pool(void);
 /* The bytes of a range, as they are now. */

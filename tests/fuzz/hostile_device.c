@@ -4,13 +4,13 @@
 
 #include "tests/fuzz/hostile.h"
 
-#define POOL_BYTES (HOSTILE_POOL_PAGES * PAGE_BYTES)
 /* What the driver writes, and reads back, once it has accepted features. */
 #define STATUS_NEGOTIATED \
 	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK)
-#define RELAX_US   1000u
-#define IDLE_STEPS 12u /* After so many idle turns, time begins to run faster. */
-#define DELAY_MAX  5u
+#define RELAX_US      1000u
+#define IDLE_STEPS    12u /* After so many idle turns, time begins to run faster. */
+#define DOUBLINGS_MAX 10u
+#define DELAY_MAX     5u
 
 /* What an event does. Those up to EVENT_DELAY are an honest device's right. */
 enum event {
@@ -83,7 +83,6 @@ static void notifications_scribble(uint32_t argument)
 static void pool_scribble(uint32_t argument)
 {
 	const size_t at = (argument >> 8) % (hostile.memory.page_count * PAGE_BYTES - 4);
-	hostile.scribbled = true;
 	hostile_device_write(at, &argument, sizeof(argument));
 }
 
@@ -175,8 +174,7 @@ static void queue_live(struct hostile_queue *queue, uint32_t value)
 	}
 	const uint64_t size = queue->size;
 	hostile.reaches_memory = true;
-	const size_t end = (size_t)(queue - hostile.queues) + 1;
-	hostile.queues_end = end > hostile.queues_end ? end : hostile.queues_end;
+	hostile.memory_changed = true;
 	FUZZ_REQUIRE(size > 0 && size <= VIRTQ_SIZE_MAX && (size & (size - 1)) == 0);
 	FUZZ_REQUIRE(size <= queue->size_max || hostile.lied);
 	/* Nothing but shared addresses goes to the device. */
@@ -199,9 +197,16 @@ static void status_write(uint32_t value)
 	hostile.pending_count = 0;
 	hostile.accepted = 0;
 	hostile.features_confirmed = false;
-	for (size_t i = 0; i < HOSTILE_QUEUES; i++) {
+	for (size_t i = 0; i < hostile.queues_end; i++) {
 		hostile_queue_reset(&hostile.queues[i]);
 	}
+}
+
+static void queue_select(uint32_t value)
+{
+	const size_t end = value % HOSTILE_QUEUES + 1;
+	hostile.queue_select = value;
+	hostile.queues_end = end > hostile.queues_end ? end : hostile.queues_end;
 }
 
 static uint32_t register_value(uint32_t offset)
@@ -268,7 +273,7 @@ static void write32(void *context, uint32_t offset, uint32_t value)
 		half_write(&hostile.accepted, hostile.driver_features_select != 0, value);
 		break;
 	case 0x024: hostile.driver_features_select = value; break;
-	case 0x030: hostile.queue_select = value; break;
+	case 0x030: queue_select(value); break;
 	case 0x038: queue->size = value; break;
 	case 0x044: queue_live(queue, value); break;
 	case 0x050: FUZZ_REQUIRE(value < HOSTILE_QUEUES && hostile.queues[value].ready != 0); break;
@@ -293,14 +298,24 @@ static uint64_t clock_now(void *context)
 	return ++hostile.now_us;
 }
 
-/* While nothing happens, waiting costs turns, not insight: time then doubles its pace. */
+bool hostile_is_still(void)
+{
+	return !hostile.has_event && fuzz_left(&hostile.script) == 0 && hostile.delay == 0 &&
+	       hostile.idle > 0 && !hostile.memory_changed;
+}
+
+/* While nothing happens, waiting costs turns, not insight: time then doubles its pace, and leaps
+ * where nothing can happen any more. */
 static void clock_relax(void *context)
 {
 	(void)context;
 	hostile_access();
 	hostile_step();
-	const uint32_t doublings = hostile.idle > IDLE_STEPS ? hostile.idle - IDLE_STEPS : 0;
-	hostile.now_us += (uint64_t)RELAX_US << (doublings < 10 ? doublings : 10);
+	uint32_t doublings = hostile.idle > IDLE_STEPS ? hostile.idle - IDLE_STEPS : 0;
+	if (doublings > DOUBLINGS_MAX || hostile_is_still()) {
+		doublings = DOUBLINGS_MAX;
+	}
+	hostile.now_us += (uint64_t)RELAX_US << doublings;
 }
 
 static enum status pages_change(void *context, struct phys_addr first, size_t page_count)
@@ -320,7 +335,7 @@ uint64_t hostile_ring_features(uint8_t choice)
 
 void hostile_reset(void)
 {
-	hostile_memory_reset();
+	fuzz_lied_count += hostile.lied ? 1 : 0;
 	memset(&hostile, 0, offsetof(struct hostile, pending));
 	for (size_t i = 0; i < HOSTILE_QUEUES; i++) {
 		hostile.queues[i].size_max = 128;
@@ -334,6 +349,7 @@ void hostile_reset(void)
 enum status hostile_start(struct fuzz_input script, size_t pages)
 {
 	hostile.script = script;
+	hostile_memory_reset(pages);
 	FUZZ_REQUIRE(sharedmem_init(&hostile.memory, &hostile.platform,
 				    (struct phys_addr){HOSTILE_PHYS_BASE}, hostile_pool(),
 				    pages) == STATUS_OK);

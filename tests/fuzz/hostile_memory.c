@@ -21,17 +21,20 @@ enum byte_state {
 	BYTE_DEVICE_LOADED = 4,
 };
 
-/* Most pages are only ever filled as a whole, when they are lent and returned. Such a page is
- * described, not written, until somebody looks inside: that makes a run several times faster. */
-struct uniform_page {
-	bool is_uniform;
-	uint8_t value;
-	uint8_t state;
-};
+/* Most memory is only ever written as a whole: filled when it is lent and returned, or a block at a
+ * time. Such a line is described, its bytes and their states by one value each, until somebody
+ * looks inside: that makes a run several times faster. */
+#define LINE_BYTES   ((size_t)128)
+#define LINES_A_PAGE (PAGE_BYTES / LINE_BYTES)
+/* A line is one word, so that many are written at once: value:8, state:8, and whether all bytes
+ * have the value, and all the state. */
+#define BYTES_DESCRIBED  ((uint32_t)1 << 16)
+#define STATES_DESCRIBED ((uint32_t)1 << 17)
 
-static _Alignas(4096) uint8_t pool[POOL_BYTES];
+/* A load takes a register's width, and then the part that was asked for. */
+static _Alignas(4096) uint8_t pool[POOL_BYTES + sizeof(uint64_t)];
 static uint8_t states[POOL_BYTES];
-static struct uniform_page uniform[HOSTILE_POOL_PAGES];
+static uint32_t lines[HOSTILE_POOL_PAGES * LINES_A_PAGE];
 static bool ring_page[HOSTILE_POOL_PAGES];
 
 /* Loads of the poll that is running. */
@@ -42,23 +45,111 @@ static struct {
 } poll_loads[POLL_LOADS_MAX];
 static size_t poll_load_count;
 
-/* Write out the pages of a range that are only described. */
-static uint8_t *materialise(size_t at, size_t size)
+/* The part of a range that lies in one line. */
+struct span {
+	uint32_t *line;
+	size_t size;
+	bool is_whole;
+};
+
+/* The part that begins at `at`; false behind the end. */
+static bool span_at(size_t at, size_t range_end, struct span *span)
 {
-	FUZZ_REQUIRE(at <= POOL_BYTES && size <= POOL_BYTES - at);
-	for (size_t page = at / PAGE_BYTES; page * PAGE_BYTES < at + size; page++) {
-		if (uniform[page].is_uniform) {
-			uniform[page].is_uniform = false;
-			memset(pool + page * PAGE_BYTES, uniform[page].value, PAGE_BYTES);
-			memset(states + page * PAGE_BYTES, uniform[page].state, PAGE_BYTES);
-		}
+	const size_t line_end = at / LINE_BYTES * LINE_BYTES + LINE_BYTES;
+	span->line = &lines[at / LINE_BYTES];
+	span->size = (line_end < range_end ? line_end : range_end) - at;
+	span->is_whole = span->size == LINE_BYTES;
+	return at < range_end;
+}
+
+static void line_bytes_write(uint32_t *line)
+{
+	if ((*line & BYTES_DESCRIBED) != 0) {
+		*line &= ~BYTES_DESCRIBED;
+		memset(pool + (size_t)(line - lines) * LINE_BYTES, *line & 0xff, LINE_BYTES);
 	}
-	return pool + at;
+}
+
+static uint8_t line_state(uint32_t line)
+{
+	return (uint8_t)(line >> 8);
+}
+
+static uint32_t line_with_state(uint8_t state)
+{
+	return STATES_DESCRIBED | (uint32_t)state << 8;
+}
+
+static void line_states_write(uint32_t *line)
+{
+	if ((*line & STATES_DESCRIBED) != 0) {
+		*line &= ~STATES_DESCRIBED;
+		memset(states + (size_t)(line - lines) * LINE_BYTES, line_state(*line), LINE_BYTES);
+	}
+}
+
+static void line_state_set(uint32_t *line, uint8_t state)
+{
+	*line = (*line & ~(uint32_t)0xff00) | (uint32_t)state << 8;
+}
+
+static void range_check(size_t at, size_t size)
+{
+	FUZZ_REQUIRE(at <= hostile.pool_bytes && size <= hostile.pool_bytes - at);
 }
 
 const uint8_t *hostile_look(size_t at, size_t size)
 {
-	return materialise(at, size);
+	struct span span;
+	range_check(at, size);
+	for (size_t i = at; span_at(i, at + size, &span); i += span.size) {
+		line_bytes_write(span.line);
+	}
+	return pool + at;
+}
+
+static void lines_set(size_t first, size_t end, uint32_t line)
+{
+	for (size_t i = first; i < end; i++) {
+		lines[i] = line;
+	}
+}
+
+/* Some bytes of one line are written, and the others stay. */
+static void part_overwrite(size_t at, size_t size, enum byte_state state)
+{
+	line_bytes_write(&lines[at / LINE_BYTES]);
+	line_states_write(&lines[at / LINE_BYTES]);
+	for (size_t i = at; i < at + size; i++) {
+		states[i] = (uint8_t)state;
+	}
+}
+
+/* Whoever it is writes a range, and the caller fills it: what whole lines held does not matter. */
+static uint8_t *range_overwrite(size_t at, size_t size, enum byte_state state)
+{
+	const size_t first = (at + LINE_BYTES - 1) / LINE_BYTES;
+	const size_t end = (at + size) / LINE_BYTES;
+	range_check(at, size);
+	hostile.memory_changed = true;
+	if (first > end) { /* Inside one line. */
+		part_overwrite(at, size, state);
+		return pool + at;
+	}
+	lines_set(first, end, line_with_state((uint8_t)state));
+	if (at < first * LINE_BYTES) {
+		part_overwrite(at, first * LINE_BYTES - at, state);
+	}
+	if (end * LINE_BYTES < at + size) {
+		part_overwrite(end * LINE_BYTES, at + size - end * LINE_BYTES, state);
+	}
+	return pool + at;
+}
+
+/* The same, all of one value. */
+static uint32_t line_described(uint8_t value, enum byte_state state)
+{
+	return BYTES_DESCRIBED | line_with_state((uint8_t)state) | value;
 }
 
 void *hostile_pool(void)
@@ -66,11 +157,11 @@ void *hostile_pool(void)
 	return pool;
 }
 
-void hostile_memory_reset(void)
+void hostile_memory_reset(size_t pages)
 {
-	for (size_t page = 0; page < HOSTILE_POOL_PAGES; page++) {
-		uniform[page] = (struct uniform_page){true, 0xdd, BYTE_STALE};
-	}
+	FUZZ_REQUIRE(pages <= HOSTILE_POOL_PAGES);
+	hostile.pool_bytes = pages * PAGE_BYTES;
+	lines_set(0, pages * LINES_A_PAGE, line_described(0xdd, BYTE_STALE));
 	memset(ring_page, 0, sizeof(ring_page));
 	in_poll = false;
 }
@@ -84,27 +175,26 @@ void hostile_ring_page_set(size_t at, size_t size)
 
 void hostile_device_write(size_t at, const void *bytes, size_t size)
 {
-	memcpy(materialise(at, size), bytes, size);
-	memset(states + at, BYTE_DEVICE, size);
+	memcpy(range_overwrite(at, size, BYTE_DEVICE), bytes, size);
 }
 
 /* The device's bytes become stale; odd ones, the driver's, stay. */
-static void bytes_lend(size_t at, size_t size)
+static uint8_t state_lent(uint8_t state)
 {
-	uint8_t *taken = states + at;
-	for (size_t i = 0; i < size; i++) {
-		taken[i] = (uint8_t)(taken[i] * (taken[i] & 1u));
-	}
+	return (uint8_t)(state * (state & 1u));
 }
 
 static void segment_lend(size_t at, size_t size)
 {
-	for (size_t page = at / PAGE_BYTES; page <= (at + size - 1) / PAGE_BYTES; page++) {
-		const size_t first = page * PAGE_BYTES;
-		const size_t begin = first > at ? first : at;
-		const size_t end = first + PAGE_BYTES < at + size ? first + PAGE_BYTES : at + size;
-		if (!uniform[page].is_uniform) {
-			bytes_lend(begin, end - begin);
+	struct span span;
+	for (size_t i = at; span_at(i, at + size, &span); i += span.size) {
+		if (span.is_whole && (*span.line & STATES_DESCRIBED) != 0) {
+			line_state_set(span.line, state_lent(line_state(*span.line)));
+			continue;
+		}
+		line_states_write(span.line);
+		for (size_t j = i; j < i + span.size; j++) {
+			states[j] = state_lent(states[j]);
 		}
 	}
 }
@@ -114,16 +204,8 @@ static void segment_lend(size_t at, size_t size)
 static size_t place(const struct shared_bytes *bytes, size_t offset, size_t size)
 {
 	const size_t at = (size_t)((const uint8_t *)bytes + offset - pool);
-	FUZZ_REQUIRE(at <= POOL_BYTES && size <= POOL_BYTES - at);
+	range_check(at, size);
 	return at;
-}
-
-/* Where the driver writes; the caller fills it. */
-static uint8_t *driver_writes(size_t at, size_t size)
-{
-	uint8_t *to = materialise(at, size);
-	memset(states + at, BYTE_DRIVER, size);
-	return to;
 }
 
 /* One load of each byte in a poll, however wide the loads are. */
@@ -140,14 +222,28 @@ static void poll_load_note(size_t at, size_t size)
 }
 
 /* Not stale, and loaded for the first time since the driver wrote it. */
+static bool state_may_load(uint8_t state)
+{
+	return state == BYTE_DRIVER || state == BYTE_DEVICE;
+}
+
 static void data_load_note(size_t at, size_t size)
 {
-	FUZZ_REQUIRE(memchr(states + at, BYTE_STALE, size) == NULL);
-	FUZZ_REQUIRE(memchr(states + at, BYTE_DRIVER_LOADED, size) == NULL);
-	FUZZ_REQUIRE(memchr(states + at, BYTE_DEVICE_LOADED, size) == NULL);
-	uint8_t *loaded = states + at;
-	for (size_t i = 0; i < size; i++) {
-		loaded[i] = (uint8_t)(loaded[i] + 2u);
+	struct span span;
+	for (size_t i = at; span_at(i, at + size, &span); i += span.size) {
+		if (span.is_whole && (*span.line & STATES_DESCRIBED) != 0) {
+			const uint8_t state = line_state(*span.line);
+			FUZZ_REQUIRE(state_may_load(state));
+			line_state_set(span.line, (uint8_t)(state + 2u));
+			continue;
+		}
+		line_states_write(span.line);
+		unsigned int refused = 0;
+		for (size_t j = i; j < i + span.size; j++) {
+			refused |= !state_may_load(states[j]);
+			states[j] = (uint8_t)(states[j] + 2u);
+		}
+		FUZZ_REQUIRE(refused == 0);
 	}
 }
 
@@ -157,13 +253,13 @@ uint64_t shared_access_load(const struct shared_bytes *bytes, size_t offset_byte
 	const size_t at = place(bytes, offset_bytes, width_bytes);
 	uint64_t value = 0;
 	hostile_access();
-	const uint8_t *from = materialise(at, width_bytes);
+	const uint8_t *from = hostile_look(at, width_bytes);
 	if (!ring_page[at / PAGE_BYTES]) {
 		data_load_note(at, width_bytes);
 	} else if (in_poll) {
 		poll_load_note(at, width_bytes);
 	}
-	memcpy(&value, from, width_bytes);
+	memcpy(&value, from, sizeof(value));
 	if (hostile.load_lies) {
 		hostile.load_lies = false;
 		/* Of a wide load one half, so that the other one may still be believed. */
@@ -202,7 +298,10 @@ void shared_access_store(struct shared_bytes *bytes, size_t offset_bytes, unsign
 	const size_t at = place(bytes, offset_bytes, width_bytes);
 	hostile.work++;
 	FUZZ_REQUIRE(width_bytes < 8 || !is_private_address(value));
-	memcpy(driver_writes(at, width_bytes), &value, width_bytes);
+	uint8_t *to = range_overwrite(at, width_bytes, BYTE_DRIVER);
+	for (unsigned int i = 0; i < width_bytes; i++) {
+		to[i] = (uint8_t)(value >> 8 * i);
+	}
 }
 
 void shared_access_copy_in(uint8_t *to, const struct shared_bytes *from, size_t offset_bytes,
@@ -210,7 +309,7 @@ void shared_access_copy_in(uint8_t *to, const struct shared_bytes *from, size_t 
 {
 	const size_t at = place(from, offset_bytes, size_bytes);
 	hostile_access();
-	const uint8_t *shared = materialise(at, size_bytes);
+	const uint8_t *shared = hostile_look(at, size_bytes);
 	data_load_note(at, size_bytes);
 	memcpy(to, shared, size_bytes);
 }
@@ -225,7 +324,7 @@ void shared_access_copy_out(struct shared_bytes *to, size_t offset_bytes, const 
 	FUZZ_REQUIRE(memmem(from, tail, HOSTILE_CANARY, sizeof(HOSTILE_CANARY) - 1) == NULL);
 	FUZZ_REQUIRE(memmem(from + size_bytes - tail, tail, HOSTILE_CANARY,
 			    sizeof(HOSTILE_CANARY) - 1) == NULL);
-	memcpy(driver_writes(at, size_bytes), from, size_bytes);
+	memcpy(range_overwrite(at, size_bytes, BYTE_DRIVER), from, size_bytes);
 }
 
 void shared_access_fill(struct shared_bytes *to, size_t offset_bytes, uint8_t value,
@@ -233,13 +332,13 @@ void shared_access_fill(struct shared_bytes *to, size_t offset_bytes, uint8_t va
 {
 	const size_t at = place(to, offset_bytes, size_bytes);
 	hostile.work++;
-	if (at % PAGE_BYTES != 0 || size_bytes % PAGE_BYTES != 0) {
-		memset(driver_writes(at, size_bytes), value, size_bytes);
+	if (at % LINE_BYTES != 0 || size_bytes % LINE_BYTES != 0) {
+		memset(range_overwrite(at, size_bytes, BYTE_DRIVER), value, size_bytes);
 		return;
 	}
-	for (size_t page = at / PAGE_BYTES; page < (at + size_bytes) / PAGE_BYTES; page++) {
-		uniform[page] = (struct uniform_page){true, value, BYTE_DRIVER};
-	}
+	hostile.memory_changed = true;
+	lines_set(at / LINE_BYTES, (at + size_bytes) / LINE_BYTES,
+		  line_described(value, BYTE_DRIVER));
 }
 
 /* ---- Submits and polls ------------------------------------------------------------------------

@@ -5,7 +5,6 @@
 
 #include "tests/fuzz/hostile.h"
 
-#define POOL_BYTES      (HOSTILE_POOL_PAGES * PAGE_BYTES)
 #define DESC_F_NEXT     1u
 #define DESC_F_WRITE    2u
 #define DESC_F_INDIRECT 4u
@@ -17,7 +16,7 @@
 
 bool hostile_is_shared(uint64_t address, uint64_t size)
 {
-	return addr_within(address - HOSTILE_PHYS_BASE, size, POOL_BYTES);
+	return addr_within(address - HOSTILE_PHYS_BASE, size, hostile.pool_bytes);
 }
 
 size_t hostile_offset(uint64_t address)
@@ -268,11 +267,13 @@ static void chains_take(struct hostile_queue *queue)
 	/* A ring that was scribbled over may seem to have no end. */
 	for (uint32_t left = queue->size; taken && left > 0; left--) {
 		if (hostile.pending_count == HOSTILE_PENDING) {
+			hostile.memory_changed = true; /* Look again when there is room. */
 			return;
 		}
 		chain_take(queue, &taken);
 		any = any || taken;
 	}
+	hostile.memory_changed = hostile.memory_changed || taken;
 	if (any && hostile_has(VIRTIO_F_EVENT_IDX)) {
 		notifications_want(queue);
 	}
@@ -420,9 +421,12 @@ void hostile_step(void)
 		hostile.idle = 0; /* A device that is slow is not idle: time keeps its pace. */
 		return;
 	}
-	for (size_t i = 0; i < hostile.queues_end; i++) {
-		if (hostile.queues[i].ready != 0) {
-			chains_take(&hostile.queues[i]);
+	if (hostile.memory_changed) {
+		hostile.memory_changed = false;
+		for (size_t i = 0; i < hostile.queues_end; i++) {
+			if (hostile.queues[i].ready != 0) {
+				chains_take(&hostile.queues[i]);
+			}
 		}
 	}
 	const bool moved = !hostile.silent && hostile.pending_count > 0 && serve_all();

@@ -19,7 +19,7 @@ struct serial_model serial_model;
 
 void serial_model_init(const char *const names[SERIAL_MODEL_PORTS])
 {
-	memset(&serial_model, 0, sizeof(serial_model));
+	memset(&serial_model, 0, offsetof(struct serial_model, messages));
 	serial_model.names = names;
 	for (size_t i = 0; i < SERIAL_MODEL_PORTS; i++) {
 		serial_model.ports[i].exists = names[i][0] != '\0';

@@ -36,10 +36,11 @@ struct serial_model_port {
 struct serial_model {
 	const char *const *names;
 	struct serial_model_port ports[SERIAL_MODEL_PORTS];
-	uint8_t messages[SERIAL_MODEL_MESSAGES][SERIAL_MODEL_MESSAGE];
-	size_t message_sizes[SERIAL_MODEL_MESSAGES];
 	size_t message_first;
 	size_t message_count;
+	/* Last: of these, message_count count, and the others are not cleared for a new input. */
+	uint8_t messages[SERIAL_MODEL_MESSAGES][SERIAL_MODEL_MESSAGE];
+	size_t message_sizes[SERIAL_MODEL_MESSAGES];
 };
 
 extern struct serial_model serial_model;

@@ -47,6 +47,7 @@ struct world {
 	bool poisoned;
 };
 
+const size_t hostile_length_at = 1;
 static struct world world;
 /* Not cleared for each input: that would be most of the work. */
 static struct virtq_slot slots[VIRTQ_SIZE_MAX];
@@ -194,6 +195,9 @@ static void drain(void)
 		books_check();
 		if (status == STATUS_BAD_HOST) {
 			return;
+		}
+		if (status == STATUS_AGAIN && hostile_is_still()) {
+			break; /* What is in flight stays there: the device lost it. */
 		}
 		if (status == STATUS_AGAIN) {
 			hostile.clock.relax(NULL);

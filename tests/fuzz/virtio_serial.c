@@ -35,12 +35,13 @@ enum operation {
 };
 
 struct world {
-	struct virtio_serial serial;
 	bool strange; /* The device claims an odd number of ports. */
 	bool is_open[SERIAL_MODEL_PORTS];
 	struct serial_reader readers[SERIAL_MODEL_PORTS];
+	struct virtio_serial serial; /* Last: cleared when it is opened, and not for each input. */
 };
 
+const size_t hostile_length_at = 1;
 static struct world world;
 
 /* What is written lies between private bytes. */
@@ -99,10 +100,6 @@ static void do_write(struct fuzz_input *program, uint32_t port)
 	struct virtio_serial_port_state state;
 	virtio_serial_port_state(&world.serial, port, &state);
 	const uint32_t generation = state.generation + (fuzz_u8(program) == 0xff ? 1 : 0);
-	for (size_t i = 0; i < size; i++) {
-		user.bytes[i] =
-			(uint8_t)(i == 0 ? SERIAL_MODEL_START : (i - 1) % SERIAL_MODEL_START);
-	}
 	const enum status status = virtio_serial_write(&world.serial, port, generation, user.bytes,
 						       size, WRITE_TIMEOUT_US);
 	status_judge(status, was_open);
@@ -263,6 +260,18 @@ static void program_run(struct fuzz_input *program)
 	settle();
 }
 
+/* A write is always the beginning of the same bytes: made once, for the drivers only read them. */
+static void user_bytes_fill(void)
+{
+	if (user.bytes[0] == SERIAL_MODEL_START) {
+		return;
+	}
+	user.bytes[0] = SERIAL_MODEL_START;
+	for (size_t i = 1; i < sizeof(user.bytes); i++) {
+		user.bytes[i] = (uint8_t)((i - 1) % SERIAL_MODEL_START);
+	}
+}
+
 static void private_bytes_fill(uint8_t *bytes)
 {
 	memcpy(bytes, HOSTILE_CANARY, sizeof(HOSTILE_CANARY) - 1);
@@ -273,7 +282,9 @@ static void private_bytes_fill(uint8_t *bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input input = fuzz_input_of(data, size);
-	memset(&world, 0, sizeof(world));
+	memset(&world, 0, offsetof(struct world, serial));
+	world.serial.open = false;
+	user_bytes_fill();
 	private_bytes_fill(user.before);
 	private_bytes_fill(user.after);
 	hostile_reset();
