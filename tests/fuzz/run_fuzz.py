@@ -2,34 +2,31 @@
 # SPDX-License-Identifier: MIT
 """Fuzz, grow the corpora, measure what they cover. tests/fuzz/README.md has the words.
 
-    run_fuzz.py [--seconds N] [TARGET...]         N seconds in all, split among the targets
+    run_fuzz.py [--seconds N] [TARGET...]         N seconds in all, split among targets and engines
     run_fuzz.py --grow [--seconds N] [TARGET...]  and put what is new into corpus/, minimised
     run_fuzz.py --coverage [TARGET...]            lines of each source that the corpora reach
 
-`run` ends with 1 if a target failed: the input, minimised, is in build/fuzz/findings/.
+It ends with 1 if a target failed: the input, minimised, is in build/fuzz/findings/.
 """
 
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, os.path.join(ROOT, "tools"))
-from harness import build  # noqa: E402 (the path has to be set first)
+import engines
+from engines import HERE, LEAN, LIBFUZZER, ROOT, build, inputs, program
 
 SECONDS_DEFAULT = 60
 # The deep ones get more of the time.
 WEIGHTS = {"virtio_blk": 4, "virtio_serial": 4, "virtio_queue": 3, "volume_image": 4}
 MINIMISE_S = 20
-# The longest useful inputs are blocks with a mode in front.
-INPUT_BYTES_MAX = 6000
+# The lean engine's part of the time, for the targets that run without sanitizers to good purpose.
+LEAN_SHARE = 0.2
+LEAN_TARGETS = ("virtio_queue", "virtio_blk", "virtio_serial", "virtio_pci")
 # What --coverage reports: the sources that decode or judge foreign bytes.
 DECODERS = (
     "block/volume_format.c", "block/volume_format_keyslots.c", "block/volume_record.c",
@@ -41,115 +38,51 @@ DECODERS = (
     "boot/boot_params.c", "boot/bundle.c", "boot/cmdline.c", "boot/kernel_image.c",
     "boot/memory_map.c", "boot/start_info.c",
     "kernel/options.c", "kernel/symbols.c", "kernel/user_elf.c", "kernel/user_stack.c",
-    "virtio/mmio_cmdline.c", "virtio/virtio_device.c", "virtio/virtio_mmio.c",
-    "virtio/virtio_serial.c", "virtio/virtio_serial_control.c", "virtio/virtio_serial_read.c",
-    "virtio/virtio_serial_write.c", "virtio/virtio_transport.c", "virtio/virtq.c",
-    "virtio/virtq_packed.c", "virtio/virtq_split.c",
+    "virtio/mmio_cmdline.c", "virtio/pci_scan.c", "virtio/pci_windows.c",
+    "virtio/virtio_device.c", "virtio/virtio_mmio.c", "virtio/virtio_pci.c",
+    "virtio/virtio_pci_layout.c", "virtio/virtio_serial.c",
+    "virtio/virtio_serial_control.c", "virtio/virtio_serial_read.c",
+    "virtio/virtio_serial_write.c", "virtio/virtio_transport.c", "virtio/virtio_wait.c",
+    "virtio/virtq.c", "virtio/virtq_packed.c", "virtio/virtq_split.c",
     "vtpm/frame.c", "vtpm/response.c", "vtpm/tpm_control.c", "vtpm/tpm_control_stream.c")
 
 
-def targets_of(folder, wanted):
-    with open(os.path.join(folder, "fuzz_targets.txt"), encoding="utf-8") as file:
-        names = file.read().split()
-    for name in wanted:
-        if name not in names:
-            sys.exit(f"no target {name!r}: choose from {', '.join(names)}")
-    return [name for name in names if not wanted or name in wanted]
-
-
-def build_fuzzers(wanted):
-    try:
-        build.configure("fuzz")
-        folder = build.build_dir("fuzz")
-        names = targets_of(folder, wanted)
-        build.build("fuzz", [f"fuzz_{name}" for name in names])
-    except build.BuildError as error:
-        sys.exit(str(error))
-    return folder, names
-
-
-def program(folder, name):
-    return os.path.join(folder, "tests", "fuzz", f"fuzz_{name}")
-
-
-def inputs(name):
-    """Folders with the repository's inputs of a target."""
-    folders = [os.path.join(HERE, part, name) for part in ("corpus", "regress")]
-    return [folder for folder in folders if os.path.isdir(folder)]
-
-
-class Outcome:
-    """One target's run, from libFuzzer's closing words."""
-
-    def __init__(self, name, done, seconds):
-        self.name = name
-        self.ok = done.returncode == 0
-        self.output = done.stdout
-        self.executions = self._number(r"stat::number_of_executed_units:\s*(\d+)")
-        self.per_second = int(self.executions / max(seconds, 0.001))
-        found = re.findall(r"cov: (\d+)", done.stdout)
-        self.edges = int(found[-1]) if found else 0
-        found = re.search(r"Test unit written to (\S+)", done.stdout)
-        self.finding = found.group(1) if found else None
-
-    def _number(self, pattern):
-        found = re.search(pattern, self.output)
-        return int(found.group(1)) if found else 0
-
-    def reason(self):
-        lines = [line for line in self.output.split("\n")
-                 if re.search(r"oracle violated|CHECK failed|runtime error|ERROR:", line)]
-        return lines[0] if lines else "\n".join(self.output.split("\n")[-5:])
-
-
-def fuzz_once(folder, name, seconds):
-    """New inputs stay in the build folder: the next run goes on from there."""
-    grown = os.path.join(folder, "corpus", name)
-    findings = os.path.join(folder, "findings")
-    os.makedirs(grown, exist_ok=True)
-    os.makedirs(findings, exist_ok=True)
-    started = time.monotonic()
-    done = subprocess.run(
-        [program(folder, name), f"-max_total_time={max(1, round(seconds))}",
-         "-print_final_stats=1", "-timeout=10", f"-max_len={INPUT_BYTES_MAX}", "-verbosity=1",
-         "-entropic=0",  # Its books cost more than most of our runs.
-         f"-artifact_prefix={findings}/{name}-", grown, *inputs(name)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, errors="replace", text=True)
-    return Outcome(name, done, time.monotonic() - started)
-
-
-def minimise(folder, name, finding):
-    smaller = f"{finding}.min"
+def minimise(folder, result):
+    """The result with a smaller input, if there is one."""
+    smaller = f"{result.finding}.min"
     subprocess.run(
-        [program(folder, name), "-minimize_crash=1", f"-max_total_time={MINIMISE_S}",
-         f"-exact_artifact_path={smaller}", finding],
+        [program(LIBFUZZER, folder, result.target), "-minimize_crash=1",
+         f"-max_total_time={MINIMISE_S}", f"-exact_artifact_path={smaller}", result.finding],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    return smaller if os.path.exists(smaller) else finding
+    return result._replace(finding=smaller) if os.path.exists(smaller) else result
 
 
-def report(folder, outcome):
-    print(f"{outcome.name:22} {outcome.executions:11,d} executions {outcome.per_second:9,d}/s "
-          f"{outcome.edges:5d} edges{'' if outcome.ok else '  FAILED'}", flush=True)
-    if outcome.ok:
-        return
-    print(f"  {outcome.reason()}")
-    if outcome.finding:
-        finding = os.path.relpath(minimise(folder, outcome.name, outcome.finding), ROOT)
-        runner = os.path.relpath(program(folder, outcome.name), ROOT)
-        print(f"  repeat: {runner} {finding}")
-        print(f"  keep:   cp {finding} tests/fuzz/regress/{outcome.name}/<what-it-was>")
+def run_engine(engine, folder, names, seconds):
+    """The results of so many seconds, split among the targets."""
+    weight = sum(WEIGHTS.get(name, 1) for name in names)
+    results = []
+    for name in names:
+        result = engines.run_slice(engine, folder, name,
+                                   seconds * WEIGHTS.get(name, 1) / weight)
+        print(result.line(), flush=True)
+        if not result.ok:
+            if result.finding and engine == LIBFUZZER:
+                result = minimise(folder, result)
+            engines.report_failure(engine, folder, result)
+        results.append(result)
+    return results
 
 
 def run(options):
-    folder, names = build_fuzzers(options.targets)
-    weight = sum(WEIGHTS.get(name, 1) for name in names)
-    outcomes = []
-    for name in names:
-        outcomes.append(fuzz_once(folder, name,
-                                  options.seconds * WEIGHTS.get(name, 1) / weight))
-        report(folder, outcomes[-1])
-    failed = sum(not outcome.ok for outcome in outcomes)
-    print(f"{len(names)} targets, {sum(outcome.executions for outcome in outcomes):,d} executions, "
+    folder, names = engines.prepare(LIBFUZZER, options.targets)
+    lean = [name for name in LEAN_TARGETS if name in names]
+    share = LEAN_SHARE if lean else 0
+    results = run_engine(LIBFUZZER, folder, names, options.seconds * (1 - share))
+    if lean:
+        lean_folder, _ = engines.prepare(LEAN, lean)
+        results += run_engine(LEAN, lean_folder, lean, options.seconds * share)
+    failed = sum(not result.ok for result in results)
+    print(f"{len(names)} targets, {sum(result.executions for result in results):,d} executions, "
           f"{failed} failed", flush=True)
     return folder, names, 1 if failed else 0
 
@@ -168,8 +101,8 @@ def grow(options):
         merged = os.path.join(folder, "merged", name)
         shutil.rmtree(merged, ignore_errors=True)
         os.makedirs(merged)
-        subprocess.run([program(folder, name), "-merge=1", "-use_value_profile=0",
-                        f"-max_len={INPUT_BYTES_MAX}", merged,
+        subprocess.run([program(LIBFUZZER, folder, name), "-merge=1", "-use_value_profile=0",
+                        f"-max_len={engines.INPUT_BYTES_MAX}", merged,
                         os.path.join(folder, "corpus", name), *inputs(name)],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
         corpus = os.path.join(HERE, "corpus", name)
@@ -184,7 +117,7 @@ def coverage(options):
     try:
         build.configure("coverage")
         folder = build.build_dir("coverage")
-        names = targets_of(folder, options.targets)
+        names = engines.targets_of(folder, options.targets)
         build.build("coverage", [f"replay_{name}" for name in names])
     except build.BuildError as error:
         sys.exit(str(error))
