@@ -26,8 +26,8 @@ import engines
 from engines import LEAN, LIBFUZZER, build
 
 # Seconds of a slice: most for what has the most states.
-LEAN_SECONDS = {"virtio_queue": 60, "virtio_blk": 40, "virtio_serial": 40, "virtio_pci": 40,
-                "virtio_mmio_cmdline": 2}
+LEAN_SECONDS = {"virtio_queue": 60, "virtio_blk": 40, "virtio_serial": 40, "virtio_rng": 40,
+                "virtio_pci": 40, "virtio_mmio_cmdline": 2}
 OTHER_SECONDS = 20
 LIBFUZZER_SECONDS = 30
 

@@ -25,6 +25,7 @@
 #include "sharedmem/sharedmem.h"
 #include "tests/fuzz/fuzz.h"
 #include "virtio/virtio_mmio.h"
+#include "virtio/virtio_wait.h"
 #include "virtio/virtq.h"
 
 #define HOSTILE_POOL_PAGES   96u
@@ -97,6 +98,7 @@ struct hostile {
 
 	/* Private. */
 	size_t pool_bytes;
+	struct virtio_wait_policy wait_policy;
 	struct page_state_ops platform;
 	struct hostile_queue queues[HOSTILE_QUEUES];
 	size_t queues_end; /* Those at or above were never selected: they are as after a reset. */
@@ -127,8 +129,10 @@ struct hostile {
 	bool register_lies;
 	bool register_xors;
 	uint32_t register_value;
-	/* Last: of these, only pending_count are cleared for a new input. */
-	struct hostile_chain pending[HOSTILE_PENDING];
+	/* Where the pending chains are, the oldest first, and then the places that are free. */
+	uint8_t pending_places[HOSTILE_PENDING];
+	/* Last: not cleared for a new input. */
+	struct hostile_chain chains[HOSTILE_PENDING];
 };
 
 /* Where in the input a target has the length of its program; the program and then the script are
@@ -147,6 +151,8 @@ void hostile_reset(void);
  * result is virtio_mmio_open's. */
 MUST_CHECK
 enum status hostile_start(struct fuzz_input script, size_t pages);
+/* How the driver waits from now on: 0 as it is without a policy, 1 to 3 as the modes. */
+void hostile_wait_choose(uint8_t choice);
 /* A call into the driver starts: its work is counted from here. */
 void hostile_call_begin(void);
 /* The page balance of a driver that has closed: nothing lent, leaks only after a lie. */
@@ -191,4 +197,6 @@ size_t hostile_device_part_bytes(const struct hostile_queue *queue);
 void hostile_used_push(struct hostile_queue *queue, uint32_t id, uint32_t length, uint16_t entries);
 /* Claim so many completions more, or fewer. */
 void hostile_index_jump(struct hostile_queue *queue, uint16_t by);
+/* One of the pending chains, or the place for the next; the oldest is 0. */
+struct hostile_chain *hostile_pending(size_t which);
 void hostile_pending_complete(size_t at, uint32_t length);

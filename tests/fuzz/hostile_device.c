@@ -336,7 +336,10 @@ uint64_t hostile_ring_features(uint8_t choice)
 void hostile_reset(void)
 {
 	fuzz_lied_count += hostile.lied ? 1 : 0;
-	memset(&hostile, 0, offsetof(struct hostile, pending));
+	memset(&hostile, 0, offsetof(struct hostile, chains));
+	for (size_t i = 0; i < HOSTILE_PENDING; i++) {
+		hostile.pending_places[i] = (uint8_t)i;
+	}
 	for (size_t i = 0; i < HOSTILE_QUEUES; i++) {
 		hostile.queues[i].size_max = 128;
 		hostile_queue_reset(&hostile.queues[i]);
@@ -355,6 +358,28 @@ enum status hostile_start(struct fuzz_input script, size_t pages)
 				    pages) == STATUS_OK);
 	hostile_call_begin();
 	return virtio_mmio_open(&hostile.transport, &hostile.registers);
+}
+
+/* The sleep ends with an interrupt, which the device may raise without a reason, or by its timer.
+ */
+static void sleep_once(void *context, uint64_t at_most_us)
+{
+	const uint64_t before_us = hostile.now_us;
+	clock_relax(context);
+	if (hostile.interrupts == 0 && hostile.now_us - before_us < at_most_us) {
+		hostile.now_us = before_us + at_most_us;
+	}
+}
+
+void hostile_wait_choose(uint8_t choice)
+{
+	static const enum virtio_wait_mode modes[] = {VIRTIO_WAIT_ADAPTIVE, VIRTIO_WAIT_POLL,
+						      VIRTIO_WAIT_INTERRUPT};
+	static const struct virtio_sleeper sleeper = {sleep_once, NULL};
+	if (choice % 4 != 0) {
+		virtio_wait_policy_init(&hostile.wait_policy, modes[choice % 4 - 1], &sleeper);
+		hostile.transport.wait_policy = &hostile.wait_policy;
+	}
 }
 
 void hostile_call_begin(void)

@@ -133,11 +133,16 @@ static bool table_read(struct hostile_chain *chain, const struct descriptor *ent
 	return true;
 }
 
+struct hostile_chain *hostile_pending(size_t which)
+{
+	return &hostile.chains[hostile.pending_places[which]];
+}
+
 static bool head_is_pending(const struct hostile_chain *chain)
 {
 	for (size_t i = 0; i < hostile.pending_count; i++) {
-		if (hostile.pending[i].queue_index == chain->queue_index &&
-		    hostile.pending[i].head == chain->head) {
+		const struct hostile_chain *pending = hostile_pending(i);
+		if (pending->queue_index == chain->queue_index && pending->head == chain->head) {
 			return true;
 		}
 	}
@@ -235,7 +240,7 @@ static bool packed_chain_take(struct hostile_queue *queue, struct hostile_chain 
 
 static void chain_take(struct hostile_queue *queue, bool *taken)
 {
-	struct hostile_chain *chain = &hostile.pending[hostile.pending_count];
+	struct hostile_chain *chain = hostile_pending(hostile.pending_count);
 	chain->queue_index = (uint16_t)(queue - hostile.queues);
 	chain->ring_entries = 0;
 	chain->segment_count = 0;
@@ -323,13 +328,15 @@ void hostile_index_jump(struct hostile_queue *queue, uint16_t by)
 static void pending_remove(size_t at)
 {
 	hostile.pending_count--;
-	memmove(&hostile.pending[at], &hostile.pending[at + 1],
-		(hostile.pending_count - at) * sizeof(hostile.pending[0]));
+	const uint8_t place = hostile.pending_places[at];
+	memmove(hostile.pending_places + at, hostile.pending_places + at + 1,
+		hostile.pending_count - at);
+	hostile.pending_places[hostile.pending_count] = place;
 }
 
 void hostile_pending_complete(size_t at, uint32_t length)
 {
-	const struct hostile_chain *chain = &hostile.pending[at];
+	const struct hostile_chain *chain = hostile_pending(at);
 	struct hostile_queue *queue = &hostile.queues[chain->queue_index];
 	const uint16_t head = chain->head;
 	const uint16_t entries = chain->ring_entries;
@@ -350,7 +357,7 @@ static bool serve_any(void)
 	for (size_t left = hostile.pending_count; left > 0; left--) {
 		const size_t which = hostile.reversed ? left - 1 : at;
 		uint32_t written_bytes = 0;
-		if (hostile.serve(&hostile.pending[which], &written_bytes)) {
+		if (hostile.serve(hostile_pending(which), &written_bytes)) {
 			hostile_pending_complete(which, written_bytes);
 			moved = true;
 		} else {
@@ -371,7 +378,7 @@ static bool serve_in_order(uint16_t index)
 	uint32_t written_bytes = 0;
 	bool moved = false;
 	for (size_t at = 0; at < hostile.pending_count;) {
-		const struct hostile_chain *chain = &hostile.pending[at];
+		const struct hostile_chain *chain = hostile_pending(at);
 		if (chain->queue_index != index) {
 			at++;
 			continue;

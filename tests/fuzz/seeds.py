@@ -300,7 +300,7 @@ def virtio_queue():
 
 
 def virtio_blk():
-    yield bytes(7) + bytes((20, 1, 3, 2, 0, 3, 2, 2, 3, 4, 0, 1, 0xf8, 1, 2, 0xf8, 5, 0, 3, 1, 2))
+    yield bytes(7) + bytes((20, 1, 3, 2, 0, 3, 2, 2, 3, 4, 0, 1, 0xff, 1, 2, 0xff, 5, 0, 3, 1, 2))
 
 
 def virtio_serial():
@@ -310,6 +310,11 @@ def virtio_serial():
     yield bytes((0, len(talk))) + talk
     yield bytes((0, 40, 4, 8, 0, 6, 4, 11, 0, 0, 1, 255, 2, 5, 0, 11, 1, 0, 2, 255, 0, 5, 0, 4, 0,
                  1, 9, 6, 2, 11, 0, 1, 200, 3))
+
+
+def virtio_rng():
+    for choice in range(64):
+        yield bytes((choice, 3, 64, 255, 0))
 
 
 def witness_text():
@@ -345,8 +350,8 @@ TARGETS = (volume_superblock, volume_keyslots, volume_record, volume_node, volum
            store_format, boot_bundle, boot_start_info, boot_kernel_image, kernel_user_elf,
            boot_cmdline, boot_params, kernel_options, kernel_symbols, kernel_user_stack,
            virtio_mmio_cmdline, virtio_pci, vtpm_response, vtpm_frame, vtpm_tpm_control,
-           volume_image, virtio_queue, virtio_blk, virtio_serial, witness_text, swtpm_state,
-           provision_public, bridge_wire)
+           volume_image, virtio_queue, virtio_blk, virtio_serial, virtio_rng, witness_text,
+           swtpm_state, provision_public, bridge_wire)
 
 
 def main():

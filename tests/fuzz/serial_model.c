@@ -159,8 +159,9 @@ static bool data_accept(struct serial_model_port *port, const struct hostile_cha
 static bool is_oldest(const struct hostile_chain *chain)
 {
 	for (size_t i = 0; i < hostile.pending_count; i++) {
-		if (hostile.pending[i].queue_index == chain->queue_index) {
-			return hostile.pending[i].head == chain->head;
+		const struct hostile_chain *pending = hostile_pending(i);
+		if (pending->queue_index == chain->queue_index) {
+			return pending->head == chain->head;
 		}
 	}
 	return true;

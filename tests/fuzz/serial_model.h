@@ -11,7 +11,7 @@
 
 #include "tests/fuzz/hostile.h"
 
-#define SERIAL_MODEL_PORTS    4u
+#define SERIAL_MODEL_PORTS    3u
 #define SERIAL_MODEL_MESSAGES 64u
 #define SERIAL_MODEL_MESSAGE  96u
 /* First byte of each write; the others count below it. */

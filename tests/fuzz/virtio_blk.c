@@ -14,6 +14,7 @@
 #define DATA_PAGES     40u
 #define POOL_PAGES     (1u + DATA_PAGES + 2u * 3u) /* Control, data, rings with tables. */
 #define OPERATIONS     24u
+#define TRANSFER_LONG  6u    /* Blocks; of a device that takes short requests, several pieces. */
 #define UNKNOWN_TAG    0xfeu /* Of a write that failed: nobody knows. */
 
 #define F_SIZE_MAX     ((uint64_t)1 << 1)
@@ -97,7 +98,10 @@ static bool is_busy(enum status status)
 static uint64_t count_from(struct fuzz_input *input)
 {
 	const uint8_t count = fuzz_u8(input);
-	return count >= 0xf0 ? BLK_MODEL_TRANSFER_MAX : 1u + count % 3u;
+	if (count == UINT8_MAX) {
+		return BLK_MODEL_TRANSFER_MAX;
+	}
+	return count >= 0xf0 ? TRANSFER_LONG : 1u + count % 3u;
 }
 
 static void model_set(uint64_t first, uint64_t count, uint8_t tag)
@@ -439,7 +443,7 @@ static void configure(struct fuzz_input *input)
 	hostile.device_id = VIRTIO_ID_BLOCK;
 	hostile.offered = VIRTIO_F_VERSION_1 | F_SEG_MAX | F_FLUSH | F_BLK_SIZE;
 	hostile.offered ^= (uint64_t)features << 1;
-	/* generation: features of the queues:4, DISCARD and WRITE_ZEROES:1, MQ:1, the rest. */
+	/* generation: features of the queues:4, DISCARD and WRITE_ZEROES:1, MQ:1, how to wait:2. */
 	hostile.offered |= hostile_ring_features(generation & 0xfu);
 	hostile.offered |= (generation & 0x10) != 0 ? F_DISCARD | F_WRITE_ZEROES : 0;
 	hostile.offered |= (generation & 0x20) != 0 ? F_MQ : 0;
@@ -473,7 +477,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_input program = input;
 	program.size = program_size < fuzz_left(&input) ? input.at + program_size : input.size;
 	input.at = program.size;
-	if (hostile_start(input, POOL_PAGES) == STATUS_OK && open() == STATUS_OK) {
+	const bool is_there = hostile_start(input, POOL_PAGES) == STATUS_OK;
+	hostile_wait_choose((uint8_t)(hostile.generation >> 6));
+	if (is_there && open() == STATUS_OK) {
 		for (unsigned int i = 0; i < OPERATIONS && fuzz_left(&program) > 0; i++) {
 			operation_run(&program);
 		}

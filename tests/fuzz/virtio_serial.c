@@ -52,7 +52,7 @@ static struct {
 } user;
 
 static const char *const names[SERIAL_MODEL_PORTS] = {"", "org.holdfast.tpm",
-						      "org.holdfast.control", ""};
+						      "org.holdfast.control"};
 
 /* `was_open`: the device had not been given up before the call. */
 static void status_judge(enum status status, bool was_open)
@@ -150,9 +150,36 @@ static void do_state(uint32_t port)
 		     state.host_open == (model->host_open && model->ready_seen));
 }
 
-static void do_sleep(struct fuzz_input *program)
+/* Until what was written has been taken, or for so long. */
+static void do_drain(uint32_t port)
 {
-	virtio_serial_interrupts_want(&world.serial, (fuzz_u8(program) & 1) != 0);
+	const bool was_open = world.serial.open;
+	const enum status status = virtio_serial_drain(&world.serial, port, WRITE_TIMEOUT_US);
+	status_judge(status, was_open);
+	FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_NO_DEVICE ||
+		     status == STATUS_TIMEOUT || !world.serial.open);
+	/* Only a client that does not read makes an honest device late. */
+	FUZZ_REQUIRE(status != STATUS_TIMEOUT || hostile.lied || world.strange ||
+		     serial_model.ports[port].stalled);
+}
+
+/* Bits: interrupts, what has arrived is thrown away, the look whether a port is used up, drain. */
+static void do_sleep(struct fuzz_input *program, uint32_t port)
+{
+	const uint8_t choice = fuzz_u8(program);
+	virtio_serial_interrupts_want(&world.serial, (choice & 1) != 0);
+	if ((choice & 2) != 0) {
+		virtio_serial_ignore(&world.serial, port);
+		world.readers[port].resync = true;
+	}
+	if ((choice & 4) != 0) {
+		/* Only clients that left with what was on the way to them use a port up. */
+		FUZZ_REQUIRE(!virtio_serial_port_is_stuck(&world.serial, port) || hostile.lied ||
+			     world.strange || serial_model.ports[port].stalled);
+	}
+	if ((choice & 8) != 0) {
+		do_drain(port);
+	}
 	const bool pending = virtio_serial_pending(&world.serial);
 	FUZZ_REQUIRE(!pending || world.serial.open);
 	virtio_serial_interrupt_ack(&world.serial);
@@ -192,7 +219,7 @@ static void driver_operation(enum operation operation, struct fuzz_input *progra
 	case OP_WRITE: do_write(program, port); break;
 	case OP_STATE: do_state(port); break;
 	case OP_PORT_OPEN: do_port_open(port); break;
-	case OP_SLEEP: do_sleep(program); break;
+	case OP_SLEEP: do_sleep(program, port); break;
 	case OP_REOPEN: do_reopen(); break;
 	case OP_CLIENT_OPEN:
 	case OP_CLIENT_CLOSE:
@@ -235,9 +262,11 @@ static void host_operation(enum operation operation, struct fuzz_input *program,
 static void settle(void)
 {
 	hostile_call_begin();
-	for (unsigned int i = 0; i < STEPS_TO_SETTLE; i++) {
+	unsigned int steps = 0;
+	do {
 		hostile.clock.relax(NULL);
-	}
+		steps++;
+	} while (steps < STEPS_TO_SETTLE && !hostile_is_still());
 	do_poll();
 	for (uint32_t i = 0; i < SERIAL_MODEL_PORTS; i++) {
 		const struct serial_model_port *port = &serial_model.ports[i];
