@@ -91,8 +91,8 @@ def run_on_host(place, text):
 class RecordingLinux(guests.Linux):
     """Keeps what fio in the guest said."""
 
-    def boot(self, script, text, timeout_s):
-        said = super().boot(script, text, timeout_s)
+    def boot(self, *arguments):
+        said = super().boot(*arguments)
         self.jobs = guests.guest_json(said)
         return said
 
