@@ -113,7 +113,9 @@ static bool answer(struct svsm *svsm)
 		control->stream.bytes, tpm_control_stream_message(&control->stream),
 		control->instance, &request);
 	if (result == TPM_CONTROL_OK && svsm->vtpm.running && !is_immediate(&request)) {
-		svsm->vtpm.process.cancelled |= takes_power(&request);
+		if (takes_power(&request)) {
+			tpm_control_cancel(svsm);
+		}
 		return false;
 	}
 	if (result == TPM_CONTROL_OK) {
@@ -203,6 +205,8 @@ void tpm_control_tick(struct svsm *svsm)
 	    virtio_serial_poll(&svsm->serial) != STATUS_OK) {
 		return;
 	}
-	svsm->vtpm.process.cancelled |= asker_left(svsm);
+	if (asker_left(svsm)) {
+		tpm_control_cancel(svsm);
+	}
 	(void)take_turn(svsm);
 }

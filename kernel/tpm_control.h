@@ -39,6 +39,10 @@ bool tpm_control_step(struct svsm *svsm);
 /* One turn while the service runs a message, from the ticks of its process. */
 void tpm_control_tick(struct svsm *svsm);
 
+/* Nobody wants the running command any more. Without one, or behind its end, this does nothing: who
+ * asks for it cannot know. */
+void tpm_control_cancel(struct svsm *svsm);
+
 /* Carry out a request whose fields are good, and write the body of its reply, which is empty unless
  * the result is OK (kernel/tpm_control_apply.c). */
 enum tpm_control_result tpm_control_apply(struct svsm *svsm,

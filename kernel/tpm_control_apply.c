@@ -169,14 +169,12 @@ static enum tpm_control_result tell_counters(const struct svsm *svsm, uint8_t *b
 	return TPM_CONTROL_OK;
 }
 
-/* A cancel without a command, or behind its end, is none: the asker cannot know. */
-static enum tpm_control_result cancel(struct svsm *svsm)
+void tpm_control_cancel(struct svsm *svsm)
 {
 	if (svsm->vtpm.running && !svsm->vtpm.process.cancelled) {
 		svsm->vtpm.process.cancelled = true;
 		svsm->vtpm.control.cancels++;
 	}
-	return TPM_CONTROL_OK;
 }
 
 /* Requests that reach the TPM itself need one. */
@@ -223,7 +221,7 @@ enum tpm_control_result tpm_control_apply(struct svsm *svsm,
 	case TPM_CONTROL_POWER_ON: return power_on(svsm, request, body, body_bytes);
 	case TPM_CONTROL_POWER_OFF: return power_off(svsm);
 	case TPM_CONTROL_SET_LOCALITY: svsm->vtpm.locality = request->locality; break;
-	case TPM_CONTROL_CANCEL: return cancel(svsm);
+	case TPM_CONTROL_CANCEL: tpm_control_cancel(svsm); break;
 	case TPM_CONTROL_BUFFER_SIZE:
 		return buffer_size(svsm, request->size_bytes, body, body_bytes);
 	case TPM_CONTROL_GET_ESTABLISHED:

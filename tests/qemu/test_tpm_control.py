@@ -147,8 +147,9 @@ def test_cancel(machine):
         client.client.sendall(command)
         while not control.status().running:
             time.sleep(0.01)
-    with tpm.Tpm(machine.tpm_path) as client:
+    with tpm.Tpm(machine.tpm_path) as client, TpmControl(machine.tpm_control_path) as control:
         assert client.get_random(8)
+        assert control.counters()["cancels"] == 3
 
 
 def test_buffer_size(machine):

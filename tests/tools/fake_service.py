@@ -25,10 +25,11 @@ def read_exactly(connection, size):
 
 class Service:
     """Use as a context manager. `seen`: ("command", code, locality) and ("control", command,
-    body), in order. `lie`: {control command, or "command": what to send instead; None: nothing}."""
+    body), in order. `lie`: {control command, or "command": what to send instead; None: nothing}.
+    `stale`: each reply follows one to another tag."""
 
-    def __init__(self, folder, lie=None):
-        self.folder, self.lie = str(folder), lie or {}
+    def __init__(self, folder, lie=None, stale=False):
+        self.folder, self.lie, self.stale = str(folder), lie or {}, stale
         self.seen, self.locality, self.power_id = [], 0, 1
         self.cancelled = threading.Event()
         self.lock = threading.Lock()
@@ -94,6 +95,8 @@ class Service:
             connection.sendall(self.lie[command] or b"")
             return
         reply = self._carry_out(command, body)
+        if self.stale:  # Somebody else's, of the same kind, and a failure.
+            connection.sendall(HEADER.pack(0x4852, version, command, instance, 12, tag ^ 1, 0, 0))
         connection.sendall(HEADER.pack(0x4852, version, command, instance, 0, tag, len(reply), 0)
                            + reply)
 
