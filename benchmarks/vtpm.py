@@ -6,6 +6,7 @@ commit; swtpm's default back end writes a file and does not flush it, its back e
 msync for each change and is the peer that promises the same.
 """
 
+import contextlib
 import os
 import shlex
 import statistics
@@ -14,7 +15,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import control, tools, tpm, vm
+from harness import bridge, control, tools, tpm, vm
 from benchmarks.place import SideError
 
 NV_INDEX, COUNTER_INDEX = 0x01500020, 0x01500021
@@ -130,6 +131,10 @@ class HoldfastTpm(Tpm):
              "blocks_written": "blocks written", "block_notifications": "notifications",
              "shared_transitions": "visibility changes"}
 
+    def way(self, machine, _folder):
+        """A context that gives the socket to measure at."""
+        return contextlib.nullcontext(machine.tpm_path)
+
     def serve(self, folder, names):
         key, disk = os.path.join(folder, "key"), os.path.join(folder, "disk.img")
         tools.key_generate(key)
@@ -139,15 +144,25 @@ class HoldfastTpm(Tpm):
         self.place.commands[self.name] = shlex.join(vm.qemu_command(options))
         with vm.Vm(options) as machine:
             machine.serving(READY_S)
-            first = self.started(machine.tpm_path, machine.started_at)
-            found, costs = measure_at(machine.tpm_path, names, self.repeats,
-                                      lambda: self.counters(machine.control_path))
+            with self.way(machine, folder) as path:
+                first = self.started(path, machine.started_at)
+                found, costs = measure_at(path, names, self.repeats,
+                                          lambda: self.counters(machine.control_path))
         self.costs = costs
         return {**found, BOOT: first}
 
     def counters(self, path):
         values = control.counters(path)
         return {title: values[name] for name, title in self.COSTS.items()}
+
+
+class BridgedTpm(HoldfastTpm):
+    """The way of a QEMU guest and of every client of the bridge."""
+
+    @contextlib.contextmanager
+    def way(self, machine, folder):
+        with bridge.serve(machine, folder, "raw"):
+            yield os.path.join(folder, "raw.sock")
 
 
 class Swtpm(Tpm):
@@ -182,6 +197,7 @@ class Swtpm(Tpm):
 
 def sides(place, repeats):
     yield HoldfastTpm(place, "vtpm", "Holdfast in an emulated VM", repeats)
+    yield BridgedTpm(place, "vtpm-bridge", "the same through holdfast tpm serve", repeats)
     yield Swtpm(place, "swtpm", "swtpm on the host, as installed (no flush)", repeats,
                 "dir={folder}")
     yield Swtpm(place, "swtpm-msync", "swtpm on the host, back end file (msync each change)",
