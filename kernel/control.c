@@ -5,10 +5,11 @@
 #include "base/log.h"
 #include "kernel/svsm.h"
 
-#define READ_BYTES        64u
-#define ANSWER_BYTES      2048u
-#define PORT_WAIT_US      0u
-#define ANSWER_TIMEOUT_US 1000000u
+#define READ_BYTES         64u
+#define ANSWER_BYTES       2048u
+#define CONTROL_NAME_BYTES 16u
+#define PORT_WAIT_US       0u
+#define ANSWER_TIMEOUT_US  1000000u
 
 void control_open(struct svsm *svsm)
 {
@@ -97,8 +98,8 @@ static void add_counters(struct svsm *svsm, struct answer *answer)
 	add_counter(answer, "interrupts_timer", svsm->interrupts.timer);
 	add_counter(answer, "interrupts_masked", svsm->interrupts.masked);
 	add_counter(answer, "sleeps", svsm->interrupts.sleeps);
-	add_counter(answer, "tpm_commands", svsm->vtpm.commands);
-	add_counter(answer, "tpm_restarts", svsm->vtpm.restarts);
+	add_counter(answer, "tpm_commands", svsm->vtpms.services[0].commands);
+	add_counter(answer, "tpm_restarts", svsm->vtpms.services[0].restarts);
 	add_counter(answer, "free_pages", page_alloc_free_pages(&svsm->memory.pages));
 	add_counter(answer, "uptime_us", svsm->clock.now_us(svsm->clock.context));
 }
@@ -120,7 +121,7 @@ static void add_status(const struct svsm *svsm, struct answer *answer)
 	const enum status state = svsm->state_status != STATUS_OK ? svsm->state_status
 								  : state_condition(&svsm->state);
 	add_text(answer, "state", status_name(state));
-	add_text(answer, "vtpm", status_name(svsm->vtpm.status));
+	add_text(answer, "vtpm", status_name(svsm->vtpms.services[0].status));
 	add_text(answer, "mode", ephemeral ? "ephemeral" : "persistent");
 	add_text(answer, "state_freshness", freshness_name(svsm));
 	if (svsm->state.disk_is_open) {
@@ -129,6 +130,12 @@ static void add_status(const struct svsm *svsm, struct answer *answer)
 		add_text(answer, "disk_ring", disk.has_packed_ring ? "packed" : "split");
 		add_counter(answer, "disk_resets", svsm->state.reset_count);
 		add_text(answer, "disk_cause", status_name(svsm->state.cause));
+	}
+	for (size_t i = 1; i < svsm->vtpms.count; i++) {
+		const struct vtpm_service *service = &svsm->vtpms.services[i];
+		char name[CONTROL_NAME_BYTES];
+		(void)format_text(name, sizeof(name), "vtpm%u", service->instance);
+		add_text(answer, name, status_name(service->status));
 	}
 }
 

@@ -188,7 +188,7 @@ static enum status open_serial(struct svsm *svsm)
 			  "no interrupt for the service channel: timed polls");
 	}
 	/* A benchmark has a port of its own, and no TPM. */
-	return svsm->options.fio != FIO_NONE ? STATUS_OK : vtpm_service_open_port(svsm);
+	return svsm->options.fio != FIO_NONE ? STATUS_OK : vtpm_set_open_ports(svsm);
 }
 
 struct state_environment svsm_state_environment(struct svsm *svsm)
@@ -242,20 +242,13 @@ static void start_serial(struct svsm *svsm)
 		return;
 	}
 	control_open(svsm);
-	tpm_control_open(svsm);
 }
 
 /* A port that can no longer be written to comes back with a new start of its device. That breaks
  * into what the other ports' clients are sending, so a stuck control port waits for a quiet TPM. */
 static bool restart_stuck_serial(struct svsm *svsm)
 {
-	const struct tpm_control *tpm_control = &svsm->vtpm.control;
-	bool control_stuck = (svsm->control.open &&
-			      virtio_serial_port_is_stuck(&svsm->serial, svsm->control.port)) ||
-			     (tpm_control->open &&
-			      virtio_serial_port_is_stuck(&svsm->serial, tpm_control->port));
-	if (!virtio_serial_port_is_stuck(&svsm->serial, svsm->vtpm.port) &&
-	    !(control_stuck && vtpm_service_is_quiet(svsm))) {
+	if (!vtpm_set_wants_restart(svsm)) {
 		return false;
 	}
 	log_write(LOG_NOTICE, "kernel", "service channel: started again, answers were lost in it");
@@ -268,7 +261,7 @@ static bool restart_stuck_serial(struct svsm *svsm)
 static uint64_t idle_limit_us(const struct svsm *svsm)
 {
 	uint64_t at_us;
-	if (svsm->serial_status != STATUS_OK || !vtpm_service_deadline(svsm, &at_us)) {
+	if (svsm->serial_status != STATUS_OK || !vtpm_set_deadline(svsm, &at_us)) {
 		return svsm->idle_tick.tick_us;
 	}
 	const uint64_t now_us = svsm->clock.now_us(svsm->clock.context);
@@ -315,8 +308,8 @@ static void idle_end(struct svsm *svsm, struct virtio_wait *wait)
 	idle_tick_worked(&svsm->idle_tick);
 }
 
-/* One turn over the ports: true if it did something. */
-static bool serve_ports(struct svsm *svsm, bool *shutdown)
+/* Take in what the device has. True: something happened to it. */
+static bool look_after_serial(struct svsm *svsm)
 {
 	if (svsm->serial_status != STATUS_OK) {
 		return false;
@@ -327,13 +320,28 @@ static bool serve_ports(struct svsm *svsm, bool *shutdown)
 		svsm->serial_status = status;
 		return true;
 	}
-	if (restart_stuck_serial(svsm)) {
+	return restart_stuck_serial(svsm);
+}
+
+/* One turn over the ports: true if it did something. */
+static bool serve_ports(struct svsm *svsm, bool *shutdown)
+{
+	if (look_after_serial(svsm)) {
 		return true;
 	}
-	/* In this order: what is said about a command comes before the command. */
-	const bool told = tpm_control_step(svsm);
-	const bool worked = vtpm_service_step(svsm);
-	return control_step(svsm, shutdown) || worked || told;
+	const bool worked = vtpm_set_turn(svsm);
+	return (svsm->serial_status == STATUS_OK && control_step(svsm, shutdown)) || worked;
+}
+
+/* A disk that died is looked after before anybody goes on, but not under the feet of a program that
+ * runs: its command has to end first, and to be refused if it needed the disk. */
+static bool serve_turn(struct svsm *svsm, bool *shutdown)
+{
+	const bool worked = serve_ports(svsm, shutdown);
+	if ((worked && !state_is_lost(&svsm->state)) || vtpm_set_is_busy(svsm)) {
+		return worked;
+	}
+	return recovery_step(svsm) || worked;
 }
 
 /* The loop ends by a request to shut down; the machine is then left in order. */
@@ -343,13 +351,12 @@ static void serve(struct svsm *svsm)
 	while (!shutdown) {
 		struct virtio_wait wait;
 		virtio_wait_begin(&wait, &svsm->idle_policy, &svsm->clock);
-		while (!serve_ports(svsm, &shutdown) && !recovery_step(svsm)) {
+		while (!serve_turn(svsm, &shutdown)) {
 			idle(svsm, &wait);
 		}
 		idle_end(svsm, &wait);
 	}
-	vtpm_service_shutdown(svsm);
-	process_unload(&svsm->vtpm.process);
+	vtpm_set_stop(svsm);
 	state_close(&svsm->state);
 	exit_machine(EXIT_ORDERLY);
 }
@@ -363,6 +370,7 @@ static void boot_devices(void *argument)
 	start_devices(svsm);
 	start_entropy(svsm);
 	start_crypto(svsm);
+	vtpm_set_init(svsm);
 	start_serial(svsm);
 #if !HOLDFAST_PRODUCTION
 	if (svsm->options.fio != FIO_NONE) {
@@ -380,7 +388,7 @@ static void boot_devices(void *argument)
 		modules_run_and_exit(svsm);
 	}
 #endif
-	vtpm_service_start(svsm, svsm->state_status);
+	require("TPMs", vtpm_set_start(svsm));
 	serve(svsm);
 }
 

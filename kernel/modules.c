@@ -48,7 +48,7 @@ enum status modules_load(struct svsm *svsm, struct process *process,
 #if !HOLDFAST_PRODUCTION
 void modules_run_and_exit(struct svsm *svsm)
 {
-	struct process *process = &svsm->vtpm.process;
+	struct process *process = &svsm->vtpms.services[0].process;
 	const char *name = svsm->options.run_module;
 	const char *arguments[] = {name, svsm->options.run_argument};
 	size_t count = svsm->options.run_argument[0] == '\0' ? 1 : 2;

@@ -231,7 +231,8 @@ enum status process_load(struct process *process, const struct process_environme
 	process->environment = *environment;
 	log_budget_init(&process->log_budget, PROCESS_LOG_LINES_BURST,
 			environment->clock->now_us(environment->clock->context));
-	(void)format_text(process->name, sizeof(process->name), "%s", name);
+	(void)format_text(process->name, sizeof(process->name), "%s",
+			  environment->name != NULL ? environment->name : name);
 	struct loader loader = {.process = process, .file = file};
 	enum status status = user_elf_decode(file, file_size_bytes, &loader.elf);
 	if (status != STATUS_OK) {
@@ -303,7 +304,7 @@ static void handle_bad_frame(struct process *process)
 		  process->name, rip);
 }
 
-static void handle_return(struct process *process, struct deadline deadline, uint64_t cr2)
+static void handle_return(struct process *process, uint64_t cr2)
 {
 	const struct process_environment *environment = &process->environment;
 	uint64_t vector = process->context.frame.vector;
@@ -314,42 +315,68 @@ static void handle_return(struct process *process, struct deadline deadline, uin
 	} else {
 		interrupts_take(environment->percpu->svsm, vector);
 		if (environment->tick != NULL) {
-			environment->tick(environment->percpu->svsm);
+			environment->tick(environment->owner);
 		}
-	}
-	/* Whatever it did: a program that only makes system calls is bounded as well. */
-	if (process->state == PROCESS_READY &&
-	    clock_deadline_passed(environment->clock, deadline)) {
-		process_kill(process, &(struct process_death){.status = STATUS_TIMEOUT});
-		log_write(LOG_WARNING, "user", "%s killed: TIMEOUT", process->name);
 	}
 }
 
-void process_run(struct process *process, uint64_t timeout_us)
+static void run_once(struct process *process)
 {
 	const struct process_environment *environment = &process->environment;
-	struct deadline deadline = clock_deadline_after(environment->clock, timeout_us);
+	if (!user_frame_is_sound(&process->context.frame)) {
+		handle_bad_frame(process);
+		return;
+	}
+	apic_timer_set(environment->apic, TICK_US);
+	cpu_xrstor(simd_area(process), environment->xcr0);
+	user_run(&process->context, environment->percpu);
+	uint64_t cr2 = cpu_cr2();
+	/* The entry code's promise: nothing that ring 3 can set is set here, above all not AC, with
+	 * which SMAP is off. */
+	CHECK((cpu_rflags() & (RFLAGS_IF | RFLAGS_TF | RFLAGS_DF | RFLAGS_AC)) == 0);
+	cpu_xsave(simd_area(process), environment->xcr0);
+	handle_return(process, cr2);
+}
+
+/* How long its turn lasted, when it is over. Whatever the program does: one that only makes system
+ * calls, and never sees a tick, is bounded as well. */
+static uint64_t run_turn(struct process *process, uint64_t left_us)
+{
+	const struct clock *clock = process->environment.clock;
+	const uint64_t start_us = clock->now_us(clock->context);
+	uint64_t used_us = 0;
 	cpu_cr3_write(process->table.root.raw);
 	if (process->state == PROCESS_WAITING) {
 		/* The call that waits is still in the registers: try it again. */
 		process->state = PROCESS_READY;
 		syscall_handle(process);
 	}
-	while (process->state == PROCESS_READY) {
-		if (!user_frame_is_sound(&process->context.frame)) {
-			handle_bad_frame(process);
-			break;
-		}
-		apic_timer_set(environment->apic, TICK_US);
-		cpu_xrstor(simd_area(process), environment->xcr0);
-		user_run(&process->context, environment->percpu);
-		uint64_t cr2 = cpu_cr2();
-		/* The entry code's promise: nothing that ring 3 can set is set here, above all not
-		 * AC, with which SMAP is off. */
-		CHECK((cpu_rflags() & (RFLAGS_IF | RFLAGS_TF | RFLAGS_DF | RFLAGS_AC)) == 0);
-		cpu_xsave(simd_area(process), environment->xcr0);
-		handle_return(process, deadline, cr2);
+	while (process->state == PROCESS_READY && used_us < TICK_US && used_us < left_us) {
+		run_once(process);
+		used_us = clock->now_us(clock->context) - start_us;
 	}
-	apic_timer_stop(environment->apic);
-	cpu_cr3_write(environment->memory->table.root.raw);
+	apic_timer_stop(process->environment.apic);
+	cpu_cr3_write(process->environment.memory->table.root.raw);
+	return used_us;
+}
+
+void process_run(struct process *process, uint64_t timeout_us)
+{
+	const struct process_environment *environment = &process->environment;
+	uint64_t left_us = timeout_us;
+	for (;;) {
+		const uint64_t used_us = run_turn(process, left_us);
+		if (process->state != PROCESS_READY) {
+			return;
+		}
+		if (used_us >= left_us) {
+			process_kill(process, &(struct process_death){.status = STATUS_TIMEOUT});
+			log_write(LOG_WARNING, "user", "%s killed: TIMEOUT", process->name);
+			return;
+		}
+		left_us -= used_us;
+		if (environment->yield != NULL) {
+			environment->yield(environment->owner);
+		}
+	}
 }

@@ -67,11 +67,19 @@ struct process_environment {
 	struct apic *apic;
 	const struct clock *clock;
 	struct random *random;
+	const char *name;    /* In the log; NULL: the file's. */
 	struct store *store; /* NULL: no "/store/". */
+	/* The only object that the program can name; NULL: every one. It is its quota as well: no
+	 * program can use up the objects, or more than one object's space. */
+	const char *store_object;
 	uint64_t xcr0;
+	void *owner; /* For the two calls below. */
 	/* Called about every 10 ms while the program runs; may be NULL. It must not run, unload or
 	 * kill the process. */
-	void (*tick)(struct svsm *svsm);
+	void (*tick)(void *owner);
+	/* Called when the program has used the CPU for about 10 ms, and has not ended; may be NULL.
+	 * Other programs may run in it. */
+	void (*yield)(void *owner);
 };
 
 /* How it ended. */
@@ -114,7 +122,8 @@ MUST_CHECK enum status process_load(struct process *process,
 				    const uint8_t *file, size_t file_size_bytes,
 				    const char *const arguments[], size_t argument_count);
 
-/* Run until WAITING or DEAD, at most `timeout_us` (then it is killed). */
+/* Run until WAITING or DEAD, at most `timeout_us` (then it is killed); time in which others had
+ * their turn does not count. */
 void process_run(struct process *process, uint64_t timeout_us);
 
 /* Give everything back. What was staged and not committed is gone. */

@@ -10,18 +10,23 @@ static void refuse(struct svsm *svsm, enum status verdict)
 {
 	log_write(LOG_ERROR, "state", "failed: %s: %s", status_name(verdict),
 		  status_advice(verdict));
-	vtpm_service_end(svsm, verdict);
+	for (size_t i = 0; i < svsm->vtpms.count; i++) {
+		vtpm_service_end(&svsm->vtpms.services[i], verdict);
+	}
 	if (svsm->options.on_failure == FAILURE_EXIT) {
 		exit_state_failure(verdict);
 	}
 }
 
-static void tpm_recover(struct svsm *svsm)
+static void tpms_recover(struct svsm *svsm)
 {
 	const bool has_doubt = volume_recall_has_doubt(&svsm->state.recall);
-	switch (recovery_tpm_decide(svsm->vtpm.suspended, has_doubt)) {
-	case RECOVERY_TPM_CONTINUES: break;
-	case RECOVERY_TPM_RESTARTS: vtpm_service_start_again(svsm); break;
+	for (size_t i = 0; i < svsm->vtpms.count; i++) {
+		struct vtpm_service *service = &svsm->vtpms.services[i];
+		switch (recovery_tpm_decide(service->suspended, has_doubt)) {
+		case RECOVERY_TPM_CONTINUES: break;
+		case RECOVERY_TPM_RESTARTS: vtpm_service_start_again(service); break;
+		}
 	}
 }
 
@@ -39,7 +44,7 @@ bool recovery_step(struct svsm *svsm)
 		volume_info_get(state->mounted.volume, &info);
 		log_write(LOG_NOTICE, "state", "mounted again: epoch=%lu sequence=%lu", info.epoch,
 			  info.sequence);
-		tpm_recover(svsm);
+		tpms_recover(svsm);
 	} else if (!state_is_lost(state)) {
 		refuse(svsm, status);
 	}

@@ -9,6 +9,6 @@
 
 struct svsm;
 
-/* One turn of the main loop: look whether the disk is alive, now and then, and if it is not, make
- * one attempt. True if it did something. */
+/* One turn of the main loop, while no TPM is in the middle of a command: look whether the disk is
+ * alive, now and then, and if it is not, make one attempt. True if it did something. */
 bool recovery_step(struct svsm *svsm);

@@ -18,7 +18,7 @@
 #include "kernel/percpu.h"
 #include "kernel/platform.h"
 #include "kernel/state.h"
-#include "kernel/vtpm_service.h"
+#include "kernel/vtpm_set.h"
 #include "sharedmem/sharedmem.h"
 #include "virtio/virtio_serial.h"
 
@@ -44,7 +44,7 @@ struct svsm {
 	enum status serial_status; /* Of opening the service channel. */
 	struct state state;
 	enum status state_status;
-	struct vtpm_service vtpm;
+	struct vtpm_set vtpms;
 	struct control control;
 };
 

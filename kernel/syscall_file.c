@@ -9,12 +9,12 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "kernel/process.h"
+#include "kernel/store_path.h"
 #include "kernel/syscall.h"
 #include "vtpm/errno_map.h"
 #include "vtpm/store_file.h"
 
-#define STORE_PREFIX      "/store/"
-#define PATH_BYTES_MAX    (sizeof(STORE_PREFIX) + STORE_NAME_BYTES_MAX)
+#define PATH_BYTES_MAX    STORE_PATH_BYTES_MAX
 #define STAGING_PAGES     (STORE_FILE_BYTES_MAX / PAGE_BYTES)
 #define DIRECTORY_CURRENT ((uint64_t)-100) /* AT_FDCWD, <linux/fcntl.h> */
 #define FLAG_EMPTY_PATH   0x1000u          /* AT_EMPTY_PATH */
@@ -55,11 +55,11 @@ static int64_t copy_name(struct process *process, uint64_t at, char path[PATH_BY
 	if (status != STATUS_OK) {
 		return -EINVAL;
 	}
-	if (memcmp(path, STORE_PREFIX, sizeof(STORE_PREFIX) - 1) != 0 ||
-	    process->environment.store == NULL) {
+	const char *found = store_path_name(path, process->environment.store_object);
+	if (found == NULL || process->environment.store == NULL) {
 		return -EACCES;
 	}
-	*name = path + sizeof(STORE_PREFIX) - 1;
+	*name = found;
 	return 0;
 }
 

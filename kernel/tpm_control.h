@@ -12,9 +12,7 @@
 
 #include "vtpm/tpm_control_stream.h"
 
-#define TPM_CONTROL_PORT_NAME "org.holdfast.tpm.0.ctrl"
-
-struct svsm;
+struct vtpm_service;
 
 struct tpm_control {
 	uint16_t instance;
@@ -31,21 +29,21 @@ struct tpm_control {
 
 /* Forget the last port; tpm_control_step() looks for one until it is there. Without one the TPM is
  * served all the same, at locality 0. */
-void tpm_control_open(struct svsm *svsm);
+void tpm_control_open(struct vtpm_service *service);
 
 /* One turn of the service loop: true if it did something. */
-bool tpm_control_step(struct svsm *svsm);
+bool tpm_control_step(struct vtpm_service *service);
 
 /* One turn while the service runs a message, from the ticks of its process. */
-void tpm_control_tick(struct svsm *svsm);
+void tpm_control_tick(void *service);
 
 /* Nobody wants the running command any more. Without one, or behind its end, this does nothing: who
  * asks for it cannot know. */
-void tpm_control_cancel(struct svsm *svsm);
+void tpm_control_cancel(struct vtpm_service *service);
 
 /* Carry out a request whose fields are good, and write the body of its reply, which is empty unless
  * the result is OK (kernel/tpm_control_apply.c). */
-enum tpm_control_result tpm_control_apply(struct svsm *svsm,
+enum tpm_control_result tpm_control_apply(struct vtpm_service *service,
 					  const struct tpm_control_request *request,
 					  uint8_t body[TPM_CONTROL_BODY_BYTES_MAX],
 					  size_t *body_bytes);

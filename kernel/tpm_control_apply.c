@@ -5,11 +5,12 @@
 #include "kernel/tpm_control.h"
 
 /* Give the TPM a signal; its answer's parameters are borrowed. */
-static enum tpm_control_result signal_tpm(struct svsm *svsm, const struct service_message *message,
+static enum tpm_control_result signal_tpm(struct vtpm_service *service,
+					  const struct service_message *message,
 					  const uint8_t **parameters, size_t *size_bytes)
 {
 	size_t response_bytes;
-	const uint8_t *response = vtpm_service_execute(svsm, message, &response_bytes);
+	const uint8_t *response = vtpm_service_execute(service, message, &response_bytes);
 	*parameters = response + TPM_HEADER_BYTES;
 	*size_bytes = response_bytes - TPM_HEADER_BYTES;
 	switch (response_code(response)) {
@@ -20,7 +21,8 @@ static enum tpm_control_result signal_tpm(struct svsm *svsm, const struct servic
 	}
 }
 
-static enum tpm_control_result plain_signal(struct svsm *svsm, enum service_message_kind kind,
+static enum tpm_control_result plain_signal(struct vtpm_service *service,
+					    enum service_message_kind kind,
 					    const struct tpm_control_request *request)
 {
 	const struct service_message message = {
@@ -31,55 +33,56 @@ static enum tpm_control_result plain_signal(struct svsm *svsm, enum service_mess
 	};
 	const uint8_t *parameters;
 	size_t size_bytes;
-	return signal_tpm(svsm, &message, &parameters, &size_bytes);
+	return signal_tpm(service, &message, &parameters, &size_bytes);
 }
 
 /* The flag is the platform's and outlives a TPM's power, so it is kept here; what libtpms says only
  * adds to it. */
-static enum tpm_control_result get_established(struct svsm *svsm, uint8_t *body, size_t *body_bytes)
+static enum tpm_control_result get_established(struct vtpm_service *service, uint8_t *body,
+					       size_t *body_bytes)
 {
 	const struct service_message message = {.kind = SERVICE_GET_ESTABLISHED};
 	const uint8_t *parameters;
 	size_t size_bytes;
-	const enum tpm_control_result result = signal_tpm(svsm, &message, &parameters, &size_bytes);
+	const enum tpm_control_result result =
+		signal_tpm(service, &message, &parameters, &size_bytes);
 	if (result != TPM_CONTROL_OK || size_bytes != 1) {
 		return result != TPM_CONTROL_OK ? result : TPM_CONTROL_FAILED;
 	}
-	svsm->vtpm.established |= parameters[0] != 0;
-	body[0] = svsm->vtpm.established ? 1 : 0;
+	service->established |= parameters[0] != 0;
+	body[0] = service->established ? 1 : 0;
 	*body_bytes = 1;
 	return TPM_CONTROL_OK;
 }
 
-static enum tpm_control_result reset_established(struct svsm *svsm,
+static enum tpm_control_result reset_established(struct vtpm_service *service,
 						 const struct tpm_control_request *request)
 {
 	const enum tpm_control_result result =
-		plain_signal(svsm, SERVICE_RESET_ESTABLISHED, request);
+		plain_signal(service, SERVICE_RESET_ESTABLISHED, request);
 	if (result == TPM_CONTROL_OK) {
-		svsm->vtpm.established = false;
+		service->established = false;
 	}
 	return result;
 }
 
-static enum tpm_control_result hash_end(struct svsm *svsm,
+static enum tpm_control_result hash_end(struct vtpm_service *service,
 					const struct tpm_control_request *request)
 {
-	const enum tpm_control_result result = plain_signal(svsm, SERVICE_HASH_END, request);
+	const enum tpm_control_result result = plain_signal(service, SERVICE_HASH_END, request);
 	if (result == TPM_CONTROL_OK) {
-		svsm->vtpm.control.hashes++;
-		svsm->vtpm.established = true;
+		service->control.hashes++;
+		service->established = true;
 	}
 	return result;
 }
 
-static enum tpm_control_result power_on(struct svsm *svsm,
+static enum tpm_control_result power_on(struct vtpm_service *service,
 					const struct tpm_control_request *request, uint8_t *body,
 					size_t *body_bytes)
 {
-	struct vtpm_service *service = &svsm->vtpm;
 	if (!service->powered || (request->flags & TPM_CONTROL_POWER_IF_OFF) == 0) {
-		vtpm_service_power_on(svsm, (request->flags & TPM_CONTROL_POWER_STARTUP) != 0);
+		vtpm_service_power_on(service, (request->flags & TPM_CONTROL_POWER_STARTUP) != 0);
 		log_write(LOG_NOTICE, "tpm-control", "power on: %s", status_name(service->status));
 	}
 	const struct tpm_control_status status = {.power = TPM_CONTROL_POWER_IS_ON,
@@ -90,21 +93,20 @@ static enum tpm_control_result power_on(struct svsm *svsm,
 	return service->status == STATUS_OK ? TPM_CONTROL_OK : TPM_CONTROL_UNAVAILABLE;
 }
 
-static enum tpm_control_result power_off(struct svsm *svsm)
+static enum tpm_control_result power_off(struct vtpm_service *service)
 {
-	if (svsm->vtpm.powered) {
-		vtpm_service_power_off(svsm);
+	if (service->powered) {
+		vtpm_service_power_off(service);
 		log_write(LOG_NOTICE, "tpm-control", "power off");
 	}
-	return svsm->vtpm.status == STATUS_OK ? TPM_CONTROL_OK : TPM_CONTROL_UNAVAILABLE;
+	return service->status == STATUS_OK ? TPM_CONTROL_OK : TPM_CONTROL_UNAVAILABLE;
 }
 
 /* The next power-on gives the TPM buffers of this size; what is out of range becomes what is in
  * it, for a machine asks for its own size and takes what it gets. */
-static enum tpm_control_result buffer_size(struct svsm *svsm, uint32_t wanted_bytes, uint8_t *body,
-					   size_t *body_bytes)
+static enum tpm_control_result buffer_size(struct vtpm_service *service, uint32_t wanted_bytes,
+					   uint8_t *body, size_t *body_bytes)
 {
-	struct vtpm_service *service = &svsm->vtpm;
 	if (wanted_bytes != 0 && service->powered) {
 		return TPM_CONTROL_IS_ON;
 	}
@@ -123,22 +125,22 @@ static enum tpm_control_result buffer_size(struct svsm *svsm, uint32_t wanted_by
 	return TPM_CONTROL_OK;
 }
 
-static enum tpm_control_result hello(const struct svsm *svsm, uint8_t *body, size_t *body_bytes)
+static enum tpm_control_result hello(const struct vtpm_service *service, uint8_t *body,
+				     size_t *body_bytes)
 {
 	const struct tpm_control_hello hello = {
 		.version_min = TPM_CONTROL_VERSION,
 		.version_max = TPM_CONTROL_VERSION,
-		.instance = svsm->vtpm.control.instance,
+		.instance = service->control.instance,
 		.body_bytes_max = TPM_CONTROL_BODY_BYTES_MAX,
 	};
 	*body_bytes = tpm_control_encode_hello(body, &hello);
 	return TPM_CONTROL_OK;
 }
 
-static enum tpm_control_result tell_status(const struct svsm *svsm, uint8_t *body,
+static enum tpm_control_result tell_status(const struct vtpm_service *service, uint8_t *body,
 					   size_t *body_bytes)
 {
-	const struct vtpm_service *service = &svsm->vtpm;
 	struct tpm_control_status status = {
 		.power = service->powered ? TPM_CONTROL_POWER_IS_ON : TPM_CONTROL_POWER_IS_OFF,
 		.locality = service->locality,
@@ -154,10 +156,9 @@ static enum tpm_control_result tell_status(const struct svsm *svsm, uint8_t *bod
 	return TPM_CONTROL_OK;
 }
 
-static enum tpm_control_result tell_counters(const struct svsm *svsm, uint8_t *body,
+static enum tpm_control_result tell_counters(const struct vtpm_service *service, uint8_t *body,
 					     size_t *body_bytes)
 {
-	const struct vtpm_service *service = &svsm->vtpm;
 	const struct tpm_control_counters counters = {
 		.commands = service->commands,
 		.restarts = service->restarts,
@@ -169,46 +170,46 @@ static enum tpm_control_result tell_counters(const struct svsm *svsm, uint8_t *b
 	return TPM_CONTROL_OK;
 }
 
-void tpm_control_cancel(struct svsm *svsm)
+void tpm_control_cancel(struct vtpm_service *service)
 {
-	if (svsm->vtpm.running && !svsm->vtpm.process.cancelled) {
-		svsm->vtpm.process.cancelled = true;
-		svsm->vtpm.control.cancels++;
+	if (service->running && !service->process.cancelled) {
+		service->process.cancelled = true;
+		service->control.cancels++;
 	}
 }
 
 /* Requests that reach the TPM itself need one. */
-static enum tpm_control_result require_tpm(const struct svsm *svsm)
+static enum tpm_control_result require_tpm(const struct vtpm_service *service)
 {
-	if (svsm->vtpm.status != STATUS_OK) {
+	if (service->status != STATUS_OK) {
 		return TPM_CONTROL_UNAVAILABLE;
 	}
-	return svsm->vtpm.powered ? TPM_CONTROL_OK : TPM_CONTROL_IS_OFF;
+	return service->powered ? TPM_CONTROL_OK : TPM_CONTROL_IS_OFF;
 }
 
-static enum tpm_control_result apply_to_tpm(struct svsm *svsm,
+static enum tpm_control_result apply_to_tpm(struct vtpm_service *service,
 					    const struct tpm_control_request *request,
 					    uint8_t *body, size_t *body_bytes)
 {
-	const enum tpm_control_result result = require_tpm(svsm);
+	const enum tpm_control_result result = require_tpm(service);
 	if (result != TPM_CONTROL_OK) {
 		return result;
 	}
 	if (request->command == TPM_CONTROL_HASH_START) {
-		return plain_signal(svsm, SERVICE_HASH_START, request);
+		return plain_signal(service, SERVICE_HASH_START, request);
 	}
 	if (request->command == TPM_CONTROL_HASH_DATA) {
-		return plain_signal(svsm, SERVICE_HASH_DATA, request);
+		return plain_signal(service, SERVICE_HASH_DATA, request);
 	}
 	if (request->command == TPM_CONTROL_HASH_END) {
-		return hash_end(svsm, request);
+		return hash_end(service, request);
 	}
 	return request->command == TPM_CONTROL_RESET_ESTABLISHED
-		       ? reset_established(svsm, request)
-		       : get_established(svsm, body, body_bytes);
+		       ? reset_established(service, request)
+		       : get_established(service, body, body_bytes);
 }
 
-enum tpm_control_result tpm_control_apply(struct svsm *svsm,
+enum tpm_control_result tpm_control_apply(struct vtpm_service *service,
 					  const struct tpm_control_request *request,
 					  uint8_t body[TPM_CONTROL_BODY_BYTES_MAX],
 					  size_t *body_bytes)
@@ -220,15 +221,15 @@ enum tpm_control_result tpm_control_apply(struct svsm *svsm,
 	case TPM_CONTROL_COUNTERS: return tell_counters(svsm, body, body_bytes);
 	case TPM_CONTROL_POWER_ON: return power_on(svsm, request, body, body_bytes);
 	case TPM_CONTROL_POWER_OFF: return power_off(svsm);
-	case TPM_CONTROL_SET_LOCALITY: svsm->vtpm.locality = request->locality; break;
-	case TPM_CONTROL_CANCEL: tpm_control_cancel(svsm); break;
+	case TPM_CONTROL_SET_LOCALITY: service->locality = request->locality; break;
+	case TPM_CONTROL_CANCEL: tpm_control_cancel(service); break;
 	case TPM_CONTROL_BUFFER_SIZE:
-		return buffer_size(svsm, request->size_bytes, body, body_bytes);
+		return buffer_size(service, request->size_bytes, body, body_bytes);
 	case TPM_CONTROL_GET_ESTABLISHED:
 	case TPM_CONTROL_RESET_ESTABLISHED:
 	case TPM_CONTROL_HASH_START:
 	case TPM_CONTROL_HASH_DATA:
-	case TPM_CONTROL_HASH_END: return apply_to_tpm(svsm, request, body, body_bytes);
+	case TPM_CONTROL_HASH_END: return apply_to_tpm(service, request, body, body_bytes);
 	}
 	return TPM_CONTROL_OK;
 }

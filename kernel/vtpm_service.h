@@ -18,14 +18,15 @@
 
 #include "base/compiler.h"
 #include "base/status.h"
+#include "kernel/fiber.h"
 #include "kernel/process.h"
 #include "kernel/tpm_control.h"
 #include "vtpm/frame.h"
+#include "vtpm/instance.h"
 #include "vtpm/response.h"
 #include "vtpm/restart_policy.h"
 #include "vtpm/service_message.h"
 
-#define VTPM_PORT_NAME   "org.holdfast.tpm"
 #define VTPM_MODULE_NAME "vtpmd"
 /* RSA key generation takes tens of seconds under emulation. */
 #define VTPM_COMMAND_TIMEOUT_US (120u * 1000000u)
@@ -37,6 +38,15 @@
 struct svsm;
 
 struct vtpm_service {
+	struct svsm *svsm;
+	uint32_t instance;
+	struct instance_names names;
+	struct fiber fiber;
+	bool worked;        /* This turn did something. */
+	bool busy;          /* The fiber yielded in the middle of a command, or of a start. */
+	bool again;         /* vtpm_service_start_again() was called. */
+	bool stopping;      /* It is to end when it can. */
+	bool stopped;       /* It did, or never started: the fiber is not resumed any more. */
 	enum status status; /* OK: serving. Else why not. */
 	bool suspended;     /* Until the disk is back, or is known not to come back. */
 	struct process process;
@@ -72,40 +82,44 @@ struct vtpm_service {
 	uint64_t power_ons;
 };
 
+/* Nothing runs yet. */
+void vtpm_service_init(struct vtpm_service *service, struct svsm *svsm, uint32_t instance);
+
+/* The fiber's function: start, then turns until it is told to stop. `service` is one. */
+void vtpm_service_run(void *service);
+
 /* Open the port. Without it nobody can be served: the cause is returned. */
-MUST_CHECK enum status vtpm_service_open_port(struct svsm *svsm);
+MUST_CHECK enum status vtpm_service_open_port(struct vtpm_service *service);
 
-/* Start the program; `cause` other than OK means that there is no state for it, and that every
- * command is to be refused. */
-void vtpm_service_start(struct svsm *svsm, enum status cause);
-
-/* The disk is back: start a suspended program, which is told that it was restarted. */
-void vtpm_service_start_again(struct svsm *svsm);
+/* The disk is back: a suspended program is to be started, and told that it was restarted, with the
+ * next turn. Not while the service is busy. */
+void vtpm_service_start_again(struct vtpm_service *service);
 
 /* The disk stays away: whatever runs is ended, and every command refused. */
-void vtpm_service_end(struct svsm *svsm, enum status cause);
+void vtpm_service_end(struct vtpm_service *service, enum status cause);
 
 /* One turn: true if it did something. */
-bool vtpm_service_step(struct svsm *svsm);
+bool vtpm_service_step(struct vtpm_service *service);
 
 /* When nothing arrives, the latest time at which vtpm_service_step() wants to be called. */
-bool vtpm_service_deadline(const struct svsm *svsm, uint64_t *at_us);
+bool vtpm_service_deadline(const struct vtpm_service *service, uint64_t *at_us);
 
 /* True if no part of a command has arrived. */
-bool vtpm_service_is_quiet(const struct svsm *svsm);
+bool vtpm_service_is_quiet(const struct vtpm_service *service);
 
 /* Run one message. The response is borrowed until the next; it is a failure of TPM_HEADER_BYTES if
  * there is no service or it gave none. */
-const uint8_t *vtpm_service_execute(struct svsm *svsm, const struct service_message *message,
+const uint8_t *vtpm_service_execute(struct vtpm_service *service,
+				    const struct service_message *message,
 				    size_t *response_size_bytes);
 
 /* Take the power away, after a TPM2_Shutdown(CLEAR) of our own if its user sent none: a host that
  * resets its guest at will must not cost a TPM its dictionary-attack tries. */
-void vtpm_service_power_off(struct svsm *svsm);
+void vtpm_service_power_off(struct vtpm_service *service);
 
 /* Give it power, with a new process: nothing of what ran before is left in memory. Its status says
  * whether there is a TPM now. */
-void vtpm_service_power_on(struct svsm *svsm, bool with_startup);
+void vtpm_service_power_on(struct vtpm_service *service, bool with_startup);
 
 /* TPM2_Shutdown(CLEAR), so that the next start is not taken for a crash. */
-void vtpm_service_shutdown(struct svsm *svsm);
+void vtpm_service_shutdown(struct vtpm_service *service);

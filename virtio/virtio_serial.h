@@ -27,7 +27,7 @@
 #include "virtio/virtq.h"
 
 /* Ports with a number at or above this are declined. */
-#define VIRTIO_SERIAL_PORTS_MAX      8u
+#define VIRTIO_SERIAL_PORTS_MAX      20u
 #define VIRTIO_SERIAL_NAME_BYTES_MAX 63u
 /* Buffers of one page that an open port lends the device. */
 #define VIRTIO_SERIAL_RECEIVE_PAGES  1u

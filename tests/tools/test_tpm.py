@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """ca init, ca issue, tpm manufacture, import, export: judged by openssl, tpm2-tools and swtpm."""
 
+import json
 import os
 import re
 import stat
@@ -426,3 +427,44 @@ def test_wrong_key_changes_nothing(volume, authority, tmp_path):
     ok("key", "generate", tmp_path / "other")
     fails("WRONG_KEY", "tpm", "manufacture", "--ca", authority, "-k", tmp_path / "other", image)
     assert objects(key, image) == []
+
+
+# --- Several ---
+
+def test_a_volume_holds_eight(made_tpm, tmp_path):
+    """In the smallest volume, each with as much state as it may have."""
+    key, image = made_tpm[0], copy(made_tpm[1], tmp_path / "image")
+    for number in range(1, 8):
+        ok("tpm", "manufacture", "--without-certificates", "--instance", number, "-k", key, image)
+    ports = ["org.holdfast.tpm"] + [f"org.holdfast.tpm.{number}" for number in range(1, 8)]
+    rows = "".join(f"{number} {port}\n" for number, port in enumerate(ports))
+    assert ok("tpm", "list", "-k", key, image).decode() == rows
+    listed = json.loads(ok("tpm", "list", "--json", "-k", key, image))
+    assert [(entry["number"], entry["port"]) for entry in listed["tpms"]] == \
+        list(enumerate(ports))
+    states = {state_of_number(key, image, number, tmp_path) for number in range(8)}
+    assert len(states) == 8
+    for number in range(8):
+        ok("image", "put", "-k", key, image, f"vtpm{number}.permall", "-",
+           input=os.urandom(256 * 1024))
+
+
+def state_of_number(key, image, number, folder):
+    ok("tpm", "export", "--instance", number, "-k", key, image, folder / f"s{number}")
+    return (folder / f"s{number}" / STATE).read_bytes()
+
+
+def test_one_of_several_is_deleted(made_tpm, tmp_path):
+    key, image = made_tpm[0], copy(made_tpm[1], tmp_path / "image")
+    ok("tpm", "import", "--instance", "3", "-k", key, image, made_tpm[2])
+    fails("EXISTS", "tpm", "import", "--instance", "3", "-k", key, image, made_tpm[2])
+    before = state_of_number(key, image, 0, tmp_path)
+    usage("tpm", "delete", "-k", key, image)
+    fails("NOT_FOUND", "tpm", "delete", "--instance", "2", "-k", key, image)
+    ok("tpm", "delete", "--instance", "3", "-k", key, image)
+    fails("NOT_FOUND", "tpm", "export", "--instance", "3", "-k", key, image, tmp_path / "no")
+    assert objects(key, image) == ["vtpm0.permall"]
+    ok("tpm", "export", "--force", "--instance", "0", "-k", key, image, tmp_path / "s0")
+    assert (tmp_path / "s0" / STATE).read_bytes() == before
+    for number in ("8", "-1", "x", "00", ""):
+        usage("tpm", "export", f"--instance={number}", "-k", key, image, tmp_path / "no")

@@ -33,10 +33,10 @@ def ca_init(folder):
     holdfast("ca", "init", folder)
 
 
-def tpm_manufacture(path, key, authority=None):
-    """The TPM of a volume, made on the host; `authority` is the folder that signs for it."""
+def tpm_manufacture(path, key, authority=None, number=0):
+    """A TPM of a volume, made on the host; `authority` is the folder that signs for it."""
     how = ["--ca", authority] if authority else ["--without-certificates"]
-    holdfast("tpm", "manufacture", *how, "--key-file", key, path)
+    holdfast("tpm", "manufacture", *how, "--instance", str(number), "--key-file", key, path)
 
 
 def volume_uuid(path):

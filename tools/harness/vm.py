@@ -59,6 +59,7 @@ class VmOptions:
     kernel: str = None
     bundle: str = None
     qmp: bool = False
+    tpms: int = 1  # TPMs 0 to tpms - 1 get ports.
     extra: list = dataclasses.field(default_factory=list)
     extra_first: list = dataclasses.field(default_factory=list)  # Before the devices.
 
@@ -167,10 +168,15 @@ def qemu_command(options):
             command += _vhost_disk(options, number, disk)
             continue
         command += _disk(options, number, disk)
-    command += device(options, "serial", _more("max_ports=4", options.serial))
+    ports = f"max_ports={2 + 2 * options.tpms}"
+    command += device(options, "serial", _more(ports, options.serial))
     command += _port(1, "org.holdfast.tpm", os.path.join(options.folder, "tpm.sock"))
     command += _port(2, "org.holdfast.control", os.path.join(options.folder, "control.sock"))
     command += _port(3, "org.holdfast.tpm.0.ctrl", os.path.join(options.folder, "tpm-ctrl.sock"))
+    for number in range(1, options.tpms):
+        name, path = f"org.holdfast.tpm.{number}", os.path.join(options.folder, f"tpm{number}")
+        command += _port(2 + 2 * number, name, path + ".sock")
+        command += _port(3 + 2 * number, name + ".ctrl", path + "-ctrl.sock")
     if options.key:
         command += ["-fw_cfg", f"name=opt/org.holdfast/key,file={options.key}"]
     if options.qmp:
@@ -229,6 +235,10 @@ class Vm:
     def tpm_path(self):
         return os.path.join(self.options.folder, "tpm.sock")
 
+    def tpm_path_of(self, number):
+        """The socket of TPM `number`."""
+        return os.path.join(self.options.folder, f"tpm{number}.sock") if number else self.tpm_path
+
     @property
     def control_path(self):
         return os.path.join(self.options.folder, "control.sock")
@@ -244,7 +254,9 @@ class Vm:
         self.kill()
 
     def start(self):
-        for name in ("tpm.sock", "control.sock", "tpm-ctrl.sock", "qmp.sock"):
+        others = [f"tpm{number}{end}.sock" for number in range(1, self.options.tpms)
+                  for end in ("", "-ctrl")]
+        for name in ("tpm.sock", "control.sock", "tpm-ctrl.sock", "qmp.sock", *others):
             path = os.path.join(self.options.folder, name)
             if os.path.exists(path):
                 os.unlink(path)

@@ -36,4 +36,6 @@ enum status authority_init(const struct options *options, struct report *report)
 enum status authority_issue(const struct options *options, struct report *report);
 enum status tpm_manufacture(const struct options *options, struct report *report);
 enum status tpm_import(const struct options *options, struct report *report);
+enum status tpm_list(const struct options *options, struct report *report);
+enum status tpm_delete(const struct options *options, struct report *report);
 enum status tpm_export(const struct options *options, struct report *report);

@@ -117,20 +117,31 @@ const struct command command_table[] = {
 	 "The TPM has endorsement keys RSA 2048 (0x81010001) and P-384 (0x81010016), a storage "
 	 "root key P-256 (0x81000001) and, with --ca, a certificate for each endorsement key. A "
 	 "TPM that is there is replaced only with --force, and lost then. Without this command "
-	 "the first boot makes the TPM: the same, but without certificates.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_AUTHORITY | OPTIONS_DAYS | OPTIONS_FORCE |
-		 OPTIONS_JSON,
+	 "the first boot makes TPM 0: the same, but without certificates. TPMs 1 to 7 exist when "
+	 "they were made by this command or by 'tpm import'; each is served on a port of its own.",
+	 OPTIONS_INSTANCE | OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_AUTHORITY | OPTIONS_DAYS |
+		 OPTIONS_FORCE | OPTIONS_JSON,
 	 1, tpm_manufacture},
+	{"tpm", "list", "PATH", "Show the TPMs of a volume", "Number and port of each.",
+	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_JSON, 1, tpm_list},
+	{"tpm", "delete", "PATH", "Destroy a TPM of a volume",
+	 "With all its keys, and what is sealed to it is lost. A next boot makes a new TPM 0.",
+	 OPTIONS_INSTANCE | OPTIONS_INSTANCE_NEEDED | OPTIONS_KEY | OPTIONS_KEY_REQUIRED |
+		 OPTIONS_JSON,
+	 1, tpm_delete},
 	{"tpm", "import", "PATH FOLDER", "Take over the TPM of a swtpm state folder",
 	 "Reads tpm2-00.permall, which swtpm must not have in use, and has libtpms check it. An "
 	 "encrypted state is refused. The folder stays as it is: do not run both TPMs.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 2, tpm_import},
+	 OPTIONS_INSTANCE | OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 2,
+	 tpm_import},
 	{"tpm", "export", "PATH FOLDER", "Write the TPM as a swtpm state folder",
 	 "FOLDER gets tpm2-00.permall, in plain: whoever can read it has the TPM and all its keys.",
-	 OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 2, tpm_export},
+	 OPTIONS_INSTANCE | OPTIONS_KEY | OPTIONS_KEY_REQUIRED | OPTIONS_FORCE | OPTIONS_JSON, 2,
+	 tpm_export},
 	{"tpm", "serve", "SERVICE CONTROL", "Offer a service VM's TPM to QEMU guests and programs",
 	 "SERVICE and CONTROL are the sockets of the service VM's ports org.holdfast.tpm and "
-	 "org.holdfast.tpm.0.ctrl. Serves until SIGINT or SIGTERM. If the VM goes away, requests "
+	 "org.holdfast.tpm.0.ctrl (org.holdfast.tpm.N and .N.ctrl for TPM N). Serves until SIGINT "
+	 "or SIGTERM. If the VM goes away, requests "
 	 "fail and it is looked for until it is back. An ADDRESS is unix:PATH or tcp:PORT, on this "
 	 "machine; each option may be given more than once.",
 	 OPTIONS_TPM | OPTIONS_TPM_LISTEN, 2, tpm_serve},

@@ -52,6 +52,7 @@ struct options {
 	uint32_t days;               /* Validity of what is signed; 0: not given. */
 	const char *authority;       /* tpm manufacture: the folder of a CA, or: */
 	bool without_certificates;
+	uint32_t instance; /* Which TPM of the volume; 0 if not given. */
 	bool force;
 	bool json;
 	bool long_listing;
@@ -84,6 +85,8 @@ struct options {
 #define OPTIONS_AUTHORITY       262144u
 #define OPTIONS_TPM             524288u
 #define OPTIONS_TPM_LISTEN      1048576u
+#define OPTIONS_INSTANCE        2097152u
+#define OPTIONS_INSTANCE_NEEDED 4194304u /* With OPTIONS_INSTANCE. */
 
 struct command {
 	const char *group;

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
-/* The options of what signs certificates. */
+/* The options of what makes TPMs, and of what signs their certificates. */
 #include "tools/holdfast/options_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "tools/holdfast/ca.h"
+#include "vtpm/instance.h"
 
 enum long_option {
 	LONG_SUBJECT = 512,
 	LONG_DAYS,
 	LONG_CA,
 	LONG_WITHOUT_CERTIFICATES,
+	LONG_TPM,
 };
 
 static error_t parse_subject(int key, char *argument, struct argp_state *state)
@@ -58,6 +60,34 @@ static error_t parse_authority(int key, char *argument, struct argp_state *state
 	}
 }
 
+static void parse_instance_number(const char *argument, struct parse *parse,
+				  struct argp_state *state)
+{
+	if (argument[0] < '0' || argument[0] >= '0' + (int)INSTANCE_COUNT_MAX ||
+	    argument[1] != '\0') {
+		argp_error(state, "--instance=%s: a number from 0 to %u", argument,
+			   INSTANCE_COUNT_MAX - 1);
+		return;
+	}
+	parse->options->instance = (uint32_t)(argument[0] - '0');
+	parse->has_instance = true;
+}
+
+static error_t parse_instance(int key, char *argument, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+	switch (key) {
+	case LONG_TPM: parse_instance_number(argument, parse, state); return 0;
+	case ARGP_KEY_SUCCESS:
+		if ((parse->command->option_groups & OPTIONS_INSTANCE_NEEDED) != 0 &&
+		    !parse->has_instance) {
+			argp_error(state, "--instance is needed");
+		}
+		return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static const struct argp_option subject_options[] = {
 	{"subject", LONG_SUBJECT, "NAME", 0,
 	 "Name of the authority (default '" CA_SUBJECT_DEFAULT "')", 0},
@@ -76,8 +106,13 @@ static const struct argp_option authority_options[] = {
 	 "Make the keys, and no certificates", 0},
 	{0},
 };
+static const struct argp_option instance_options[] = {
+	{"instance", LONG_TPM, "N", 0, "Which TPM of the volume, 0 to 7 (default 0)", 0},
+	{0},
+};
 
 const struct argp options_subject_argp = {.options = subject_options, .parser = parse_subject};
 const struct argp options_days_argp = {.options = days_options, .parser = parse_days};
 const struct argp options_authority_argp = {.options = authority_options,
 					    .parser = parse_authority};
+const struct argp options_instance_argp = {.options = instance_options, .parser = parse_instance};

@@ -7,7 +7,7 @@
 
 #include "tools/holdfast/options.h"
 
-#define OPTIONS_GROUPS_MAX 18u
+#define OPTIONS_GROUPS_MAX 19u
 
 /* What a command's parsers share: the input of each. */
 struct parse {
@@ -15,12 +15,14 @@ struct parse {
 	struct options *options;
 	uint32_t positional_count;
 	uint32_t group_count;
+	bool has_instance;
 };
 
-/* Certificates (options_certificate.c). */
+/* TPMs and their certificates (options_certificate.c). */
 extern const struct argp options_subject_argp;
 extern const struct argp options_days_argp;
 extern const struct argp options_authority_argp;
+extern const struct argp options_instance_argp;
 /* Of the commands that talk to a TPM (options_tpm.c). */
 extern const struct argp options_tpm_argp;
 extern const struct argp options_tpm_listen_argp;

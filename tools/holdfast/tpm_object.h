@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Where a volume keeps its TPM: the object that vtpmd stores its permanent state in. */
+/* Where a volume keeps its TPMs: the objects that vtpmd stores their permanent state in
+ * (vtpm/instance.h). The options say which one. */
 #pragma once
 
 #include <stddef.h>
@@ -10,12 +11,9 @@
 #include "tools/holdfast/options.h"
 #include "tools/holdfast/session.h"
 
-/* user/vtpmd/nv.c gives it this name. */
-#define TPM_OBJECT_NAME "vtpm0.permall"
-
 /* Store a TPM's state in the image that the options name: one durable transaction. STATUS_EXISTS:
- * the volume has a TPM, and --force is not given. STATUS_UNSUPPORTED: a volume of the block profile
- * has none. */
+ * the volume has that TPM, and --force is not given. STATUS_UNSUPPORTED: a volume of the block
+ * profile has none. */
 MUST_CHECK
 enum status tpm_object_store(const struct options *options, const uint8_t *state,
 			     size_t state_bytes, struct report *report);
@@ -24,3 +22,11 @@ enum status tpm_object_store(const struct options *options, const uint8_t *state
 MUST_CHECK
 enum status tpm_object_load(const struct options *options, uint8_t **state, size_t *state_bytes,
 			    struct report *report);
+
+/* Remove it, with all its keys. STATUS_NOT_FOUND: there is no such TPM. */
+MUST_CHECK
+enum status tpm_object_remove(const struct options *options, struct report *report);
+
+/* Bit N: the volume has a TPM N. */
+MUST_CHECK
+enum status tpm_object_list(const struct options *options, uint32_t *found, struct report *report);

@@ -12,6 +12,7 @@
  *                        those of a fresh start
  *   --ephemeral          keep the state in memory only
  *   --no-startup         leave TPM2_Startup to the TPM's user
+ *   --instance=N         which TPM of the volume it is; 0 if not given
  *   --buffer-size=N      the largest command and response, in bytes
  *   --crash-on=0xNNN     die when this command code arrives (not in production builds)
  *   --store-dir=DIR/     instead of /store/ (not in production builds)
@@ -32,6 +33,7 @@
 #include "user/vtpmd/nv.h"
 #include "user/vtpmd/platform.h"
 #include "user/vtpmd/tpm.h"
+#include "vtpm/instance.h"
 #include "vtpm/response.h"
 #include "vtpm/service_exit.h"
 #include "vtpm/service_message.h"
@@ -39,6 +41,7 @@
 struct options {
 	const char *store_directory;
 	struct tpm_start_options start;
+	uint32_t instance;
 	bool ephemeral;
 	uint32_t crash_on; /* 0: never. No command has this code. */
 };
@@ -75,21 +78,22 @@ static bool parse_development(const char *argument, struct options *options)
 #endif
 }
 
-static bool parse_buffer_size(const char *argument, uint32_t *size_bytes)
+/* "--name=N" with min <= N <= max. */
+static bool parse_number(const char *argument, const char *prefix, uint32_t min, uint32_t max,
+			 uint32_t *number)
 {
-	const char *value = value_after(argument, "--buffer-size=");
+	const char *value = value_after(argument, prefix);
 	char *end = NULL;
-	unsigned long size;
+	unsigned long parsed;
 
 	if (value == NULL) {
 		return false;
 	}
-	size = strtoul(value, &end, 10);
-	if (end == value || *end != '\0' || size < SERVICE_BUFFER_BYTES_MIN ||
-	    size > SERVICE_BUFFER_BYTES_MAX) {
+	parsed = strtoul(value, &end, 10);
+	if (end == value || *end != '\0' || parsed < min || parsed > max) {
 		return false;
 	}
-	*size_bytes = (uint32_t)size;
+	*number = (uint32_t)parsed;
 	return true;
 }
 
@@ -102,7 +106,10 @@ static bool parse(int argc, char **argv, struct options *options)
 			options->ephemeral = true;
 		} else if (strcmp(argv[i], "--no-startup") == 0) {
 			options->start.without_startup = true;
-		} else if (parse_buffer_size(argv[i], &options->start.buffer_bytes)) {
+		} else if (parse_number(argv[i], "--buffer-size=", SERVICE_BUFFER_BYTES_MIN,
+					SERVICE_BUFFER_BYTES_MAX, &options->start.buffer_bytes) ||
+			   parse_number(argv[i], "--instance=", 0, INSTANCE_COUNT_MAX - 1,
+					&options->instance)) {
 			continue;
 		} else if (!parse_development(argv[i], options)) {
 			log_line("unknown argument %s", argv[i]);
@@ -211,7 +218,7 @@ static enum service_exit run(int argc, char **argv)
 		log_line("no entropy");
 		return SERVICE_EXIT_NO_ENTROPY;
 	}
-	if (!nv_install(options.store_directory, options.ephemeral)) {
+	if (!nv_install(options.store_directory, options.instance, options.ephemeral)) {
 		return SERVICE_EXIT_USAGE;
 	}
 	result = tpm_start(&options.start);

@@ -15,6 +15,7 @@
 
 #include "base/format.h"
 #include "user/vtpmd/log.h"
+#include "vtpm/instance.h"
 #include "user/vtpmd/platform.h"
 
 /* The kernel's limit on an object; a full permall has 151 KB. */
@@ -349,14 +350,17 @@ static struct libtpms_callbacks callbacks = {
 	.tpm_io_getphysicalpresence = io_getphysicalpresence,
 };
 
-bool nv_install(const char *directory, bool ephemeral)
+bool nv_install(const char *directory, uint32_t instance, bool ephemeral)
 {
-	size_t size = format_text(nv.permall_path, sizeof(nv.permall_path), "%svtpm0.%s", directory,
-				  TPM_PERMANENT_ALL_NAME);
+	struct instance_names names;
+	size_t size;
 
+	instance_names_make(instance, &names);
+	size = format_text(nv.permall_path, sizeof(nv.permall_path), "%s%s", directory,
+			   names.object);
 	nv.ephemeral = ephemeral;
 	/* A path that was cut would name another object. */
-	return size == strlen(directory) + strlen("vtpm0." TPM_PERMANENT_ALL_NAME) &&
+	return size == strlen(directory) + strlen(names.object) &&
 	       TPMLIB_RegisterCallbacks(&callbacks) == TPM_SUCCESS;
 }
 

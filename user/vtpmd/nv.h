@@ -13,6 +13,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 
@@ -25,10 +26,10 @@ enum nv_outcome {
 	NV_REFUSED,    /* Does not authenticate. */
 };
 
-/* `directory` ends in '/' and stays valid. Ephemeral: nothing is read or written, the state lives
- * in this process' memory. */
+/* `directory` ends in '/'; `instance` is the TPM's number. Ephemeral: nothing is read or written,
+ * the state lives in this process' memory. */
 MUST_CHECK
-bool nv_install(const char *directory, bool ephemeral);
+bool nv_install(const char *directory, uint32_t instance, bool ephemeral);
 
 enum nv_outcome nv_outcome(void);
 bool nv_is_ephemeral(void);
