@@ -216,11 +216,11 @@ enum tpm_control_result tpm_control_apply(struct vtpm_service *service,
 {
 	*body_bytes = 0;
 	switch (request->command) {
-	case TPM_CONTROL_HELLO: return hello(svsm, body, body_bytes);
-	case TPM_CONTROL_STATUS: return tell_status(svsm, body, body_bytes);
-	case TPM_CONTROL_COUNTERS: return tell_counters(svsm, body, body_bytes);
-	case TPM_CONTROL_POWER_ON: return power_on(svsm, request, body, body_bytes);
-	case TPM_CONTROL_POWER_OFF: return power_off(svsm);
+	case TPM_CONTROL_HELLO: return hello(service, body, body_bytes);
+	case TPM_CONTROL_STATUS: return tell_status(service, body, body_bytes);
+	case TPM_CONTROL_COUNTERS: return tell_counters(service, body, body_bytes);
+	case TPM_CONTROL_POWER_ON: return power_on(service, request, body, body_bytes);
+	case TPM_CONTROL_POWER_OFF: return power_off(service);
 	case TPM_CONTROL_SET_LOCALITY: service->locality = request->locality; break;
 	case TPM_CONTROL_CANCEL: tpm_control_cancel(service); break;
 	case TPM_CONTROL_BUFFER_SIZE:
