@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 
-from conftest import ROOT
+from benchmarks import ROOT
 
 SHORT = ["--repetitions", "2", "--seconds", "0.1", "--size", "8"]
 RUN_S = 300
