@@ -2,6 +2,7 @@
 /* Writes to neighbouring blocks become one: next-fit allocation makes most of a checkpoint's
  * blocks, and of a large transaction's, neighbours. With a request queue the buffer itself is
  * handed to the device, and another one takes its place, so that many writes are in flight. */
+#include "base/check.h"
 #include "block/volume_internal.h"
 
 static enum status write_out(struct volume *volume, struct volume_batch *batch)
@@ -35,6 +36,7 @@ static enum status next(struct volume *volume, struct volume_batch *batch, uint6
 	if (batch->count == 0) {
 		batch->first = physical;
 	}
+	CHECK(count <= VOLUME_BATCH_BLOCKS - batch->count); /* volume_txn_batch_room() says so. */
 	*room = batch->blocks + (size_t)batch->count * BLOCK_BYTES;
 	batch->count += count;
 	return STATUS_OK;

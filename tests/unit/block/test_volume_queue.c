@@ -166,8 +166,6 @@ static void test_refusals(void **state)
 	queue_fixture_fini(&fixture);
 }
 
-/* ---- Damage -------------------------------------------------------------------------------- */
-
 static uint64_t physical_of(struct volume *volume, uint32_t logical)
 {
 	struct volume_entry entry;
@@ -178,6 +176,43 @@ static uint64_t physical_of(struct volume *volume, uint32_t logical)
 	assert_int_equal(volume_tree_find(volume, logical, &entry), STATUS_OK);
 	return entry.physical;
 }
+
+/* A run that is written out of line ends before a blank block, which becomes a hole, and before one
+ * that the transaction has in memory already, which keeps its place. */
+static void test_runs_are_cut(void **state)
+{
+	struct queue_fixture fixture;
+	struct queue_job job;
+	(void)state;
+	queue_fixture_init(&fixture, VOLUME_PROFILE_BLOCK, SMALL, 32, false);
+	struct volume *volume = fixture.base.volume;
+	assert_int_equal(queue_write(&fixture, 300, 9, 1), STATUS_OK); /* Out of line from now. */
+	assert_int_equal(queue_write(&fixture, 110, 1, 7), STATUS_OK);
+	const uint32_t taken = volume->txn.spilled;
+	queue_job_init(&job, VOLUME_REQUEST_WRITE, 100, 20, 0);
+	for (uint64_t i = 0; i < 20; i++) {
+		model_content(500 + i, queue_job_block(&job, i));
+	}
+	memset(queue_job_block(&job, 5), 0, BLOCK_BYTES);
+	assert_int_equal(queue_job_run(&fixture, &job), STATUS_OK);
+	queue_job_fini(&job);
+	assert_int_equal(volume->txn.spilled, taken + 18);
+	assert_int_equal(queue_flush(&fixture), STATUS_OK);
+	assert_null(volume_pending_find(volume, 105)); /* It was a hole already. */
+	const uint64_t first = physical_of(volume, 100);
+	assert_int_equal(physical_of(volume, 110), first - 1);
+	assert_int_equal(physical_of(volume, 106), first + 5);
+	assert_int_equal(physical_of(volume, 119), first + 17);
+	queue_fixture_unmount(&fixture);
+	assert_int_equal(queue_fixture_mount(&fixture), STATUS_OK);
+	assert_int_equal(queue_check(&fixture, 100, 5, 500), STATUS_OK);
+	assert_int_equal(queue_check(&fixture, 105, 1, 0), STATUS_OK);
+	assert_int_equal(queue_check(&fixture, 106, 14, 506), STATUS_OK);
+	assert_int_equal(queue_check(&fixture, 300, 9, 1), STATUS_OK);
+	queue_fixture_fini(&fixture);
+}
+
+/* ---- Damage -------------------------------------------------------------------------------- */
 
 /* Only the request with the damaged block fails; it says which one, and shows nothing. */
 static void test_damaged_block(void **state)
@@ -293,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_volatile_cache),
 		cmocka_unit_test(test_scattered),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_runs_are_cut),
 		cmocka_unit_test(test_damaged_block),
 		cmocka_unit_test(test_bad_sector_ahead),
 		cmocka_unit_test(test_block_is_reused_under_a_read),
