@@ -123,6 +123,7 @@ enum status virtq_split_used_load(struct virtq *queue, uint32_t *id, uint32_t *l
 		}
 		queue->used_seen = index;
 	}
+	//@ assert 0 < announced(queue) <= queue->chains_in_flight;
 	const size_t slot = virtq_place_in(queue->size, queue->used_index);
 	/* The id has 32 bits: cut to 16, 0x10003 would pass for 3. */
 	const uint64_t element = shared_load_u64(&queue->ring, queue->device_offset + RING_ENTRIES +

@@ -116,4 +116,14 @@ FAULTS = [
     Fault("shared-pair", "sharedmem-access", "shared_store_pair", False,
           "the second word lies elsewhere", "range_check(region, offset_bytes, 2 * sizeof(first));",
           "range_check(region, offset_bytes, 3 * sizeof(first));"),
+    # ---- virtio ----
+    Fault("split-index", "virtio-split", "virtq_split_used_load", True,
+          "more completions than chains in flight are believed",
+          "if (virtq_distance(queue->used_index, index) > queue->chains_in_flight) {",
+          "if (false) {"),
+    Fault("split-slot", "virtio-split", "virtq_split_used_load", False,
+          "an element behind the ring", "virtq_place_in(queue->size, queue->used_index);",
+          "queue->used_index;"),
+    Fault("packed-id", "virtio-packed", "virtq_packed_used_load", True,
+          "an id is used before its range is checked", "*id >= queue->size ||", ""),
 ]
