@@ -93,10 +93,12 @@ def test_measured_boot(service, folder, guest_folder):
             assert int(value, 16) != 0
 
 
-@pytest.mark.parametrize("device", ["tpm-crb", "tpm-tis"])
-def test_sealed_across_reboots(service, folder, guest_folder, device, start, used, used_disk):
+def test_sealed_across_reboots(service, folder, guest_folder, start, used, used_disk):
     """What a guest sealed opens after a reboot of both VMs, and not once its PCRs differ."""
-    machine = tpm_guest.arguments(qemu_socket(folder), device)
+    # Not with SeaBIOS: a self-test of more than 2 s, as on a busy machine, makes it switch the
+    # owner's hierarchy off.
+    machine = [*tpm_guest.firmware(guest_folder),
+               *tpm_guest.arguments(qemu_socket(folder), "tpm-tis")]
     with bridge.serve(service, folder, "qemu"):
         console = run_guest(guest_folder, tpm_guest.initramfs(SEAL, with_tools=True), machine)
         assert "sealed" in console, console
