@@ -14,7 +14,7 @@
 #include "virtio/virtio_transport.h"
 
 /* Queues at or above are said not to exist. */
-#define VIRTIO_PCI_QUEUES_MAX 32u
+#define VIRTIO_PCI_QUEUES_MAX 48u
 
 /* Access to a function's BARs; `width_bytes` is 1, 2 or 4, the offset a multiple of it, and both
  * lie within a structure of the layout. */

@@ -28,7 +28,7 @@
 #include "virtio/virtio_wait.h"
 #include "virtio/virtq.h"
 
-#define HOSTILE_POOL_PAGES   96u
+#define HOSTILE_POOL_PAGES   128u
 #define HOSTILE_PHYS_BASE    0x40000000u
 #define HOSTILE_QUEUES       20u
 #define HOSTILE_SEGMENTS     40u

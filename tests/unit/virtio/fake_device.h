@@ -16,7 +16,7 @@
 #include "sharedmem/sharedmem.h"
 #include "virtio/virtio_mmio.h"
 
-#define FAKE_QUEUES_MAX   20u
+#define FAKE_QUEUES_MAX   44u
 #define FAKE_SEGMENTS_MAX 40u
 #define FAKE_PENDING_MAX  256u
 #define FAKE_CONFIG_WORDS 16u

@@ -46,8 +46,8 @@ static void test_serial_open_survives_any_port_count(void **state) /* 6 */
 		enum status status;
 		uint32_t port_count;
 	} cases[] = {
-		{0, STATUS_BAD_HOST, 0}, {1, STATUS_OK, 1},          {8, STATUS_OK, 8},
-		{31, STATUS_OK, 8},      {UINT32_MAX, STATUS_OK, 8},
+		{0, STATUS_BAD_HOST, 0}, {1, STATUS_OK, 1},           {8, STATUS_OK, 8},
+		{31, STATUS_OK, 20},     {UINT32_MAX, STATUS_OK, 20},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
 		assert_int_equal(serial_setup_closed(state), 0);
@@ -97,7 +97,7 @@ static void test_serial_declines_ports_beyond_its_own(void **state)
 	assert_int_equal(serial_open_driver(), STATUS_OK);
 	fake_serial_message(&fake, 30, 1, 0);
 	fake_serial_message(&fake, 30, 6, 1); /* Events of declined ports are ignored. */
-	fake_serial_message(&fake, 8, 6, 1);
+	fake_serial_message(&fake, 20, 6, 1);
 	serial_turns(3);
 	fake_device_step(&fake.device);
 	assert_int_equal(fake.declined_port, 30);
