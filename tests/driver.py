@@ -347,10 +347,12 @@ def run_proofs(tally, options):
         return
     tally.skips.extend((f"proof {name}", why) for name, why in off.items())
     results = []
+    smoke = proofs.SMOKE if "proofs" in options.families else proofs.SMOKE_NONE
+    smoke = proofs.SMOKE_NIGHTLY if options.nightly else smoke
     for unit in proofs.load_units():
         if unit.name not in off and unit.name in (options.units or [unit.name]):
             tally.step(f"proof {unit.name}", f"./test proofs {unit.name}",
-                       lambda unit=unit: results.append(prove_unit(unit, options.nightly)))
+                       lambda unit=unit: results.append(prove_unit(unit, smoke)))
     for name, model in models.load_models().items():
         if name in (options.units or [name]):
             tally.step(f"model {name}", f"./test proofs {name}",
@@ -365,8 +367,8 @@ def run_proofs(tally, options):
                    lambda: subprocess.run(command, cwd=build.ROOT, check=True))
 
 
-def prove_unit(unit, nightly):
-    result = proofs.run_unit(unit, nightly)
+def prove_unit(unit, smoke):
+    result = proofs.run_unit(unit, smoke)
     print(proof_report.describe(unit, result), flush=True)
     return unit, result
 

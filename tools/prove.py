@@ -39,13 +39,14 @@ def main():
             print(f"{unit.name:20} {unit.kind:4} {' '.join(unit.sources)}")
         return 0
     off = proofs.suspended()
+    smoke = proofs.SMOKE_NIGHTLY if options.nightly else proofs.SMOKE
     results, failed = [], []
     for unit in units:
         if unit.name in off:
             print(f"{unit.name}: suspended {off[unit.name]}")
             continue
         try:
-            result = proofs.run_unit(unit, options.nightly)
+            result = proofs.run_unit(unit, smoke)
         except proofs.ProofError as error:
             print(f"{unit.name}: FAILED {error}", flush=True)
             failed.append(unit.name)
