@@ -360,7 +360,7 @@ def run_proofs(tally, options):
     if not options.units and not off and len(results) == len(proofs.load_units()):
         tally.step("docs/verification.md has this table", "./test proofs",
                    lambda: proof_report.check_page(results))
-    if not options.units:
+    if not options.units and (options.nightly or "proofs" in options.families):
         command = [sys.executable, "tests/proofs/mutations.py"]
         command += [] if options.nightly else ["--quick"]
         tally.step("seeded faults leave goals open", shlex.join(command),
