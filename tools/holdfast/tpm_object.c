@@ -9,9 +9,11 @@
 #include "tools/holdfast/tpm_process.h"
 #include "vtpm/instance.h"
 
+/* To be closed in any case. */
 static enum status open_image(struct session *session, const struct options *options,
 			      enum file_access access, struct report *report)
 {
+	session_init(session);
 	session->witness_choice = options->witness;
 	enum status status =
 		session_open(session, options->positional[0], &options->key, access, report);
@@ -21,6 +23,15 @@ static enum status open_image(struct session *session, const struct options *opt
 				     "state profile.");
 	}
 	return status;
+}
+
+/* The same, and what the TPM of this instance is called there. */
+static enum status open_instance(struct session *session, struct instance_names *names,
+				 const struct options *options, enum file_access access,
+				 struct report *report)
+{
+	instance_names_make(options->instance, names);
+	return open_image(session, options, access, report);
 }
 
 static enum status check_free(struct session *session, const struct options *options,
@@ -45,9 +56,7 @@ enum status tpm_object_store(const struct options *options, const uint8_t *state
 {
 	struct session session;
 	struct instance_names names;
-	session_init(&session);
-	instance_names_make(options->instance, &names);
-	enum status status = open_image(&session, options, FILE_ACCESS_WRITE, report);
+	enum status status = open_instance(&session, &names, options, FILE_ACCESS_WRITE, report);
 	if (status == STATUS_OK) {
 		status = check_free(&session, options, names.object, report);
 	}
@@ -82,6 +91,7 @@ static enum status read_object(struct session *session, const char *name, uint8_
 	}
 	status = store_read(&session->store, name, 0, bytes, (size_t)info.size_bytes);
 	if (status != STATUS_OK) {
+		secure_zero(bytes, (size_t)info.size_bytes);
 		free(bytes);
 		return session_explain(session, status, report);
 	}
@@ -95,9 +105,7 @@ enum status tpm_object_load(const struct options *options, uint8_t **state, size
 {
 	struct session session;
 	struct instance_names names;
-	session_init(&session);
-	instance_names_make(options->instance, &names);
-	enum status status = open_image(&session, options, FILE_ACCESS_READ, report);
+	enum status status = open_instance(&session, &names, options, FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
 		status = read_object(&session, names.object, state, state_bytes, report);
 	}
@@ -109,9 +117,7 @@ enum status tpm_object_remove(const struct options *options, struct report *repo
 {
 	struct session session;
 	struct instance_names names;
-	session_init(&session);
-	instance_names_make(options->instance, &names);
-	enum status status = open_image(&session, options, FILE_ACCESS_WRITE, report);
+	enum status status = open_instance(&session, &names, options, FILE_ACCESS_WRITE, report);
 	if (status == STATUS_OK) {
 		status = session_explain_object(&session,
 						object_remove(&session.store, names.object),
@@ -135,7 +141,6 @@ enum status tpm_object_list(const struct options *options, uint32_t *found, stru
 {
 	struct session session;
 	uint32_t seen = 0;
-	session_init(&session);
 	enum status status = open_image(&session, options, FILE_ACCESS_READ, report);
 	if (status == STATUS_OK) {
 		status =
