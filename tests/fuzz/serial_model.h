@@ -22,7 +22,8 @@ struct serial_model_port {
 	bool ready_seen;
 	bool host_open;
 	bool guest_open;
-	bool stalled; /* The client does not read. */
+	bool stalled;     /* The client does not read. */
+	bool has_stalled; /* Ever: what it left untaken may be on the way for longer. */
 	uint8_t client;
 	uint32_t unsent;      /* Bytes that the client has sent and the driver has not got. */
 	uint8_t sent_counter; /* Of this client's next byte. */
