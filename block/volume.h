@@ -154,6 +154,13 @@ size_t volume_arena_bytes(struct block_count device_size);
  * growth of the tree's depth. */
 size_t volume_arena_bytes_for(enum volume_profile profile, struct block_count size);
 
+/* The same with that much more for the node cache, as far as a tree of that size can fill it: a
+ * random read below a node that is cached is one device read and one block to open, and two of each
+ * or more otherwise. A leaf covers 512 KiB of the volume. The state profile takes no more. */
+#define VOLUME_NODE_CACHE_BYTES_DEFAULT ((size_t)32 << 20) /* All of a tree of 3 GiB. */
+size_t volume_arena_bytes_with(enum volume_profile profile, struct block_count size,
+			       size_t cache_bytes);
+
 /* Write a new, empty volume over whatever is on the device. An explicit decision of the caller,
  * never a reaction to a failed mount. The volume is not mounted afterwards. */
 MUST_CHECK

@@ -85,6 +85,12 @@ static uint32_t nodes_for(const struct volume_geometry *geometry)
 							 : VOLUME_NODE_CACHE_BLOCK;
 }
 
+/* What a node in the cache takes. */
+#define NODE_BYTES (BLOCK_BYTES + sizeof(struct volume_cached_node))
+STATIC_ASSERT(VOLUME_NODE_CACHE_STATE % VOLUME_NODE_CACHE_WAYS == 0 &&
+		      VOLUME_NODE_CACHE_BLOCK % VOLUME_NODE_CACHE_WAYS == 0,
+	      "the cache has whole sets");
+
 /* Where the buffers are. Small, unlike struct volume: it is on the stack while they are measured.
  */
 struct layout {
@@ -155,8 +161,7 @@ static void map_adopt(struct volume_map *map, const struct volume_map *carved,
 		      struct volume_pool *pool)
 {
 	*map = *carved;
-	map->pool = pool;
-	volume_map_clear(map);
+	volume_map_init(map, pool);
 }
 
 static void maps_adopt(struct volume *volume, const struct layout *layout)
@@ -207,6 +212,34 @@ size_t volume_arena_bytes_of(const struct volume_geometry *geometry)
 	return bytes_with(geometry, nodes_for(geometry));
 }
 
+/* One for each node of the tree, leaves first, and a quarter more: a checkpoint's new nodes come in
+ * while the old ones are still current, and not all sets are equally full. */
+static uint64_t nodes_of_tree(const struct volume_geometry *geometry)
+{
+	uint64_t nodes = 0;
+	for (uint32_t level = 1; level <= geometry->tree_levels; level++) {
+		nodes += (geometry->logical_blocks >> (level * VOLUME_NODE_SHIFT)) + 1;
+	}
+	return nodes + nodes / 4 + VOLUME_NODE_CACHE_WAYS;
+}
+
+size_t volume_arena_bytes_with(enum volume_profile profile, struct block_count size,
+			       size_t cache_bytes)
+{
+	struct volume_geometry geometry;
+	if (volume_geometry_make((uint32_t)profile, size.n, &geometry) != STATUS_OK) {
+		return 0;
+	}
+	const size_t least = volume_arena_bytes_of(&geometry);
+	if (profile == VOLUME_PROFILE_STATE) {
+		return least; /* Its commits compare with the content, and read few nodes. */
+	}
+	const uint64_t most = nodes_of_tree(&geometry);
+	const uint64_t given = nodes_for(&geometry) + cache_bytes / NODE_BYTES;
+	const uint64_t nodes = given < most ? given : most;
+	return nodes <= nodes_for(&geometry) ? least : bytes_with(&geometry, (uint32_t)nodes);
+}
+
 /* The volume may be smaller than its device. */
 size_t volume_arena_bytes(struct block_count device_size)
 {
@@ -246,6 +279,15 @@ enum status volume_arena_begin(const struct volume_environment *environment, str
 	return STATUS_OK;
 }
 
+/* What is left over makes reads cheaper: as many whole sets as fit. */
+static uint32_t nodes_within(const struct volume_geometry *geometry, size_t room, uint32_t least)
+{
+	const size_t spare = room - bytes_with(geometry, least);
+	const size_t sets = spare / (VOLUME_NODE_CACHE_WAYS * NODE_BYTES);
+	const size_t most = (UINT32_MAX - least) / VOLUME_NODE_CACHE_WAYS;
+	return least + (uint32_t)(sets < most ? sets : most) * VOLUME_NODE_CACHE_WAYS;
+}
+
 enum status volume_arena_lay_out(struct volume *volume)
 {
 	struct carver carver = {.base = (uint8_t *)volume};
@@ -255,10 +297,7 @@ enum status volume_arena_lay_out(struct volume *volume)
 	if (room < bytes_with(&volume->geometry, nodes)) {
 		return STATUS_NO_MEMORY;
 	}
-	/* What is left over makes reads cheaper. */
-	while (nodes <= UINT32_MAX / 4 && room >= bytes_with(&volume->geometry, 2 * nodes)) {
-		nodes *= 2;
-	}
+	nodes = nodes_within(&volume->geometry, room, nodes);
 	(void)layout_make(&carver, &volume->geometry, nodes, &layout);
 	layout_adopt(volume, &layout, nodes);
 	return STATUS_OK;

@@ -98,6 +98,10 @@ static enum status level_leave(struct volume *volume, uint32_t level)
 	if (status != STATUS_OK) {
 		return status;
 	}
+	/* Whoever reads below it next, once the checkpoint is durable, need not open it. */
+	if (made.physical != 0) {
+		volume_node_keep(volume, level, cursor->index[at], &old, &made, node);
+	}
 	parent_entry_set(volume, level, cursor->index[at], &made);
 	cursor->loaded[at] = false;
 	cursor->dirty[at] = false;

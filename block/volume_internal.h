@@ -241,6 +241,11 @@ enum status volume_tree_span(struct volume *volume, uint32_t logical, struct vol
 MUST_CHECK
 enum status volume_node_get(struct volume *volume, uint32_t level, uint64_t index,
 			    const struct volume_entry *entry, const uint8_t **node);
+/* Put a node that was just sealed into the cache, beside the one that it is to replace. It is
+ * current once its parent is. */
+void volume_node_keep(struct volume *volume, uint32_t level, uint64_t index,
+		      const struct volume_entry *old, const struct volume_entry *entry,
+		      const uint8_t *node);
 /* Decode one entry of a node and check where it points. */
 MUST_CHECK
 enum status volume_node_entry(struct volume *volume, const uint8_t *node, uint32_t level,
@@ -275,6 +280,8 @@ enum status volume_cursor_sweep(struct volume *volume, bool *done);
 /* ---- volume_map.c -------------------------------------------------------------------------- */
 
 void volume_pool_reset(struct volume_pool *pool);
+/* An empty map over slots of any content. */
+void volume_map_init(struct volume_map *map, struct volume_pool *pool);
 /* Gives its entries back; of two maps in one pool, the older one. */
 void volume_map_clear(struct volume_map *map);
 /* The map becomes `older`, and is empty itself. */

@@ -19,13 +19,45 @@ uint32_t volume_pool_contents(const struct volume_pool *pool)
 	return pool->contents_room - pool->contents_free;
 }
 
+/* A map that has fewer entries than slots / this is cleared entry by entry. */
+#define CLEAR_SHARE 16u
+
+/* Where a logical block's entry is, or behind it. */
+static uint32_t first_slot(const struct volume_map *map, uint32_t logical)
+{
+	return (uint32_t)((uint64_t)logical * 0x9e3779b97f4a7c15u >> 32) & map->slot_mask;
+}
+
 static void content_give_back(struct volume_pool *pool, const struct volume_map_entry *entry)
 {
 	pool->free_list[pool->contents_free++] = entry->content;
 }
 
+/* Empty all slots from here to the next one that is empty. */
+static void slots_clear_run(struct volume_map *map, uint32_t logical)
+{
+	for (uint32_t slot = first_slot(map, logical); map->slots[slot] != 0;
+	     slot = (slot + 1) & map->slot_mask) { /* Ends: at most half of them are taken. */
+		map->slots[slot] = 0;
+	}
+}
+
+/* A transaction of one block must not pay for a table of thousands. Each entry lies in a run of
+ * taken slots that begins at its first one, so clearing these runs leaves none. */
+static void slots_clear(struct volume_map *map)
+{
+	if (map->count > map->slot_mask / CLEAR_SHARE) {
+		memset(map->slots, 0, ((size_t)map->slot_mask + 1) * sizeof(*map->slots));
+		return;
+	}
+	for (uint32_t i = 0; i < map->count; i++) {
+		slots_clear_run(map, volume_map_at(map, i)->logical);
+	}
+}
+
 void volume_map_clear(struct volume_map *map)
 {
+	slots_clear(map);
 	for (uint32_t i = 0; i < map->count; i++) {
 		const struct volume_map_entry *entry = volume_map_at(map, i);
 		if (entry->kind == VOLUME_MAP_CONTENT) {
@@ -33,6 +65,13 @@ void volume_map_clear(struct volume_map *map)
 		}
 	}
 	map->pool->taken -= map->count;
+	map->count = 0;
+}
+
+void volume_map_init(struct volume_map *map, struct volume_pool *pool)
+{
+	map->pool = pool;
+	map->first = 0;
 	map->count = 0;
 	memset(map->slots, 0, ((size_t)map->slot_mask + 1) * sizeof(*map->slots));
 }
@@ -48,14 +87,13 @@ void volume_map_freeze(struct volume_map *map, struct volume_map *older)
 /* The slot that holds `logical`, or the empty one where it belongs. */
 static uint32_t slot_of(const struct volume_map *map, uint32_t logical)
 {
-	uint32_t slot = (uint32_t)((uint64_t)logical * 0x9e3779b97f4a7c15u >> 32);
+	uint32_t slot = first_slot(map, logical);
 	for (;;) { /* Ends: at most half of the slots are taken. */
-		slot &= map->slot_mask;
 		uint32_t index = map->slots[slot];
 		if (index == 0 || map->pool->entries[index - 1].logical == logical) {
 			return slot;
 		}
-		slot++;
+		slot = (slot + 1) & map->slot_mask;
 	}
 }
 

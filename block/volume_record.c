@@ -272,8 +272,8 @@ uint32_t volume_changes_encode(struct writer *writer, uint32_t logical, const ui
 	if (patch_cost == 0) {
 		return 0;
 	}
-	/* From zeroes if that is no longer: recovery then needs no old content. */
-	if (ranges_cost(NULL, content) <= patch_cost) {
+	/* From zeroes if that is no longer, or all there is: recovery then needs no old content. */
+	if (base == NULL || ranges_cost(NULL, content) <= patch_cost) {
 		base = NULL;
 		kind = VOLUME_CHANGE_FRESH;
 	}

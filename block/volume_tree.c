@@ -9,7 +9,8 @@
 static uint32_t set_of(const struct volume *volume, uint32_t level, uint64_t index)
 {
 	uint64_t hash = (index + ((uint64_t)level << 56)) * 0x9e3779b97f4a7c15u >> 32;
-	return (uint32_t)hash & (volume->node_cache_sets - 1);
+	/* The upper bits, which neighbours share out most evenly. */
+	return (uint32_t)(hash * volume->node_cache_sets >> 32);
 }
 
 static bool is_same_node(const struct volume_cached_node *cached, uint32_t level, uint64_t index,
@@ -60,6 +61,23 @@ enum status volume_node_get(struct volume *volume, uint32_t level, uint64_t inde
 	cached->used_at = ++volume->clock;
 	*node = content;
 	return STATUS_OK;
+}
+
+void volume_node_keep(struct volume *volume, uint32_t level, uint64_t index,
+		      const struct volume_entry *old, const struct volume_entry *entry,
+		      const uint8_t *node)
+{
+	bool found = false;
+	size_t place = node_find(volume, level, index, old, &found);
+	if (found) {
+		/* Current until the checkpoint is durable, and of the same set: if that is full, it
+		 * is what makes room. */
+		volume->node_cache[place].used_at = 0;
+	}
+	place = node_find(volume, level, index, entry, &found);
+	memcpy(volume->node_cache_blocks + place * BLOCK_BYTES, node, BLOCK_BYTES);
+	volume->node_cache[place] = (struct volume_cached_node){
+		.entry = *entry, .level = level, .index = index, .used_at = ++volume->clock};
 }
 
 enum status volume_node_entry(struct volume *volume, const uint8_t *node, uint32_t level,

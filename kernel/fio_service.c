@@ -24,6 +24,7 @@
 #define JSON_BYTES         (128u * 1024u)
 #define QUEUE_DEPTH        FIO_DEPTH_MAX
 #define COSTS_COUNT        8u
+#define NODE_CACHE_SHARE   4u
 
 /* All that a run needs besides the svsm. */
 struct fio_service {
@@ -164,6 +165,17 @@ static enum status raw_open(struct fio_service *service)
 	return fio_device_raw(disk, &service->device);
 }
 
+/* The volume's node cache takes what its tree fills, but no more than a share of what is free: the
+ * jobs need memory as well. */
+static size_t arena_bytes(const struct svsm *svsm, const struct volume_public_info *info)
+{
+	const uint64_t free_bytes = page_alloc_free_pages(&svsm->memory.pages) * PAGE_BYTES;
+	const uint64_t share = free_bytes / NODE_CACHE_SHARE;
+	return volume_arena_bytes_with(
+		info->profile, info->size,
+		share < VOLUME_NODE_CACHE_BYTES_DEFAULT ? share : VOLUME_NODE_CACHE_BYTES_DEFAULT);
+}
+
 static enum status volume_open(struct fio_service *service)
 {
 	struct svsm *svsm = service->svsm;
@@ -180,8 +192,7 @@ static enum status volume_open(struct fio_service *service)
 		return STATUS_NO_MEMORY;
 	}
 	struct state_mounted mounted;
-	status = state_mount(&environment, disk, volume_arena_bytes_for(info.profile, info.size),
-			     NULL, &mounted);
+	status = state_mount(&environment, disk, arena_bytes(svsm, &info), NULL, &mounted);
 	if (status == STATUS_OK) {
 		service->volume = mounted.volume;
 		status = volume_queue_open(service->volume, QUEUE_DEPTH, memory,

@@ -20,9 +20,8 @@
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
 /* What is looked at for extents while the lock is held: milliseconds, if it is all data. */
-#define EXTENT_LOOK_BYTES   ((uint64_t)256 << 20)
-#define CACHE_BYTES_DEFAULT ((int64_t)32 << 20)
-#define CACHE_BYTES_MAX     ((int64_t)64 << 30)
+#define EXTENT_LOOK_BYTES ((uint64_t)256 << 20)
+#define CACHE_BYTES_MAX   ((int64_t)64 << 30)
 
 /* nbdkit loads a plugin once, and hands no context to most of its functions. */
 static struct plugin {
@@ -38,7 +37,7 @@ static struct plugin {
 	bool is_open;
 	struct session session;
 	struct disk disk;
-} the_plugin = {.cache_bytes = CACHE_BYTES_DEFAULT};
+} the_plugin = {.cache_bytes = VOLUME_NODE_CACHE_BYTES_DEFAULT};
 
 /* ---- Errors -------------------------------------------------------------------------------- */
 
