@@ -22,7 +22,8 @@ endif()
 add_library(holdfast_host_flags INTERFACE)
 target_link_libraries(holdfast_host_flags INTERFACE holdfast_all_flags)
 target_compile_definitions(holdfast_host_flags INTERFACE HOLDFAST_HOST=1 _GNU_SOURCE)
-target_compile_options(holdfast_host_flags INTERFACE -g -O2)
+target_compile_options(holdfast_host_flags INTERFACE -g
+	$<IF:$<BOOL:${CMAKE_INTERPROCEDURAL_OPTIMIZATION}>,-O3,-O2>)
 if(HOLDFAST_SANITIZE)
 	target_compile_options(holdfast_host_flags INTERFACE
 		-fsanitize=address,undefined -fno-sanitize-recover=all)

@@ -20,11 +20,6 @@ struct fuzz_input fuzz_input_of(const uint8_t *data, size_t size)
 	return (struct fuzz_input){.data = data, .size = size};
 }
 
-size_t fuzz_left(const struct fuzz_input *input)
-{
-	return input->size - input->at;
-}
-
 uint8_t fuzz_u8(struct fuzz_input *input)
 {
 	return input->at < input->size ? input->data[input->at++] : 0;

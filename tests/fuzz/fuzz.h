@@ -40,12 +40,16 @@ struct fuzz_input {
 	size_t at;
 };
 
+static inline size_t fuzz_left(const struct fuzz_input *input)
+{
+	return input->size - input->at;
+}
+
 struct fuzz_input fuzz_input_of(const uint8_t *data, size_t size);
 uint8_t fuzz_u8(struct fuzz_input *input);
 uint16_t fuzz_u16(struct fuzz_input *input);
 uint32_t fuzz_u32(struct fuzz_input *input);
 uint64_t fuzz_u64(struct fuzz_input *input);
-size_t fuzz_left(const struct fuzz_input *input);
 /* Fill `to` from the input, zero-extended; returns how many bytes came from it. */
 size_t fuzz_fill(struct fuzz_input *input, uint8_t *to, size_t size);
 /* All that is left, in a block of exactly that size, so that ASan sees one byte too many. Ends in

@@ -103,7 +103,7 @@ struct hostile {
 	struct hostile_queue queues[HOSTILE_QUEUES];
 	size_t queues_end; /* Those at or above were never selected: they are as after a reset. */
 	uint32_t status;
-	uint32_t queue_select;
+	struct hostile_queue *selected; /* The queue that queue registers are of. */
 	uint32_t features_select;
 	uint32_t driver_features_select;
 	uint32_t generation;
@@ -176,8 +176,20 @@ void hostile_memory_reset(size_t pages);
 void *hostile_pool(void);
 /* The bytes of a range, as they are now. */
 const uint8_t *hostile_look(size_t at, size_t size);
-/* An access happens: events that are due take place. */
-void hostile_access(void);
+/* The event that is due takes place, and the next one is read. */
+void hostile_events_run(void);
+
+/* An access happens: nearly always a step closer to the next event, and no more. */
+static inline void hostile_access(void)
+{
+	hostile.work++;
+	FUZZ_REQUIRE(hostile.work < HOSTILE_WORK_MAX); /* It terminates. */
+	if (hostile.has_event && hostile.skip > 0) {
+		hostile.skip--;
+	} else if (hostile.has_event || fuzz_left(&hostile.script) > 0) {
+		hostile_events_run();
+	}
+}
 /* The device writes; the caller has checked the range. */
 void hostile_device_write(size_t at, const void *bytes, size_t size);
 void hostile_ring_page_set(size_t at, size_t size);

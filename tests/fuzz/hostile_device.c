@@ -140,10 +140,8 @@ static void event_apply(uint8_t event, uint32_t argument)
 	}
 }
 
-void hostile_access(void)
+void hostile_events_run(void)
 {
-	hostile.work++;
-	FUZZ_REQUIRE(hostile.work < HOSTILE_WORK_MAX); /* It terminates. */
 	for (;;) {
 		if (!hostile.has_event) {
 			if (fuzz_left(&hostile.script) == 0) {
@@ -205,13 +203,13 @@ static void status_write(uint32_t value)
 static void queue_select(uint32_t value)
 {
 	const size_t end = value % HOSTILE_QUEUES + 1;
-	hostile.queue_select = value;
+	hostile.selected = &hostile.queues[end - 1];
 	hostile.queues_end = end > hostile.queues_end ? end : hostile.queues_end;
 }
 
 static uint32_t register_value(uint32_t offset)
 {
-	const struct hostile_queue *queue = &hostile.queues[hostile.queue_select % HOSTILE_QUEUES];
+	const struct hostile_queue *queue = hostile.selected;
 	switch (offset) {
 	case 0x000: return 0x74726976u;
 	case 0x004: return 2;
@@ -264,7 +262,7 @@ static void half_write(uint64_t *address, bool high, uint32_t value)
 
 static void write32(void *context, uint32_t offset, uint32_t value)
 {
-	struct hostile_queue *queue = &hostile.queues[hostile.queue_select % HOSTILE_QUEUES];
+	struct hostile_queue *queue = hostile.selected;
 	(void)context;
 	hostile_access();
 	switch (offset) {
@@ -344,6 +342,7 @@ void hostile_reset(void)
 		hostile.queues[i].size_max = 128;
 		hostile_queue_reset(&hostile.queues[i]);
 	}
+	hostile.selected = hostile.queues;
 	hostile.registers = (struct register_ops){read32, write32, NULL};
 	hostile.clock = (struct clock){clock_now, clock_relax, NULL};
 	hostile.platform = (struct page_state_ops){pages_change, pages_change, NULL};

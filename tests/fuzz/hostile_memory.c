@@ -100,10 +100,9 @@ static void range_check(size_t at, size_t size)
 
 const uint8_t *hostile_look(size_t at, size_t size)
 {
-	struct span span;
 	range_check(at, size);
-	for (size_t i = at; span_at(i, at + size, &span); i += span.size) {
-		line_bytes_write(span.line);
+	for (size_t i = at / LINE_BYTES; i * LINE_BYTES < at + size; i++) {
+		line_bytes_write(&lines[i]);
 	}
 	return pool + at;
 }
@@ -115,10 +114,13 @@ static void lines_set(size_t first, size_t end, uint32_t line)
 	}
 }
 
-/* Some bytes of one line are written, and the others stay. */
+/* Some bytes of one line are written, and the others stay. Nobody asks for states in a ring. */
 static void part_overwrite(size_t at, size_t size, enum byte_state state)
 {
 	line_bytes_write(&lines[at / LINE_BYTES]);
+	if (ring_page[at / PAGE_BYTES]) {
+		return;
+	}
 	line_states_write(&lines[at / LINE_BYTES]);
 	for (size_t i = at; i < at + size; i++) {
 		states[i] = (uint8_t)state;
@@ -339,6 +341,9 @@ void shared_access_fill(struct shared_bytes *to, size_t offset_bytes, uint8_t va
 	hostile.memory_changed = true;
 	lines_set(at / LINE_BYTES, (at + size_bytes) / LINE_BYTES,
 		  line_described(value, BYTE_DRIVER));
+	if (at % PAGE_BYTES == 0) { /* Lent or returned: no ring is there any more. */
+		memset(ring_page + at / PAGE_BYTES, 0, size_bytes / PAGE_BYTES);
+	}
 }
 
 /* ---- Submits and polls ------------------------------------------------------------------------

@@ -16,6 +16,10 @@
 #define WRITE_TIMEOUT_US 50000u
 #define OPEN_TIMEOUT_US  20000u
 #define STEPS_TO_SETTLE  12u
+/* Opening costs most of an execution; after 4 failures a device is given up for good. */
+#define REOPENS_MAX 5u
+/* Enough for three ports, opened again after all pages were leaked once. */
+#define POOL_PAGES (2u * (2u * (SERIAL_MODEL_PORTS + 1u) + 2u + 3u * SERIAL_MODEL_PORTS))
 
 enum operation {
 	OP_POLL,
@@ -36,6 +40,7 @@ enum operation {
 
 struct world {
 	bool strange; /* The device claims an odd number of ports. */
+	uint8_t reopens;
 	bool is_open[SERIAL_MODEL_PORTS];
 	struct serial_reader readers[SERIAL_MODEL_PORTS];
 	struct virtio_serial serial; /* Last: cleared when it is opened, and not for each input. */
@@ -207,9 +212,12 @@ static enum status open(void)
 
 static void do_reopen(void)
 {
-	virtio_serial_close(&world.serial);
-	hostile_balance_check();
-	(void)open();
+	if (world.reopens < REOPENS_MAX) {
+		world.reopens++;
+		virtio_serial_close(&world.serial);
+		hostile_balance_check();
+		(void)open();
+	}
 }
 
 static void driver_operation(enum operation operation, struct fuzz_input *program, uint32_t port)
@@ -333,7 +341,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_input program = input;
 	program.size = program_size < fuzz_left(&input) ? input.at + program_size : input.size;
 	input.at = program.size;
-	if (hostile_start(input, VIRTIO_SERIAL_SHARED_PAGES) == STATUS_OK && open() == STATUS_OK) {
+	const size_t pages = world.strange ? VIRTIO_SERIAL_SHARED_PAGES : POOL_PAGES;
+	if (hostile_start(input, pages) == STATUS_OK && open() == STATUS_OK) {
 		program_run(&program);
 	}
 	virtio_serial_close(&world.serial);

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/* Requests in flight, each with memory of its own. */
+#include "tests/fuzz/blk_user.h"
+
+static uint8_t flight_bytes[BLK_USER_FLIGHTS][BLK_MODEL_TRANSFER_MAX * BLOCK_BYTES];
+
+/* Two requests for one block, one of them a write, have no order. */
+static bool overlaps(const struct block_request *request)
+{
+	for (size_t i = 0; i < BLK_USER_FLIGHTS; i++) {
+		const struct block_request *other = &blk_user.flights[i].request;
+		if (blk_user.flights[i].in_flight &&
+		    request->first.n < other->first.n + other->count.n &&
+		    other->first.n < request->first.n + request->count.n &&
+		    (request->kind != BLOCK_REQUEST_READ || other->kind != BLOCK_REQUEST_READ)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What the device refuses to take, and why. */
+static enum status refusal(const struct block_request *request)
+{
+	const struct block_device *device = virtio_blk_device(&blk_driver);
+	const bool changes =
+		request->kind == BLOCK_REQUEST_WRITE || request->kind == BLOCK_REQUEST_DISCARD;
+	if (device->queue == NULL) {
+		return STATUS_UNSUPPORTED;
+	}
+	if (request->kind == BLOCK_REQUEST_FLUSH && !device->has_flush) {
+		return STATUS_NO_FLUSH;
+	}
+	if (changes && device->read_only) {
+		return STATUS_READ_ONLY;
+	}
+	if (request->kind != BLOCK_REQUEST_FLUSH &&
+	    !addr_within(request->first.n, request->count.n, device->capacity.n)) {
+		return STATUS_INVALID;
+	}
+	if (request->kind == BLOCK_REQUEST_DISCARD && blk_driver.discard_blocks_max == 0) {
+		return STATUS_UNSUPPORTED;
+	}
+	if (blk_user.dead) {
+		return STATUS_BAD_HOST;
+	}
+	return STATUS_OK;
+}
+
+/* The request's memory ends where the array does. */
+static void flight_prepare(struct blk_flight *flight, struct fuzz_input *input)
+{
+	static const enum block_request_kind kinds[] = {BLOCK_REQUEST_READ, BLOCK_REQUEST_WRITE,
+							BLOCK_REQUEST_FLUSH, BLOCK_REQUEST_DISCARD};
+	const size_t which = (size_t)(flight - blk_user.flights);
+	const uint64_t first = blk_user_first(input);
+	const enum block_request_kind kind = kinds[fuzz_u8(input) % 4];
+	const uint64_t count = kind == BLOCK_REQUEST_FLUSH ? 0 : blk_user_count(input);
+	uint8_t *bytes = flight_bytes[which] + sizeof(flight_bytes[which]) - count * BLOCK_BYTES;
+	flight->request = (struct block_request){
+		.kind = kind,
+		.status = STATUS_AGAIN,
+		.first = {first},
+		.count = {count},
+		.bytes = bytes,
+		.owner = flight,
+	};
+	if (kind == BLOCK_REQUEST_WRITE) {
+		flight->tag = blk_user_tag_next();
+		for (uint64_t i = 0; i < count; i++) {
+			blk_model_content(flight->tag, first + i, bytes + i * BLOCK_BYTES);
+		}
+	}
+}
+
+/* A lie may be found out at any time, and is then known here only when a request is reaped; so may
+ * a completion, so the device may have room again although none was reaped. */
+static void refusal_check(enum status status, enum status expected)
+{
+	FUZZ_REQUIRE(status == expected || (status == STATUS_BAD_HOST && hostile.lied) ||
+		     (status == STATUS_BUSY && expected == STATUS_OK &&
+		      blk_user.flight_count >= BLK_USER_DEPTH));
+}
+
+void blk_user_submit(struct fuzz_input *input)
+{
+	const struct block_device *device = virtio_blk_device(&blk_driver);
+	size_t which = 0;
+	while (which + 1 < BLK_USER_FLIGHTS && blk_user.flights[which].in_flight) {
+		which++;
+	}
+	struct blk_flight *flight = &blk_user.flights[which];
+	if (flight->in_flight) {
+		return;
+	}
+	flight_prepare(flight, input);
+	if (overlaps(&flight->request)) {
+		return;
+	}
+	const enum status expected = refusal(&flight->request);
+	const enum status status = block_submit(device, &flight->request);
+	refusal_check(status, expected);
+	flight->in_flight = status == STATUS_OK;
+	blk_user.flight_count += status == STATUS_OK ? 1 : 0;
+}
+
+static void flight_judge(const struct blk_flight *flight)
+{
+	const struct block_request *request = &flight->request;
+	const enum status status = request->status;
+	FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_IO || status == STATUS_BAD_HOST ||
+		     status == STATUS_TIMEOUT);
+	FUZZ_REQUIRE(status == STATUS_OK || hostile.lied || blk_model.strange || blk_user.dead);
+	blk_user.dead = blk_user.dead || status == STATUS_BAD_HOST || status == STATUS_TIMEOUT;
+	const uint64_t first = request->first.n;
+	const uint64_t count = request->count.n;
+	if (request->kind == BLOCK_REQUEST_WRITE) {
+		blk_user_wrote(first, count, flight->tag, status);
+	} else if (request->kind == BLOCK_REQUEST_READ && status == STATUS_OK) {
+		blk_user_read_check(first, count, request->bytes);
+	} else if (request->kind == BLOCK_REQUEST_READ) {
+		FUZZ_REQUIRE(request->bytes[0] == 0);
+		FUZZ_REQUIRE(request->bytes[count * BLOCK_BYTES - 1] == 0);
+	}
+}
+
+bool blk_user_reap(bool wait)
+{
+	const struct block_device *device = virtio_blk_device(&blk_driver);
+	struct block_request *done = NULL;
+	const enum status status = block_reap(device, wait, &done);
+	if (device->queue == NULL) { /* The last open failed early. */
+		FUZZ_REQUIRE(status == STATUS_UNSUPPORTED && blk_user.flight_count == 0);
+		return false;
+	}
+	if (status == STATUS_AGAIN) {
+		FUZZ_REQUIRE(!wait || blk_user.flight_count == 0);
+		return false;
+	}
+	FUZZ_REQUIRE(status == STATUS_OK);
+	struct blk_flight *flight = done->owner;
+	FUZZ_REQUIRE(flight->in_flight && done == &flight->request); /* Each exactly once. */
+	flight->in_flight = false;
+	blk_user.flight_count--;
+	flight_judge(flight);
+	return true;
+}
+
+void blk_user_drain(void)
+{
+	while (blk_user_reap(true)) {
+		hostile_call_begin();
+	}
+}
