@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 
 void volume_unmount(struct volume *volume)
 {

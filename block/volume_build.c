@@ -2,6 +2,7 @@
 /* What a checkpoint builds beside the durable state: data, nodes, bitmaps, session table. Each turn
  * is a small part of one phase, so that transactions can go on between any two. */
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 
 #include <string.h>
 

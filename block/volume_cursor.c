@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 
 static uint8_t *node_at(struct volume *volume, uint32_t level)
 {

@@ -2,6 +2,7 @@
 /* Which blocks hold something. Two sources know: the maps, of what the tree does not have yet, and
  * the tree, which answers for whole subtrees where they are missing. */
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 
 /* True if a map speaks of the block; then whether as a hole. */
 static bool map_says(const struct volume_map *map, uint64_t logical, bool *is_hole)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 
 static uint8_t *node_at(struct volume *volume, uint32_t height)
 {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 
 /* ---- Moving the copies --------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "block/volume_freshness_internal.h"
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 #include "block/volume_recall.h"
 
 /* ---- Tables -------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "block/volume_queue_internal.h"
+#include "block/volume_tree_internal.h"
 
 #define QUEUE_ALIGNMENT 64u
 

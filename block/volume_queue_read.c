@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "block/volume_queue_internal.h"
+#include "block/volume_tree_internal.h"
 
 /* ---- Where blocks are ---------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "block/volume_queue_internal.h"
+#include "block/volume_tree_internal.h"
 
 static bool is_block_profile(const struct volume *volume)
 {

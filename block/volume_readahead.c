@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "block/volume_queue_internal.h"
+#include "block/volume_tree_internal.h"
 
 /* Requests that continue each other before anything is read ahead. */
 #define HITS_BEFORE 2u

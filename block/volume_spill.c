@@ -11,6 +11,7 @@
 
 #include "base/reader.h"
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 
 enum status volume_block_txn_begin(struct volume *volume)
 {

@@ -410,7 +410,7 @@ struct volume {
 	struct volume_build build;
 	struct volume_cached_node *node_cache;
 	uint8_t *node_cache_blocks;
-	uint32_t node_cache_sets; /* Each of VOLUME_NODE_CACHE_WAYS. */
+	uint32_t node_cache_sets;                        /* Each of VOLUME_NODE_CACHE_WAYS. */
 	size_t node_cache_last[VOLUME_NODE_CACHE_HINTS]; /* By level: the node that was found last.
 							  */
 	uint8_t *ring_taken; /* A bit for each block of the ring, during replay. */

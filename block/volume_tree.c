@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 
 /* The ways of the set that a node belongs to: neighbours spread, levels do not collide. */
 static uint32_t set_of(const struct volume *volume, uint32_t level, uint64_t index)

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 
 struct walk {
 	struct volume *volume;

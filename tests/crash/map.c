@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 
 static void add(struct map *map, uint64_t block, enum region region, uint32_t logical_index)
 {

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 #include "queue_fixture.h"
 
 #define SMALL VOLUME_BLOCK_BLOCKS_MIN

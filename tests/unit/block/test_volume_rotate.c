@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 #include "rotate_scene.h"
 
 #define STEPS_MAX 10000u

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "block/volume_internal.h"
+#include "block/volume_tree_internal.h"
 #include "volume_fixture.h"
 
 #define FAULTS_MAX 32u

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "block/volume_tree_internal.h"
 #include "tamper_scene.h"
 
 /* Each block of the last log taken from any of three versions, or noise. */
