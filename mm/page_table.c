@@ -9,6 +9,7 @@
 
 #include "arch/pte.h"
 #include "base/check.h"
+#include "mm/page_entry.h"
 
 #define ROOT_LEVEL        (PTE_LEVELS - 1)
 #define LARGE_LEVEL       1u
@@ -59,75 +60,6 @@ static bool step(uint64_t *virtual_address, uint64_t last, struct walk walk)
 	return true;
 }
 
-static bool range_is_sound(uint64_t virtual_address, uint64_t size_bytes)
-{
-	uint64_t last = 0;
-	if (size_bytes == 0 || !addr_is_page_aligned(virtual_address) ||
-	    !addr_is_page_aligned(size_bytes) ||
-	    !addr_add(virtual_address, size_bytes - 1, &last)) {
-		return false;
-	}
-	return last < PAGE_TABLE_USER_END || virtual_address >= PAGE_TABLE_KERNEL_BEGIN;
-}
-
-/* W^X, and each half of the address space has one kind of mapping: neither device registers nor
- * host-visible pages are ring 3's. */
-static bool access_is_sound(uint64_t virtual_address, struct page_access access)
-{
-	const bool in_user_half = virtual_address < PAGE_TABLE_USER_END;
-	if (access.writable && access.executable) {
-		return false;
-	}
-	if (access.user && (access.uncached || access.shared || access.global)) {
-		return false;
-	}
-	return access.user == in_user_half;
-}
-
-static bool target_is_sound(const struct page_table *table, struct phys_range target)
-{
-	if (!phys_range_valid(target) || !addr_is_page_aligned(target.first.raw)) {
-		return false;
-	}
-	/* Physical addresses stay below the encryption bit: one above it would read as private. */
-	return table->private_mask == 0 ||
-	       target.first.raw + target.size_bytes <= table->private_mask;
-}
-
-static uint64_t encode_leaf(const struct page_table *table, struct phys_addr at,
-			    struct page_access access)
-{
-	uint64_t flags = PTE_PRESENT;
-	flags |= access.writable ? PTE_WRITABLE : 0;
-	flags |= access.executable ? 0 : PTE_NO_EXECUTE;
-	flags |= access.user ? PTE_USER : 0;
-	flags |= access.uncached ? PTE_UNCACHED : 0;
-	flags |= access.global ? PTE_GLOBAL : 0;
-	flags |= access.shared || access.uncached ? 0 : table->private_mask;
-	return pte_encode(at, flags);
-}
-
-static struct page_access decode_access(const struct page_table *table, uint64_t entry)
-{
-	const bool uncached = (entry & PTE_CACHE_DISABLE) != 0;
-	return (struct page_access){
-		.writable = (entry & PTE_WRITABLE) != 0,
-		.executable = (entry & PTE_NO_EXECUTE) == 0,
-		.user = (entry & PTE_USER) != 0,
-		.uncached = uncached,
-		.global = (entry & PTE_GLOBAL) != 0,
-		.shared = !uncached && (entry & table->private_mask) != table->private_mask,
-	};
-}
-
-/* Leaves decide what is allowed, so tables allow everything of their half. */
-static uint64_t encode_table(const struct page_table *table, struct phys_addr page,
-			     uint64_t virtual_address)
-{
-	const uint64_t user = virtual_address < PAGE_TABLE_USER_END ? PTE_USER : 0;
-	return pte_encode(page, PTE_PRESENT | PTE_WRITABLE | user | table->private_mask);
-}
-
 enum status page_table_init(struct page_table *table, const struct page_table_port *port,
 			    uint64_t private_mask)
 {
@@ -176,7 +108,7 @@ static enum status prepare_leaf(struct page_table *table, const struct request *
 		if (status != STATUS_OK) {
 			return status;
 		}
-		*walk.entry = encode_table(table, page, virtual_address);
+		*walk.entry = page_entry_table(table->private_mask, page, virtual_address);
 		walk.level--;
 		walk.entry = entry_at(table, page, virtual_address, walk.level);
 	}
@@ -204,8 +136,8 @@ static void commit(struct page_table *table, const struct request *request)
 		const struct walk leaf = walk_to_leaf(table, request->virtual_address + offset);
 		CHECK(leaf.level == 0 || wants_large(request, offset));
 		CHECK(leaf.level <= LARGE_LEVEL && !pte_is_present(*leaf.entry));
-		const uint64_t large = leaf.level == LARGE_LEVEL ? PTE_LARGE : 0;
-		*leaf.entry = encode_leaf(table, at, request->access) | large;
+		*leaf.entry = page_entry_leaf(table->private_mask, at, request->access,
+					      leaf.level == LARGE_LEVEL);
 		offset += pte_span_bytes(leaf.level);
 	}
 }
@@ -214,8 +146,9 @@ enum status page_table_map(struct page_table *table, uint64_t virtual_address, s
 			   uint64_t size_bytes, struct page_access access, bool large_allowed)
 {
 	const struct phys_range target = {.first = at, .size_bytes = size_bytes};
-	if (!range_is_sound(virtual_address, size_bytes) ||
-	    !access_is_sound(virtual_address, access) || !target_is_sound(table, target)) {
+	if (!page_entry_range_is_sound(virtual_address, size_bytes) ||
+	    !page_entry_access_is_sound(virtual_address, access) ||
+	    !page_entry_target_is_sound(table->private_mask, target)) {
 		return STATUS_INVALID;
 	}
 	const struct request request = {
@@ -255,7 +188,7 @@ static enum status check_small(const struct page_table *table, uint64_t virtual_
 enum status page_table_unmap(struct page_table *table, uint64_t virtual_address,
 			     uint64_t size_bytes)
 {
-	if (!range_is_sound(virtual_address, size_bytes)) {
+	if (!page_entry_range_is_sound(virtual_address, size_bytes)) {
 		return STATUS_INVALID;
 	}
 	const uint64_t last = virtual_address + (size_bytes - 1);
@@ -277,8 +210,8 @@ enum status page_table_unmap(struct page_table *table, uint64_t virtual_address,
 enum status page_table_protect(struct page_table *table, uint64_t virtual_address,
 			       uint64_t size_bytes, struct page_access access)
 {
-	if (!range_is_sound(virtual_address, size_bytes) ||
-	    !access_is_sound(virtual_address, access)) {
+	if (!page_entry_range_is_sound(virtual_address, size_bytes) ||
+	    !page_entry_access_is_sound(virtual_address, access)) {
 		return STATUS_INVALID;
 	}
 	const uint64_t last = virtual_address + (size_bytes - 1);
@@ -291,7 +224,7 @@ enum status page_table_protect(struct page_table *table, uint64_t virtual_addres
 	do {
 		walk = walk_to_leaf(table, at);
 		const struct phys_addr page = pte_address(*walk.entry, table->private_mask);
-		*walk.entry = encode_leaf(table, page, access);
+		*walk.entry = page_entry_leaf(table->private_mask, page, access, false);
 	} while (step(&at, last, walk));
 	return STATUS_OK;
 }
@@ -309,7 +242,7 @@ enum status page_table_lookup(const struct page_table *table, uint64_t virtual_a
 	const uint64_t offset = virtual_address % pte_span_bytes(walk.level);
 	/* Bit 12 of a large leaf is PAT, which we never set: the address needs no special mask. */
 	mapping->at.raw = pte_address(*walk.entry, table->private_mask).raw + offset;
-	mapping->access = decode_access(table, *walk.entry);
+	mapping->access = page_entry_access(table->private_mask, *walk.entry);
 	return STATUS_OK;
 }
 
