@@ -19,9 +19,7 @@
 #include "base/addr.h"
 #include "base/compiler.h"
 #include "base/status.h"
-
-/* Largest pool: 8 MiB. */
-#define SHAREDMEM_PAGES_MAX 2048u
+#include "sharedmem/shared_pages.h"
 
 /* Host-visible bytes. Incomplete outside sharedmem/, so that *p does not compile. */
 struct shared_bytes;
@@ -51,9 +49,7 @@ struct sharedmem {
 	const struct page_state_ops *ops;
 	struct phys_addr first;
 	struct shared_bytes *bytes;
-	size_t page_count;
-	size_t next_hint;
-	uint8_t page_state[SHAREDMEM_PAGES_MAX];
+	struct shared_pages pages;
 	struct sharedmem_counters counters;
 };
 

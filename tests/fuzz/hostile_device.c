@@ -82,7 +82,7 @@ static void notifications_scribble(uint32_t argument)
 
 static void pool_scribble(uint32_t argument)
 {
-	const size_t at = (argument >> 8) % (hostile.memory.page_count * PAGE_BYTES - 4);
+	const size_t at = (argument >> 8) % (hostile.memory.pages.page_count * PAGE_BYTES - 4);
 	hostile_device_write(at, &argument, sizeof(argument));
 }
 
