@@ -103,7 +103,7 @@ static bool cmdline_is_sound(const struct boot_params *params)
 	if (!is_terminated(params->cmdline, sizeof(params->cmdline))) {
 		return false;
 	}
-	for (size_t i = 0; params->cmdline[i] != '\0'; i++) {
+	for (size_t i = 0; i < sizeof(params->cmdline) && params->cmdline[i] != '\0'; i++) {
 		if (params->cmdline[i] < 0x20 || params->cmdline[i] > 0x7e) {
 			return false;
 		}

@@ -60,7 +60,7 @@ def check_quoted(root, name, line, target):
         yield f"{name}:{line}: {module} may not include {other} ({target})"
     # Tests of one module, and the checkers that replace a part of one, see its inside.
     private_ok = other == module or name.startswith(
-        (f"tests/unit/{other}/", "tests/crash/", "tests/fuzz/"))
+        (f"tests/unit/{other}/", "tests/crash/", "tests/fuzz/", "tests/proofs/eva/"))
     if target.endswith("_internal.h") and not private_ok:
         yield f"{name}:{line}: {target} is private to {other}"
 

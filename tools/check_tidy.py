@@ -10,6 +10,7 @@ import ast
 import json
 import os
 import re
+import tomllib
 
 import check_common as common
 
@@ -130,10 +131,18 @@ def compiled_by(build, root):
                 for command in json.load(file)}
 
 
+def proved(root):
+    path = os.path.join(root, "tests", "proofs", "decoders.toml")
+    if not os.path.exists(path):
+        return set()
+    with open(path, "rb") as file:
+        return {name for row in tomllib.load(file).get("eva", []) for name in row["sources"]}
+
+
 def check_dead_files(root, names, build):
     """Each source is compiled by the build, or a CMakeLists.txt of its folder or above names it
-    (for what custom commands compile, or tests try to)."""
-    compiled = compiled_by(build, root) if build else set()
+    (for what custom commands compile, or tests try to), or the list of what is proved does."""
+    compiled = (compiled_by(build, root) if build else set()) | proved(root)
     cmake = {os.path.dirname(name): common.read(root, name) for name in names
              if name.endswith("CMakeLists.txt")}
     for name in names:

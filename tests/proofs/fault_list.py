@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 class Fault(NamedTuple):
     name: str
-    unit: str  # Of units.toml.
+    unit: str  # Of units.toml or decoders.toml.
     function: str  # Whose goals have to notice.
     quick: bool
     fault: str  # What goes wrong.
@@ -158,4 +158,36 @@ FAULTS = [
           "queue->used_index;"),
     Fault("packed-id", "virtio-packed", "virtq_packed_used_load", True,
           "an id is used before its range is checked", "*id >= queue->size ||", ""),
+    # ---- By EVA ----
+    Fault("eva-keyslots-count", "eva-keyslots", "area_body_decode", True, "one slot more is read",
+          "for (size_t i = 0; i < VOLUME_KEYSLOTS_MAX && is_sane; i++)",
+          "for (size_t i = 0; i <= VOLUME_KEYSLOTS_MAX && is_sane; i++)"),
+    Fault("eva-keyslots-end", "eva-keyslots", "area_body_decode", False,
+          "the rest of the area ends behind its block",
+          "VOLUME_KEYSLOTS_DIGEST_OFFSET - slots_end", "BLOCK_BYTES"),
+    Fault("eva-response-short", "eva-vtpm-messages", "response_check", True,
+          "a response without a code is let out", "size_bytes < TPM_HEADER_BYTES || ", ""),
+    Fault("eva-control-short", "eva-vtpm-messages", "tpm_control_decode_request", False,
+          "a header is read from less than one", "size_bytes < TPM_CONTROL_HEADER_BYTES || ", ""),
+    Fault("eva-control-command", "eva-vtpm-messages", "is_command", False,
+          "any number is a command", "&& number < ARRAY_COUNT(body_sizes)", ""),
+    Fault("eva-reader-bound", "eva-start-info", "reader_bytes", True,
+          "the size is compared with all bytes",
+          "size > reader->size - reader->at", "size > reader->size"),
+    Fault("eva-start-info-short", "eva-start-info", "start_info_decode", False,
+          "start_info is believed to be as long as it should be",
+          "reader_init(&reader, bytes, size_bytes); const uint32_t magic",
+          "reader_init(&reader, bytes, START_INFO_BYTES); const uint32_t magic"),
+    Fault("eva-bundle-short", "eva-bundle", "bundle_decode", False, "a manifest is read from less",
+          "size_bytes < BUNDLE_MANIFEST_BYTES", "size_bytes == 0"),
+    Fault("eva-bundle-count", "eva-bundle", "decode_header", True, "any number of entries",
+          "|| bundle->entry_count > BUNDLE_ENTRIES_MAX || reserved", "|| reserved"),
+    Fault("eva-params-memory", "eva-boot-params", "memory_is_sound", False,
+          "any number of ranges of memory",
+          "params->memory_range_count == 0 || params->memory_range_count > BOOT_MEMORY_RANGES_MAX",
+          "params->memory_range_count == 0"),
+    Fault("eva-params-modules", "eva-boot-params", "modules_are_sound", True,
+          "any number of modules", "params->module_count > BOOT_MODULES_MAX", "false"),
+    Fault("eva-fw-cfg-size", "eva-fw-cfg", "fw_cfg_read", True,
+          "a file that is longer than its room", "*size_bytes > capacity_bytes", "false"),
 ]

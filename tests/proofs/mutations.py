@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Shows that the proofs would notice: seeds a fault into a proved function, in a copy, and demands
-that a goal of it stays open.
+that a goal of it stays open, or that EVA raises an alarm.
 
 A fault is a text in one source and what stands there instead (fault_list.py). Only the goals of the
 function that has it are tried, so a fault that they do not notice is a contract that says too
@@ -22,18 +22,29 @@ from harness import mutant, proofs  # noqa: E402
 GOAL_SECONDS = 4
 
 
-def open_goals(unit, fault, folder):
-    """The goals of the function that are open with the fault in it."""
-    source = unit.sources[0]
-    with open(os.path.join(ROOT, source), encoding="utf-8") as file:
-        text = mutant.mutate(file.read(), fault, source)
+def seed(unit, fault, folder):
+    """{source: copy with the fault}: of the unit's source that has the text, white space apart."""
+    wanted = " ".join(fault.text.split())
+    for source in unit.sources:
+        with open(os.path.join(ROOT, source), encoding="utf-8") as file:
+            text = file.read()
+        if wanted in " ".join(text.split()) or source == unit.sources[-1]:
+            break
     copy = os.path.join(folder, os.path.basename(source))
     with open(copy, "w", encoding="utf-8") as file:
-        file.write(text)
-    command = unit.wp_command(source=copy, seconds=GOAL_SECONDS, smoke=())
-    output = proofs.frama_c([*command, "-wp-fct", fault.function, "-wp-cache-env"],
-                            proofs.cache_folder())
-    return proofs.open_goals(output)
+        file.write(mutant.mutate(text, fault, source))
+    return {source: copy}
+
+
+def noticed(unit, fault, folder):
+    """The goals of the function that are open with the fault in it; EVA: the alarms."""
+    copies = seed(unit, fault, folder)
+    cache = proofs.cache_folder()
+    if unit.kind == "eva":
+        return proofs.alarms_of(proofs.frama_c(unit.eva_command(copies), cache))
+    command = unit.wp_command(source=copies[unit.sources[0]], seconds=GOAL_SECONDS, smoke=())
+    return proofs.open_goals(proofs.frama_c([*command, "-wp-fct", fault.function, "-wp-cache-env"],
+                                            cache))
 
 
 def main():
@@ -49,7 +60,7 @@ def main():
     survivors = []
     for fault in chosen:
         with tempfile.TemporaryDirectory() as folder:
-            goals = open_goals(units[fault.unit], fault, folder)
+            goals = noticed(units[fault.unit], fault, folder)
         says = f"{goals[0]}{f' and {len(goals) - 1} more' if len(goals) > 1 else ''}" \
             if goals else "SURVIVES"
         print(f"{fault.unit:20} {fault.name:22} {says}  ({fault.fault})", flush=True)

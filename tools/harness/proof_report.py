@@ -4,14 +4,14 @@
 import os
 
 from harness import build
-from harness.proofs import ProofError
+from harness.proofs import ProofError, load_units
 
 PAGE = os.path.join(build.ROOT, "docs", "verification.md")
 BEGIN = "<!-- written by tools/prove.py --write -->\n"
 END = "<!-- end -->\n"
 HEADS = ("unit", "what is proved", "not proved", "goals", "time",
          "code", "annotation", "ratio")
-TIME = HEADS.index("time")
+GOALS, TIME = HEADS.index("goals"), HEADS.index("time")
 
 
 def lines_of(paths):
@@ -36,7 +36,7 @@ def lines_of(paths):
 
 def describe(unit, result):
     found = (f"{result.goals} goals, {result.smoke} smoke tests" if unit.kind == "wp"
-             else f"0 alarms, {result.smoke} % of the statements reached")
+             else f"0 alarms, {result.smoke} % of {result.goals} statements reached")
     took = "cached" if result.cached else f"{result.seconds:.0f} s"
     return f"{unit.name}: {found} ({took})"
 
@@ -48,22 +48,23 @@ def row(unit, result):
     if unit.only:
         assumed = f"all but {', '.join(f'`{name}`' for name in unit.only)}"
     if unit.kind == "eva":
-        return (f"`{unit.name}`", unit.proves, assumed, f"0 alarms, {result.smoke} % reached",
+        return (f"`{unit.name}`", unit.proves, assumed,
+                f"0 alarms, {result.smoke} % of {result.goals} statements",
                 f"{result.seconds:.0f} s", "-", "-", "-")
     code, annotation = lines_of(unit.sources + unit.headers)
     return (f"`{unit.name}`", unit.proves, assumed, str(result.goals), f"{result.seconds:.0f} s",
             str(code), str(annotation), f"{annotation / code:.2f}")
 
 
-def total(results):
+def total(units, rows):
     """The last line. A header that several units share is counted once."""
-    deductive = [(unit, result) for unit, result in results if unit.kind == "wp"]
-    files = sorted({path for unit, _ in deductive for path in unit.sources + unit.headers})
+    deductive = [unit for unit in units if unit.kind == "wp"]
+    files = sorted({path for unit in deductive for path in unit.sources + unit.headers})
     code, annotation = lines_of(files)
-    goals = sum(result.goals for _, result in deductive)
-    seconds = sum(result.seconds for _, result in results)
-    return (f"{len(results)} units", "", "", str(goals), f"{seconds:.0f} s", str(code),
-            str(annotation), f"{annotation / max(1, code):.2f}")
+    goals = sum(int(cells[GOALS]) for cells in rows if cells[GOALS].isdigit())
+    seconds = sum(int(cells[TIME].split()[0]) for cells in rows)
+    return (f"{len(rows)} units", "", "", str(goals), f"{seconds} s", str(code), str(annotation),
+            f"{annotation / max(1, code):.2f}")
 
 
 def table_lines(rows):
@@ -81,22 +82,34 @@ def split_page():
     return before, inside, after
 
 
-def rows_of(results):
-    return [row(unit, result) for unit, result in results] + [total(results)]
+def cells_of(line):
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def rows_of(results, kept):
+    """The table's lines: of a unit that was not proved in this run, the one that was `kept`."""
+    fresh = {unit.name: row(unit, result) for unit, result in results}
+    units = load_units()
+    rows = [fresh.get(unit.name) or kept.get(f"`{unit.name}`") for unit in units]
+    lacking = [unit.name for unit, cells in zip(units, rows) if cells is None]
+    if lacking:
+        raise ProofError(f"the table has no line of {', '.join(lacking)}: prove these as well")
+    return rows + [total(units, rows)]
 
 
 def write_page(results):
-    before, _, after = split_page()
+    """Units that `results` lacks keep their lines."""
+    before, inside, after = split_page()
+    kept = {cells[0]: cells for cells in map(cells_of, inside.splitlines())}
     with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(before + BEGIN + "".join(table_lines(rows_of(results))) + END + after)
+        file.write(before + BEGIN + "".join(table_lines(rows_of(results, kept))) + END + after)
 
 
 def check_page(results):
     """ProofError unless the page says what is so. Times differ from one machine to another."""
     def timeless(lines):
-        return [[cell.strip() for at, cell in enumerate(line.strip().strip("|").split("|"))
-                 if at != TIME] for line in lines]
+        return [[cell for at, cell in enumerate(cells_of(line)) if at != TIME] for line in lines]
     _, inside, _ = split_page()
-    if timeless(inside.splitlines()) != timeless(table_lines(rows_of(results))):
+    if timeless(inside.splitlines()) != timeless(table_lines(rows_of(results, {}))):
         raise ProofError("docs/verification.md does not have this run's table: "
                          "tools/prove.py --write")

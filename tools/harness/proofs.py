@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The proved units of tests/proofs/units.toml: run Frama-C on one, and say what came of it.
+"""The proved units of tests/proofs, by WP and by EVA: run Frama-C on one, and say what came of it.
 
 `frama-c -wp` ends with 0 whether goals are open or not, and a warning can weaken a proof without
 opening a goal: so this reads what it prints. A result is good if there is at least one goal, all
@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import time
 import tomllib
@@ -21,6 +22,7 @@ from harness import build
 
 FOLDER = os.path.join(build.ROOT, "tests", "proofs")
 UNITS = os.path.join(FOLDER, "units.toml")
+DECODERS = os.path.join(FOLDER, "decoders.toml")
 SUSPENDED = os.path.join(FOLDER, "suspended.toml")
 DRIVER = os.path.join(FOLDER, "cvc5.drv")
 TOOLS = ("frama-c", "why3", "cvc5", "z3")
@@ -32,6 +34,13 @@ UNIT_SECONDS = 1800
 COMMON = ("-machdep", "gcc_x86_64")
 # C allows both, but hardly anybody means it.
 STRICT = ("-warn-unsigned-overflow", "-warn-unsigned-downcast")
+# EVA: its entry programs, and what hides the contracts of the sources from it. States are kept
+# apart by what a function returns (a status says what was written), large arrays byte by byte.
+ENTRIES = os.path.join(FOLDER, "eva")
+PREPROCESS = os.path.join(ENTRIES, "preprocess.py")
+EVA = ("-eva", "-eva-precision", "2", "-eva-split-return", "auto", "-eva-plevel", "4000",
+       "-eva-auto-loop-unroll", "64", "-eva-domains", "cvalue,equality,symbolic-locations")
+EVA_OVERFLOW = ("-warn-unsigned-overflow",)  # Casts that cut are written out: they are meant.
 # Contracts that nothing can satisfy prove everything; asking costs a prover's patience for each. So
 # a run of everything does not ask, one of the proofs does, and at night each branch is asked about.
 SMOKE_NONE = ()
@@ -41,6 +50,8 @@ SMOKE_NIGHTLY = ("-wp-smoke-tests", "-wp-smoke-timeout", "5")
 WEAKENING = ("incompatible pointers", "Missing assigns", "User Error", "Missing RTE",
              "no code nor specification", "Neither code nor specification",
              "Missing decreases", "Cast with incompatible", "Unsupported")
+EVA_WEAKENING = ("no code nor specification", "Neither code nor specification", "User Error",
+                 "kernel function with neither", "Assuming", "NON TERMINATING")
 
 
 class ProofError(Exception):
@@ -48,14 +59,14 @@ class ProofError(Exception):
 
 
 class Result(NamedTuple):
-    goals: int  # EVA: 0.
+    goals: int  # EVA: statements that were analysed.
     smoke: int  # Contracts shown not to be empty. EVA: percent of the statements reached.
     seconds: float
     cached: bool = False
 
 
 class Unit:
-    """One row of units.toml. `kind` is "wp" or "eva"."""
+    """One row of units.toml ("wp") or decoders.toml ("eva", which is then its `kind`)."""
 
     def __init__(self, kind, row):
         self.kind = kind
@@ -69,7 +80,7 @@ class Unit:
 
     def wp_command(self, source=None, seconds=GOAL_SECONDS[0], smoke=SMOKE):
         strict = () if self.row.get("modular") else STRICT
-        command = ["frama-c", *COMMON, *strict, "-cpp-extra-args=" + preprocessor("wp"),
+        command = ["frama-c", *COMMON, *strict, "-cpp-extra-args=" + shlex.join(preprocessor("wp")),
                    source or os.path.join(build.ROOT, self.sources[0]), "-wp", "-wp-rte",
                    "-wp-prover", PROVERS, "-wp-timeout", str(seconds), "-wp-par",
                    str(os.cpu_count() or 1), "-wp-model", self.row.get("model", "typed"), *smoke]
@@ -80,17 +91,21 @@ class Unit:
             command += ["-wp-fct", ",".join(self.only)]
         return command
 
-    def eva_command(self):
-        return ["frama-c", *COMMON, *STRICT, "-cpp-extra-args=" + preprocessor("eva"),
-                *(os.path.join(build.ROOT, name) for name in self.sources),
-                "-main", self.row.get("main", "main"), "-eva", "-eva-precision",
-                str(self.row.get("precision", 5)), *self.row.get("options", [])]
+    def eva_command(self, copies=None):
+        """`copies`: {source: file that is read instead}."""
+        overflow = () if self.row.get("modular") else EVA_OVERFLOW
+        cpp = f"{PREPROCESS} %o gcc -E -CC %args {shlex.join(preprocessor('eva'))} %i"
+        return ["frama-c", *COMMON, *overflow, "-cpp-command", cpp,
+                *((copies or {}).get(name, os.path.join(build.ROOT, name))
+                  for name in self.sources), *EVA, *self.row.get("options", [])]
 
 
 def load_units():
-    with open(UNITS, "rb") as file:
-        table = tomllib.load(file)
-    return [Unit(kind, row) for kind in ("wp", "eva") for row in table.get(kind, [])]
+    units = []
+    for kind, path in (("wp", UNITS), ("eva", DECODERS)):
+        with open(path, "rb") as file:
+            units += [Unit(kind, row) for row in tomllib.load(file)[kind]]
+    return units
 
 
 def suspended(today=None):
@@ -126,9 +141,10 @@ def inline_elsewhere(source, headers):
 
 def preprocessor(kind):
     """WP gets memcpy and its like with contracts that its memory model can use, instead of
-    Frama-C's own header."""
-    own = ["-D__FC_STRING_H_", "-include", PRELUDE] if kind == "wp" else []
-    return " ".join(["-I" + build.ROOT, "-D__FRAMAC__", *own])
+    Frama-C's own header. EVA finds what stands in for hardware before the real thing."""
+    if kind == "eva":
+        return [f"-I{ENTRIES}", f"-I{build.ROOT}", "-D__FRAMAC__", "-D_Alignas(bytes)="]
+    return [f"-I{build.ROOT}", "-D__FRAMAC__", "-D__FC_STRING_H_", "-include", PRELUDE]
 
 
 def cache_folder():
@@ -165,9 +181,9 @@ def content_key(unit, command):
     digest = hashlib.sha256()
     for source in unit.sources:
         digest.update(subprocess.run(
-            ["gcc", "-E", "-CC", "-P", *preprocessor(unit.kind).split(),
+            ["gcc", "-E", "-CC", "-P", *preprocessor(unit.kind),
              os.path.join(build.ROOT, source)], capture_output=True, check=True).stdout)
-    with open(DRIVER, "rb") as file:
+    with open(DRIVER if unit.kind == "wp" else PREPROCESS, "rb") as file:
         digest.update(file.read())
     digest.update((versions() + "\0".join(command).replace(build.ROOT, "")).encode())
     return digest.hexdigest()
@@ -198,22 +214,33 @@ def read_wp(output):
     return total - smoke, smoke
 
 
+def alarms_of(output):
+    """What EVA cannot exclude: a line for each alarm and for each property that it cannot show."""
+    found = re.findall(r"^\[eva:alarm\] (.+?): Warning: *\n?((?:  .*\n)+)", output, re.M)
+    return [f"{place}: {' '.join(text.split())}" for place, text in found]
+
+
 def read_eva(output, unit):
-    """Percent of the statements that were reached, or ProofError."""
+    """(statements that were analysed, percent of them that were reached), or ProofError."""
     if "ANALYSIS SUMMARY" not in output:
         raise ProofError("no analysis\n" + output[-2000:])
-    alarms = re.findall(r"^\[eva:alarm\] (.+?)$", output, re.M)
-    if alarms or "0 alarms generated by the analysis" not in output:
+    alarms = alarms_of(output)
+    open_properties = re.findall(r"^    (?:Assertions|Preconditions) .*? (?:0*[1-9]\d*) "
+                                 r"(?:unknown|invalid)", output, re.M)
+    if alarms or open_properties or "0 alarms generated by the analysis" not in output:
         raise ProofError(f"{len(alarms)} alarms:\n  " + "\n  ".join(alarms[:20]))
-    found = re.search(r"(\d+) statements reached \(out of (\d+)\): (\d+)% coverage", output)
-    reached = int(found.group(3)) if found else 0
-    if reached < unit.row["reached_percent"]:
-        raise ProofError(f"only {reached} % of the statements were reached")
-    for text in ("no code nor specification", "Neither code nor specification", "User Error",
-                 "kernel function with neither"):
+    for text in EVA_WEAKENING:
         if text in output:
             raise ProofError(f"weakened: {text}")
-    return reached
+    missed = [name for name in unit.row["reaches"]
+              if f"Values at end of function {name}:" not in output]
+    if missed:
+        raise ProofError(f"not entered, or with no way out: {', '.join(missed)}")
+    found = re.search(r"(\d+) statements reached \(out of (\d+)\): (\d+)% coverage", output)
+    statements, percent = (int(found.group(2)), int(found.group(3))) if found else (0, 0)
+    if percent < unit.row["reached_percent"]:
+        raise ProofError(f"only {percent} % of the statements were reached")
+    return statements, percent
 
 
 def frama_c(command, cache):
@@ -248,7 +275,7 @@ def run_unit(unit, smoke=SMOKE, cache=None):
         if unit.kind == "wp":
             goals, checked = prove_wp(unit, cache, smoke)
         else:
-            goals, checked = 0, read_eva(frama_c(unit.eva_command(), cache), unit)
+            goals, checked = read_eva(frama_c(unit.eva_command(), cache), unit)
     except subprocess.TimeoutExpired as error:
         raise ProofError(f"no end within {UNIT_SECONDS} s") from error
     result = Result(goals, checked, round(time.monotonic() - started, 1))
