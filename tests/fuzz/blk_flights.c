@@ -2,6 +2,9 @@
 /* Requests in flight, each with memory of its own. */
 #include "tests/fuzz/blk_user.h"
 
+/* Kinds from here on are in place. */
+#define IN_PLACE_FROM 0x80u
+
 static uint8_t flight_bytes[BLK_USER_FLIGHTS][BLK_MODEL_TRANSFER_MAX * BLOCK_BYTES];
 
 /* Two requests for one block, one of them a write, have no order. */
@@ -47,6 +50,101 @@ static enum status refusal(const struct block_request *request)
 	return STATUS_OK;
 }
 
+/* What virtio_blk_submit_in_place() refuses, and why. A device that was given up has no loan. */
+static enum status place_refusal(const struct blk_flight *flight)
+{
+	const struct block_device *device = virtio_blk_device(&blk_driver);
+	const struct block_request *request = &flight->request;
+	if (request->kind != BLOCK_REQUEST_READ && request->kind != BLOCK_REQUEST_WRITE) {
+		return STATUS_INVALID;
+	}
+	if (request->kind == BLOCK_REQUEST_WRITE && device->read_only) {
+		return STATUS_READ_ONLY;
+	}
+	if (!addr_within(request->first.n, request->count.n, device->capacity.n) ||
+	    flight->place_offset % BLOCK_BYTES != 0 ||
+	    flight->place_offset / BLOCK_BYTES >= BLK_USER_LENT_PAGES ||
+	    request->count.n > BLK_USER_LENT_PAGES - flight->place_offset / BLOCK_BYTES ||
+	    virtio_blk_lent_bytes(&blk_driver) == 0) {
+		return STATUS_INVALID;
+	}
+	return STATUS_OK;
+}
+
+/* ---- The loan ----------------------------------------------------------------------------------
+ */
+
+/* Is [at, at + size) of the loan what this request has of it? */
+static bool place_holds(const struct blk_flight *flight, size_t at, size_t size)
+{
+	return flight->in_place && at >= flight->place_offset &&
+	       addr_within(at - flight->place_offset, size, flight->request.count.n * BLOCK_BYTES);
+}
+
+/* The driver submits a part of the loan: some request put its data there, going that way. */
+static bool loan_is_used(size_t at, size_t size, bool device_writes)
+{
+	for (size_t i = 0; i < BLK_USER_FLIGHTS; i++) {
+		const struct blk_flight *flight = &blk_user.flights[i];
+		if (at >= hostile.loan_at && flight->in_flight &&
+		    place_holds(flight, at - hostile.loan_at, size) &&
+		    device_writes == (flight->request.kind == BLOCK_REQUEST_READ)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void blk_user_loan_begin(void)
+{
+	const size_t size = virtio_blk_lent_bytes(&blk_driver);
+	FUZZ_REQUIRE(size == (blk_user.dead ? 0 : BLK_USER_LENT_PAGES * PAGE_BYTES));
+	hostile.loan_bytes = size;
+	hostile.loan_at = size > 0 ? hostile_offset(blk_driver.lent.at.raw) : 0;
+	hostile.loan_is_used = loan_is_used;
+}
+
+/* Two requests with one page of the loan, one of which fills it, have no order either. */
+static bool places_overlap(const struct blk_flight *flight)
+{
+	for (size_t i = 0; i < BLK_USER_FLIGHTS; i++) {
+		const struct blk_flight *other = &blk_user.flights[i];
+		if (other->in_flight && other->in_place &&
+		    other->place_offset <
+			    flight->place_offset + flight->request.count.n * BLOCK_BYTES &&
+		    flight->place_offset <
+			    other->place_offset + other->request.count.n * BLOCK_BYTES) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The first bytes of each block are its tag; the rest is what lies there. */
+static void place_fill(const struct blk_flight *flight)
+{
+	hostile.user_stores = true;
+	for (uint64_t i = 0; i < flight->request.count.n; i++) {
+		virtio_blk_lent_store(&blk_driver, flight->place_offset + i * BLOCK_BYTES,
+				      flight->tag * (uint64_t)0x0101010101010101u);
+	}
+	hostile.user_stores = false;
+}
+
+/* An offset is mostly a page, of which some are none; or it is odd, or enormous. */
+static size_t place_from(struct fuzz_input *input)
+{
+	const uint8_t choice = fuzz_u8(input);
+	const size_t page = choice % (BLK_USER_LENT_PAGES + 2);
+	if (choice >= 0xf8) {
+		return page * BLOCK_BYTES - BLOCK_BYTES;
+	}
+	return page * BLOCK_BYTES + (choice >= 0xf0 ? BLOCK_BYTES / 8 : 0);
+}
+
+/* ---- Submit ------------------------------------------------------------------------------------
+ */
+
 /* The request's memory ends where the array does. */
 static void flight_prepare(struct blk_flight *flight, struct fuzz_input *input)
 {
@@ -54,20 +152,23 @@ static void flight_prepare(struct blk_flight *flight, struct fuzz_input *input)
 							BLOCK_REQUEST_FLUSH, BLOCK_REQUEST_DISCARD};
 	const size_t which = (size_t)(flight - blk_user.flights);
 	const uint64_t first = blk_user_first(input);
-	const enum block_request_kind kind = kinds[fuzz_u8(input) % 4];
+	const uint8_t choice = fuzz_u8(input);
+	const enum block_request_kind kind = kinds[choice % 4];
 	const uint64_t count = kind == BLOCK_REQUEST_FLUSH ? 0 : blk_user_count(input);
 	uint8_t *bytes = flight_bytes[which] + sizeof(flight_bytes[which]) - count * BLOCK_BYTES;
+	flight->in_place = choice >= IN_PLACE_FROM;
+	flight->place_offset = flight->in_place ? place_from(input) : 0;
 	flight->request = (struct block_request){
 		.kind = kind,
 		.status = STATUS_AGAIN,
 		.first = {first},
 		.count = {count},
-		.bytes = bytes,
+		.bytes = flight->in_place ? NULL : bytes,
 		.owner = flight,
 	};
 	if (kind == BLOCK_REQUEST_WRITE) {
 		flight->tag = blk_user_tag_next();
-		for (uint64_t i = 0; i < count; i++) {
+		for (uint64_t i = 0; i < count && !flight->in_place; i++) {
 			blk_model_content(flight->tag, first + i, bytes + i * BLOCK_BYTES);
 		}
 	}
@@ -94,14 +195,36 @@ void blk_user_submit(struct fuzz_input *input)
 		return;
 	}
 	flight_prepare(flight, input);
-	if (overlaps(&flight->request)) {
+	if (overlaps(&flight->request) || (flight->in_place && places_overlap(flight))) {
 		return;
 	}
-	const enum status expected = refusal(&flight->request);
-	const enum status status = block_submit(device, &flight->request);
+	const enum status expected =
+		flight->in_place ? place_refusal(flight) : refusal(&flight->request);
+	if (flight->in_place && expected == STATUS_OK &&
+	    flight->request.kind == BLOCK_REQUEST_WRITE) {
+		place_fill(flight);
+	}
+	flight->in_flight = true; /* It may be issued at once. */
+	const enum status status =
+		flight->in_place ? virtio_blk_submit_in_place(&blk_driver, &flight->request,
+							      flight->place_offset)
+				 : block_submit(device, &flight->request);
 	refusal_check(status, expected);
 	flight->in_flight = status == STATUS_OK;
 	blk_user.flight_count += status == STATUS_OK ? 1 : 0;
+}
+
+/* What an honest device read is where it was asked for. */
+static void read_check(const struct blk_flight *flight)
+{
+	const struct block_request *request = &flight->request;
+	if (!flight->in_place) {
+		blk_user_read_check(request->first.n, request->count.n, request->bytes);
+	} else if (!hostile.lied && hostile.loan_bytes > 0) {
+		blk_user_read_check(request->first.n, request->count.n,
+				    hostile_look(hostile.loan_at + flight->place_offset,
+						 request->count.n * BLOCK_BYTES));
+	}
 }
 
 static void flight_judge(const struct blk_flight *flight)
@@ -117,8 +240,8 @@ static void flight_judge(const struct blk_flight *flight)
 	if (request->kind == BLOCK_REQUEST_WRITE) {
 		blk_user_wrote(first, count, flight->tag, status);
 	} else if (request->kind == BLOCK_REQUEST_READ && status == STATUS_OK) {
-		blk_user_read_check(first, count, request->bytes);
-	} else if (request->kind == BLOCK_REQUEST_READ) {
+		read_check(flight);
+	} else if (request->kind == BLOCK_REQUEST_READ && !flight->in_place) {
 		FUZZ_REQUIRE(request->bytes[0] == 0);
 		FUZZ_REQUIRE(request->bytes[count * BLOCK_BYTES - 1] == 0);
 	}

@@ -6,13 +6,16 @@
 #include "block/virtio_blk.h"
 #include "tests/fuzz/blk_model.h"
 
-#define BLK_USER_DEPTH   6u /* Of the device; the user tries more. */
-#define BLK_USER_FLIGHTS 8u
+#define BLK_USER_DEPTH      6u /* Of the device; the user tries more. */
+#define BLK_USER_FLIGHTS    8u
+#define BLK_USER_LENT_PAGES 8u
 
 /* A request in flight, with memory of its own. */
 struct blk_flight {
 	struct block_request request;
 	bool in_flight;
+	bool in_place; /* Its data is in the loan, from here on. */
+	size_t place_offset;
 	uint8_t tag;
 };
 
@@ -55,6 +58,9 @@ void blk_user_zeroes(struct fuzz_input *input);
 /* ---- Requests in flight -----------------------------------------------------------------------
  */
 
+/* The driver was opened, or tried to: what of the pool is on loan now. */
+void blk_user_loan_begin(void);
+/* The input chooses whether the data is the request's own or in the loan. */
 void blk_user_submit(struct fuzz_input *input);
 /* True if one was reaped. */
 bool blk_user_reap(bool wait);

@@ -25,6 +25,7 @@
 #include "sharedmem/sharedmem.h"
 #include "tests/fuzz/fuzz.h"
 #include "virtio/virtio_mmio.h"
+#include "virtio/virtio_pci.h"
 #include "virtio/virtio_wait.h"
 #include "virtio/virtq.h"
 
@@ -70,6 +71,7 @@ struct hostile {
 	/* Set by the target before hostile_start(). */
 	uint32_t device_id;
 	uint64_t offered;
+	bool is_pci; /* The transport. */
 	uint32_t config[HOSTILE_CONFIG_WORDS];
 	/* Does what a chain asks for and says how many bytes it wrote. False: keep it for later. */
 	bool (*serve)(const struct hostile_chain *chain, uint32_t *written_bytes);
@@ -88,6 +90,13 @@ struct hostile {
 	/* What it said the device wrote, if it took a completion. */
 	uint32_t poll_written;
 	uint8_t byte_loaded; /* By the latest load of one byte: a request's status. */
+	/* What the driver passes on, and neither reads nor writes, until it zeroes it as a whole:
+	 * in the pool; then both are 0. The target says when its own user stores there. */
+	size_t loan_at;
+	size_t loan_bytes;
+	bool user_stores;
+	/* Asked of each part of the loan that is submitted: does a request have it, that way? */
+	bool (*loan_is_used)(size_t at, size_t size, bool device_writes);
 	/* For `serve`: misbehave like this, once; 0: honestly. */
 	uint32_t misbehave;
 
@@ -100,6 +109,7 @@ struct hostile {
 	size_t pool_bytes;
 	struct virtio_wait_policy wait_policy;
 	struct page_state_ops platform;
+	struct virtio_pci pci;
 	struct hostile_queue queues[HOSTILE_QUEUES];
 	size_t queues_end; /* Those at or above were never selected: they are as after a reset. */
 	uint32_t status;
@@ -148,7 +158,7 @@ uint64_t hostile_ring_features(uint8_t choice);
 /* Forget the last input. Then fill in the device, then hostile_start(). */
 void hostile_reset(void);
 /* Share the pool's first `pages`, and open the transport; `script` is consumed from here on. The
- * result is virtio_mmio_open's. */
+ * result is virtio_mmio_open's; a PCI function was found and decoded before. */
 MUST_CHECK
 enum status hostile_start(struct fuzz_input script, size_t pages);
 /* How the driver waits from now on: 0 as it is without a policy, 1 to 3 as the modes. */
@@ -167,8 +177,23 @@ size_t hostile_gather(const struct hostile_chain *chain, uint8_t *to, size_t siz
 size_t hostile_scatter(const struct hostile_chain *chain, const uint8_t *from, size_t size);
 size_t hostile_room(const struct hostile_chain *chain, bool device_writes);
 
-/* ---- Between hostile_device.c, hostile_queue.c and hostile_memory.c ----------------------------
+/* Does the range touch the loan? */
+static inline bool hostile_is_loan(size_t at, size_t size)
+{
+	return at < hostile.loan_at + hostile.loan_bytes && hostile.loan_at < at + size;
+}
+
+/* ---- Between hostile_device.c, hostile_pci.c, hostile_queue.c and hostile_memory.c -------------
  */
+
+/* Registers, by the offsets of virtio-mmio and these, which it does not have. */
+#define HOSTILE_QUEUE_COUNT   0x03cu
+#define HOSTILE_NOTIFY_OFFSET 0x048u
+/* As the device answers, lies and all; the driver takes the bits of `mask`. */
+uint32_t hostile_register_load(uint32_t offset, uint32_t mask);
+void hostile_register_store(uint32_t offset, uint32_t value);
+/* The transport of a PCI function. */
+void hostile_pci_open(void);
 
 /* The pool has so many pages from here on, and nothing is written yet. */
 void hostile_memory_reset(size_t pages);

@@ -218,6 +218,8 @@ static uint32_t register_value(uint32_t offset)
 		return (uint32_t)(hostile.features_select == 0 ? hostile.offered
 							       : hostile.offered >> 32);
 	case 0x034: return queue->size_max;
+	case HOSTILE_QUEUE_COUNT: return HOSTILE_QUEUES;
+	case HOSTILE_NOTIFY_OFFSET: return (uint32_t)(queue - hostile.queues);
 	case 0x044: return queue->ready;
 	case 0x060: return hostile.interrupts;
 	case 0x070: return hostile.status;
@@ -228,10 +230,8 @@ static uint32_t register_value(uint32_t offset)
 	return hostile.config[(offset - 0x100) / 4];
 }
 
-static uint32_t read32(void *context, uint32_t offset)
+uint32_t hostile_register_load(uint32_t offset, uint32_t mask)
 {
-	(void)context;
-	FUZZ_REQUIRE(offset % 4 == 0);
 	hostile_access();
 	uint32_t value = register_value(offset);
 	if (hostile.register_lies) {
@@ -244,6 +244,7 @@ static uint32_t read32(void *context, uint32_t offset)
 	if (hostile.sticky_xor != 0 && hostile.sticky_register == offset) {
 		value ^= hostile.sticky_xor;
 	}
+	value &= mask;
 	if (offset == 0x070 && hostile.status == STATUS_NEGOTIATED) {
 		hostile.features_confirmed = value == STATUS_NEGOTIATED;
 	}
@@ -260,10 +261,9 @@ static void half_write(uint64_t *address, bool high, uint32_t value)
 	*address = (*address & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)value << shift;
 }
 
-static void write32(void *context, uint32_t offset, uint32_t value)
+void hostile_register_store(uint32_t offset, uint32_t value)
 {
 	struct hostile_queue *queue = hostile.selected;
-	(void)context;
 	hostile_access();
 	switch (offset) {
 	case 0x014: hostile.features_select = value; break;
@@ -285,6 +285,20 @@ static void write32(void *context, uint32_t offset, uint32_t value)
 	case 0x0a4: half_write(&queue->used, true, value); break;
 	default: fuzz_fail("write to an unknown register", __FILE__, __LINE__);
 	}
+}
+
+static uint32_t read32(void *context, uint32_t offset)
+{
+	(void)context;
+	FUZZ_REQUIRE(offset % 4 == 0);
+	FUZZ_REQUIRE(offset != HOSTILE_QUEUE_COUNT && offset != HOSTILE_NOTIFY_OFFSET);
+	return hostile_register_load(offset, UINT32_MAX);
+}
+
+static void write32(void *context, uint32_t offset, uint32_t value)
+{
+	(void)context;
+	hostile_register_store(offset, value);
 }
 
 /* ---- Clock, life ------------------------------------------------------------------------------
@@ -356,6 +370,10 @@ enum status hostile_start(struct fuzz_input script, size_t pages)
 				    (struct phys_addr){HOSTILE_PHYS_BASE}, hostile_pool(),
 				    pages) == STATUS_OK);
 	hostile_call_begin();
+	if (hostile.is_pci) {
+		hostile_pci_open();
+		return STATUS_OK;
+	}
 	return virtio_mmio_open(&hostile.transport, &hostile.registers);
 }
 

@@ -256,6 +256,7 @@ uint64_t shared_access_load(const struct shared_bytes *bytes, size_t offset_byte
 	uint64_t value = 0;
 	hostile_access();
 	const uint8_t *from = hostile_look(at, width_bytes);
+	FUZZ_REQUIRE(!hostile_is_loan(at, width_bytes));
 	if (!ring_page[at / PAGE_BYTES]) {
 		data_load_note(at, width_bytes);
 	} else if (in_poll) {
@@ -300,6 +301,7 @@ void shared_access_store(struct shared_bytes *bytes, size_t offset_bytes, unsign
 	const size_t at = place(bytes, offset_bytes, width_bytes);
 	hostile.work++;
 	FUZZ_REQUIRE(width_bytes < 8 || !is_private_address(value));
+	FUZZ_REQUIRE(!hostile_is_loan(at, width_bytes) || hostile.user_stores);
 	uint8_t *to = range_overwrite(at, width_bytes, BYTE_DRIVER);
 	for (unsigned int i = 0; i < width_bytes; i++) {
 		to[i] = (uint8_t)(value >> 8 * i);
@@ -311,6 +313,7 @@ void shared_access_copy_in(uint8_t *to, const struct shared_bytes *from, size_t 
 {
 	const size_t at = place(from, offset_bytes, size_bytes);
 	hostile_access();
+	FUZZ_REQUIRE(!hostile_is_loan(at, size_bytes));
 	const uint8_t *shared = hostile_look(at, size_bytes);
 	data_load_note(at, size_bytes);
 	memcpy(to, shared, size_bytes);
@@ -323,6 +326,7 @@ void shared_access_copy_out(struct shared_bytes *to, size_t offset_bytes, const 
 	/* Too much is copied at an end, if at all. */
 	const size_t tail = size_bytes < CANARY_TAIL ? size_bytes : CANARY_TAIL;
 	hostile.work++;
+	FUZZ_REQUIRE(!hostile_is_loan(at, size_bytes));
 	FUZZ_REQUIRE(memmem(from, tail, HOSTILE_CANARY, sizeof(HOSTILE_CANARY) - 1) == NULL);
 	FUZZ_REQUIRE(memmem(from + size_bytes - tail, tail, HOSTILE_CANARY,
 			    sizeof(HOSTILE_CANARY) - 1) == NULL);
@@ -335,6 +339,7 @@ void shared_access_fill(struct shared_bytes *to, size_t offset_bytes, uint8_t va
 	const size_t at = place(to, offset_bytes, size_bytes);
 	hostile.work++;
 	if (at % LINE_BYTES != 0 || size_bytes % LINE_BYTES != 0) {
+		FUZZ_REQUIRE(!hostile_is_loan(at, size_bytes));
 		memset(range_overwrite(at, size_bytes, BYTE_DRIVER), value, size_bytes);
 		return;
 	}
@@ -343,6 +348,11 @@ void shared_access_fill(struct shared_bytes *to, size_t offset_bytes, uint8_t va
 		  line_described(value, BYTE_DRIVER));
 	if (at % PAGE_BYTES == 0) { /* Lent or returned: no ring is there any more. */
 		memset(ring_page + at / PAGE_BYTES, 0, size_bytes / PAGE_BYTES);
+	}
+	if (hostile_is_loan(at, size_bytes)) { /* As a whole, on its way back to the pool. */
+		FUZZ_REQUIRE(at == hostile.loan_at && size_bytes == hostile.loan_bytes);
+		hostile.loan_at = 0;
+		hostile.loan_bytes = 0;
 	}
 }
 
@@ -359,9 +369,12 @@ enum status __wrap_virtq_chain_submit(struct virtq *queue, const struct virtq_se
 				      uint16_t segment_count, struct virtq_token *token)
 {
 	for (uint16_t i = 0; i < segment_count; i++) {
-		if (segments[i].device_writes && segments[i].len_bytes > 0) {
-			segment_lend((size_t)(segments[i].at.raw - HOSTILE_PHYS_BASE),
-				     segments[i].len_bytes);
+		const struct virtq_segment *segment = &segments[i];
+		const size_t at = (size_t)(segment->at.raw - HOSTILE_PHYS_BASE);
+		FUZZ_REQUIRE(!hostile_is_loan(at, segment->len_bytes) ||
+			     hostile.loan_is_used(at, segment->len_bytes, segment->device_writes));
+		if (segment->device_writes && segment->len_bytes > 0) {
+			segment_lend(at, segment->len_bytes);
 		}
 	}
 	return __real_virtq_chain_submit(queue, segments, segment_count, token);

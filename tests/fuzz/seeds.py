@@ -296,24 +296,38 @@ def volume_image():
 
 
 def virtio_queue():
-    yield bytes((4, 20, 0, 3, 1, 0, 0, 2, 0, 0, 2, 3, 1, 1, 0, 1, 1, 0, 4, 1, 3, 1))
+    program = bytes((20, 0, 3, 1, 0, 0, 2, 0, 0, 2, 3, 1, 1, 0, 1, 1, 0, 4, 1, 3, 1))
+    yield b"\4" + program
+    for features in range(16, 28):  # Behind PCI, with each kind of queue.
+        yield bytes((4 + 9 * features,)) + program
 
 
 def virtio_blk():
-    yield bytes(7) + bytes((20, 1, 3, 2, 0, 3, 2, 2, 3, 4, 0, 1, 0xff, 1, 2, 0xff, 5, 0, 3, 1, 2))
+    program = bytes((1, 3, 2, 0, 3, 2, 2, 3, 4, 0, 1, 0xff, 1, 2, 0xff, 5, 0, 3, 1, 2))
+    # In place: two blocks to page 1, written to blocks 9 and 10 from there, read by a copy.
+    write_in_place = bytes((6, 9, 0x81, 1, 1, 7, 9, 0, 9, 1))
+    read_in_place = bytes((6, 3, 0x80, 1, 2, 7, 9))
+    for transport in (0, 4):
+        for queues in (0, 0x04, 0x33, 0x3f, 0x8b):
+            configuration = bytes(5) + bytes((transport, queues))
+            for words in (program, read_in_place, write_in_place,
+                          write_in_place[:6] + read_in_place, read_in_place * 3 + bytes((5,)),
+                          bytes((6, 3, 0x80, 1, 0xf2)), bytes((6, 3, 0x80, 1, 0xf8))):
+                yield configuration + bytes((len(words),)) + words
 
 
 def virtio_serial():
     client_opens, port_opens, sends, polls, reads = 4, 8, 6, 0, 1
     talk = bytes((client_opens, port_opens, polls, reads, 255, sends, 9, 11, 0, polls, reads, 255,
                   reads, 255, 11, 0, polls, reads, 255))
-    yield bytes((0, len(talk))) + talk
+    for choice in (0, *range(0xe0, 0x100)):
+        yield bytes((choice, len(talk))) + talk
     yield bytes((0, 40, 4, 8, 0, 6, 4, 11, 0, 0, 1, 255, 2, 5, 0, 11, 1, 0, 2, 255, 0, 5, 0, 4, 0,
                  1, 9, 6, 2, 11, 0, 1, 200, 3))
 
 
 def virtio_rng():
-    for choice in range(64):
+    for choice in range(128):
         yield bytes((choice, 3, 64, 255, 0))
 
 

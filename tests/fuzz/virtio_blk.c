@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* virtio-blk over virtio-mmio against the hostile device.
+/* virtio-blk, behind either transport, against the hostile device.
  *
  * Input: the configuration (seven bytes; zeroes are QEMU's without any feature of the queues), the
  * length of the program, the program (requests), then the device's script. */
@@ -8,7 +8,8 @@
 #include "tests/fuzz/blk_user.h"
 
 #define DATA_PAGES 40u
-#define POOL_PAGES (1u + DATA_PAGES + 2u * 3u) /* Control, data, rings with tables. */
+#define POOL_PAGES \
+	(1u + DATA_PAGES + BLK_USER_LENT_PAGES + 2u * 3u) /* Control, data, rings with tables. */
 #define OPERATIONS 24u
 /* Opening costs much; after 4 failures a device is given up for good. */
 #define REOPENS_MAX    5u
@@ -50,10 +51,12 @@ static enum status open(void)
 		.depth = BLK_USER_DEPTH,
 		.data_pages = DATA_PAGES,
 		.queue_count = 2,
+		.lent_pages = BLK_USER_LENT_PAGES,
 	};
 	hostile_call_begin();
 	const enum status status = virtio_blk_open(&blk_driver, &environment);
 	blk_user.dead = status != STATUS_OK;
+	blk_user_loan_begin();
 	blk_model.capacity_blocks = blk_driver.block_device.capacity.n;
 	FUZZ_REQUIRE(status == STATUS_OK || hostile.lied || blk_model.strange);
 	FUZZ_REQUIRE(status != STATUS_OK || hostile.features_confirmed);
@@ -125,8 +128,10 @@ static void configure(struct fuzz_input *input)
 	hostile.config[3] = seg_max == 0 ? 126 : seg_max;
 	hostile.config[5] = block_sizes[block_size % 4];
 	hostile.generation = generation;
+	/* block_size: which one:2, PCI:1. */
+	hostile.is_pci = (block_size & 4) != 0;
 	blk_model.strange = features != 0 || queue_size != 0 || seg_max != 0 || size_max != 0 ||
-			    block_size != 0;
+			    block_size % 4 != 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* A virtqueue in either layout, driven at will, against the hostile device.
  *
- * Input: the queue's size and features, the length of the program, the program (chains to submit,
- * kicks, polls), then the device's script. A model keeps the set of chains in flight. */
+ * Input: the queue's size and features and the transport, the length of the program, the program
+ * (chains to submit, kicks, polls), then the device's script. A model keeps the set of chains in
+ * flight. */
 #include "virtio/virtq.h"
 
 #include <string.h>
@@ -247,6 +248,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hostile_reset();
 	hostile.device_id = VIRTIO_ID_BLOCK;
 	hostile.offered = VIRTIO_F_VERSION_1 | hostile_ring_features(data[0] / SIZES);
+	hostile.is_pci = (data[0] / SIZES & 0x10) != 0;
 	hostile.queues[0].size_max = VIRTQ_SIZE_MAX;
 	hostile.serve = serve;
 	const size_t program_size = data[1] < size - 2 ? data[1] : size - 2;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* virtio-rng over virtio-mmio against the hostile device, with each way to wait.
+/* virtio-rng against the hostile device, with each way to wait.
  *
- * Input: features of the queue and the way to wait, the length of the program, the program (how
- * many bytes each read asks for; 0 stands for too many), then the device's script. */
+ * Input: features of the queue, the way to wait and the transport, the length of the program, the
+ * program (how many bytes each read asks for; 0 stands for too many), then the device's script. */
 #include "virtio/virtio_rng.h"
 
 #include <string.h>
@@ -78,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint8_t choice = fuzz_u8(&input);
 	hostile.device_id = VIRTIO_ID_ENTROPY;
 	hostile.offered = VIRTIO_F_VERSION_1 | hostile_ring_features(choice);
+	hostile.is_pci = (choice & 0x40) != 0;
 	hostile.serve = serve;
 	const size_t program_size = fuzz_u8(&input);
 	struct fuzz_input program = input;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* virtio-serial over virtio-mmio against the hostile device, with clients that come, write, stall
+/* virtio-serial against the hostile device, with clients that come, write, stall
  * and go.
  *
  * Input: the number of ports that the device claims, the length of the program, the program (what
@@ -327,13 +327,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	private_bytes_fill(user.before);
 	private_bytes_fill(user.after);
 	hostile_reset();
-	/* The highest values choose the kind of the queues, and are no lie. */
+	/* The highest values choose the kind of the queues and the transport, and are no lie. */
 	const uint8_t choice = fuzz_u8(&input);
-	const uint8_t ports = choice >= 0xf0 ? 0 : choice;
+	const uint8_t ports = choice >= 0xe0 ? 0 : choice;
+	hostile.is_pci = choice >= 0xe0 && choice < 0xf0;
 	world.strange = ports != 0;
 	hostile.device_id = VIRTIO_ID_CONSOLE;
 	hostile.offered = VIRTIO_F_VERSION_1 | 7u; /* SIZE, MULTIPORT, EMERG_WRITE. */
-	hostile.offered |= choice >= 0xf0 ? hostile_ring_features(choice) : 0;
+	hostile.offered |= choice >= 0xe0 ? hostile_ring_features(choice) : 0;
 	hostile.config[1] = ports == 0 ? SERIAL_MODEL_PORTS : ports - 1u;
 	hostile.serve = serial_model_serve;
 	serial_model_init(names);
