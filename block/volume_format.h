@@ -92,6 +92,12 @@ uint64_t volume_keyslots_place(uint64_t size, uint32_t area, uint32_t copy);
     assigns \nothing;
     ensures \result <==> is_allocatable(geometry, block); */
 bool volume_is_allocatable(const struct volume_geometry *geometry, uint64_t block);
+/* The same for `count` neighbours. */
+/*@ requires \valid_read(geometry);
+    assigns \nothing;
+    ensures \result ==> block + count <= geometry->group_end &&
+      (\forall integer i; 0 <= i < count ==> is_allocatable(geometry, block + i)); */
+bool volume_are_allocatable(const struct volume_geometry *geometry, uint64_t block, uint32_t count);
 uint64_t volume_bitmap_place(const struct volume_geometry *geometry, uint32_t group, uint32_t slot);
 /* Of a node of the group tree; height 1 holds the bitmaps' entries. */
 uint64_t volume_group_node_place(const struct volume_geometry *geometry, uint32_t height,

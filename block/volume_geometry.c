@@ -163,6 +163,15 @@ bool volume_is_allocatable(const struct volume_geometry *geometry, uint64_t bloc
 	       (block - geometry->group_first) % VOLUME_GROUP_BLOCKS >= geometry->group_reserved;
 }
 
+bool volume_are_allocatable(const struct volume_geometry *geometry, uint64_t block, uint32_t count)
+{
+	if (!volume_is_allocatable(geometry, block) || count > geometry->group_end - block) {
+		return false;
+	}
+	/* What is behind the end of a group is the next one's reserved blocks. */
+	return count <= VOLUME_GROUP_BLOCKS - (block - geometry->group_first) % VOLUME_GROUP_BLOCKS;
+}
+
 uint64_t volume_bitmap_place(const struct volume_geometry *geometry, uint32_t group, uint32_t slot)
 {
 	return geometry->group_first + (uint64_t)group * VOLUME_GROUP_BLOCKS + slot;

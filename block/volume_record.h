@@ -21,7 +21,8 @@
 #define VOLUME_RECORD_BODY_BYTES   64u /* Sealed, before the changes. */
 #define VOLUME_RECORD_OVERHEAD     (VOLUME_RECORD_HEADER_BYTES + VOLUME_RECORD_BODY_BYTES)
 #define VOLUME_CHANGE_HEADER_BYTES 8u
-#define VOLUME_EXTENT_HEADER_BYTES 12u /* Place and counter, before the tags. */
+#define VOLUME_CHANGE_KIND_UNIT    4096u /* A change's place is its kind in these, and its offset. */
+#define VOLUME_EXTENT_HEADER_BYTES 12u   /* Place and counter, before the tags. */
 #define VOLUME_EXTENT_BYTES(count) \
 	(VOLUME_CHANGE_HEADER_BYTES + VOLUME_EXTENT_HEADER_BYTES + (size_t)(count)*AEAD_TAG_BYTES)
 #define VOLUME_EXTENT_BLOCKS_MAX 2048u
@@ -106,7 +107,7 @@ void volume_record_body_encode(uint8_t to[VOLUME_RECORD_BODY_BYTES],
  * no writer of this format wrote that. */
 /*@ predicate record_is_sound{L}(struct volume_record *r) =
       0 < r->session && r->flags <= 3 && 0 < r->sequence && r->durable_sequence < r->sequence; */
-/*@ requires \valid_read(geometry) && geometry_is_sound(geometry) && \valid(record);
+/*@ requires \valid_read(geometry) && \valid(record);
     requires \valid_read(body + (0 .. size_bytes - 1));
     requires \separated(record, geometry, body + (0 .. size_bytes - 1));
     assigns *record;
@@ -135,11 +136,12 @@ enum status volume_record_body_decode(const struct volume_geometry *geometry, co
     assigns *reader;
     ensures reader_is_sound(reader) && reader->data == body && reader->size == size_bytes; */
 void volume_changes_begin(struct reader *reader, const uint8_t *body, size_t size_bytes);
-/*@ requires \valid_read(geometry) && geometry_is_sound(geometry) && \valid(change);
+/*@ requires \valid_read(geometry) && \valid(change);
     requires \valid(reader) && reader_is_sound(reader);
     requires \separated(reader, change, geometry, reader->data + (0 .. reader->size - 1));
     assigns *reader, *change;
-    ensures reader_is_sound(reader) && reader_goes_on{Pre, Post}(reader);
+    ensures reader_is_sound(reader);
+    ensures reader_goes_on{Pre, Post}(reader);
     ensures \result == STATUS_OK ==> change_is_sound(geometry, change);
     ensures \result != STATUS_OK ==> \result == STATUS_AUTH_META; */
 MUST_CHECK

@@ -56,6 +56,33 @@ static void test_geometry_of_all_sizes(void **state)
 	assert_int_equal(volume_keyslots_place(16384, 1, 1), 16381);
 }
 
+static void test_neighbours_stay_in_their_group(void **state)
+{
+	struct volume_geometry geometry;
+	(void)state;
+	assert_int_equal(volume_geometry_make(VOLUME_PROFILE_BLOCK, 262144, &geometry), STATUS_OK);
+	const uint64_t second = volume_bitmap_place(&geometry, 1, 0);
+	const uint64_t begins[] = {geometry.group_first,
+				   second - 6,
+				   second - 1,
+				   second,
+				   second + geometry.group_reserved,
+				   geometry.group_end - 3,
+				   geometry.group_end};
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		bool expected = true;
+		for (uint32_t count = 1; count < 12; count++) {
+			expected =
+				expected && volume_is_allocatable(&geometry, begins[i] + count - 1);
+			assert_int_equal(volume_are_allocatable(&geometry, begins[i], count),
+					 expected);
+		}
+	}
+	assert_true(volume_are_allocatable(&geometry, second - 6, 6));
+	assert_false(volume_are_allocatable(&geometry, UINT64_MAX, 2));
+	assert_false(volume_are_allocatable(&geometry, second + 8, UINT32_MAX));
+}
+
 /* ---- Entries and tables -------------------------------------------------------------------- */
 
 static void test_entry(void **state)
@@ -364,6 +391,7 @@ int main(void)
 	fixture_random_seed(3);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_geometry_of_all_sizes),
+		cmocka_unit_test(test_neighbours_stay_in_their_group),
 		cmocka_unit_test(test_entry),
 		cmocka_unit_test(test_session_table),
 		cmocka_unit_test(test_superblock_body),
