@@ -101,8 +101,9 @@ def write_page(results):
     """Units that `results` lacks keep their lines."""
     before, inside, after = split_page()
     kept = {cells[0]: cells for cells in map(cells_of, inside.splitlines())}
+    lines = table_lines(rows_of(results, kept))  # Before the page is opened, and so emptied.
     with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(before + BEGIN + "".join(table_lines(rows_of(results, kept))) + END + after)
+        file.write(before + BEGIN + "".join(lines) + END + after)
 
 
 def check_page(results):
