@@ -14,7 +14,7 @@
 #define CONFIG_ZEROES_MAX  48u
 
 #define CAPACITY_LIMIT     (UINT64_MAX / SECTOR_BYTES)
-/* So that no range overflows the 32 bits of its sector count. */
+/* 2 GiB: a device that is asked for more at once may need longer than a request may take. */
 #define RANGE_SECTORS_LIMIT (1u << 22)
 
 /* Section 5.2.4: capacity is in 512-byte units whatever the block size is. */

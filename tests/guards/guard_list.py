@@ -1,30 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The guards of the virtio drivers and of recovery, each with the text that it is, what stands
-there without it, and the tests that have to notice. mutations.py runs them."""
+"""Guards of the rings, of requests, of the bus, and of recovery. Items are those of
+docs/virtio-threats.md."""
 
-from typing import NamedTuple
+from guard import BLK, BOTH, ONCE, PACKED, QUEUE, SERIAL, SPLIT, Mutation
 
-BOTH = ("split", "packed")
-SPLIT = ("split",)
-PACKED = ("packed",)
-ONCE = SPLIT  # No ring is involved.
-
-
-class Mutation(NamedTuple):
-    name: str
-    items: str  # Of docs/virtio-threats.md.
-    quick: bool
-    guard: str  # What is switched off.
-    layouts: tuple  # Where it has to show.
-    source: str
-    text: str
-    replacement: str
-    tests: str
-
-
-QUEUE = "test_virtq test_virtq_lies"
-BLK = "test_virtio_blk test_virtio_blk_lies test_virtio_blk_queue"
-SERIAL = "test_virtio_serial test_virtio_serial_lies"
 RECALL = "test_volume_recall"
 POLICY = "test_recovery_policy"
 
@@ -73,7 +52,7 @@ MUTATIONS = [
              "id = queue->slots[id].next;",
              "id = (uint16_t)(shared_load_u64(&queue->ring, VIRTQ_DESC_BYTES * id + 8) >> 48);",
              QUEUE),
-    Mutation("entries", "25", False, "a chain's length is known in private", PACKED,
+    Mutation("entries", "25 26", False, "a chain's length is known in private", PACKED,
              "virtio/virtq_packed.c",
              "if (position_advance(queue->size, &queue->used_index, "
              "queue->slots[id].ring_entries)) {",
@@ -299,6 +278,10 @@ MUTATIONS = [
              "virtio/pci_windows.c",
              "return bar == NULL ? NULL : &bar->window;",
              "(void)bar; return NULL;", "test_pci_windows"),
+    Mutation("pci-absent", "13", False, "nothing is there that reads as ones", ONCE,
+             "virtio/pci_scan.c",
+             "if ((id & 0xffffu) == ID_ABSENT || (id & 0xffffu) == 0) {",
+             "if ((id & 0xffffu) == 0) {", "test_pci_scan"),
     Mutation("pci-circle", "14", False, "each bus is visited once", ONCE,
              "virtio/pci_scan.c",
              "if (walk->buses[i] == bus) {",

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Shows that each guard against a lying device is needed: switches it off, and demands that the
-unit tests find out, with the split ring and with the packed one.
+"""Shows that each guard against a lying device, a client and a program of ring 3 is needed:
+switches it off, and demands that the unit tests find out, with either ring where there is one.
 
 A mutation is a text in one source and what stands there instead; `items` are those of
 docs/virtio-threats.md. The source is changed in a copy, compiled with the flags of the real one and
@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "tests", "guards"), os.path.join(ROOT, "tools")]
-from guard_list import MUTATIONS  # noqa: E402 (the path has to be set first)
+from guards import MUTATIONS  # noqa: E402 (the path has to be set first)
 from harness import mutant  # noqa: E402
 
 # A mutant may wait for ever: that, too, is found out.

@@ -195,7 +195,7 @@ static void test_blk_errors_stay_with_their_request(void **state)
 	}
 }
 
-static void test_blk_refuses_what_it_cannot_take(void **state)
+static void test_blk_refuses_what_it_cannot_take(void **state) /* 35 */
 {
 	(void)state;
 	struct block_request *done = NULL;
@@ -314,6 +314,8 @@ static void test_blk_looks_after_the_device_without_waiting(void **state)
 	assert_int_equal(done->status, STATUS_TIMEOUT);
 }
 
+#define RANGE_BLOCKS_LIMIT 0x80000u /* 2 GiB, whatever the device claims. */
+
 static void test_blk_discards_and_writes_zeroes(void **state) /* 12 */
 {
 	const struct {
@@ -333,6 +335,8 @@ static void test_blk_discards_and_writes_zeroes(void **state) /* 12 */
 		fake.device.config[12] = cases[i].sectors_max;
 		memset(fake.disk, 0x11, sizeof(fake.disk));
 		assert_int_equal(blk_test_open(), STATUS_OK);
+		assert_in_range(blk.discard_blocks_max, 0, RANGE_BLOCKS_LIMIT);
+		assert_in_range(blk.zeroes_blocks_max, 0, RANGE_BLOCKS_LIMIT);
 		assert_int_equal(submit(0, BLOCK_REQUEST_DISCARD, first.n, count.n, NULL),
 				 cases[i].status);
 		if (cases[i].status == STATUS_OK) {

@@ -55,8 +55,17 @@ static void test_a_long_rest_gives_one_burst(void **state)
 		granted += log_budget_take(&budget, UINT64_MAX) != LOG_BUDGET_REFUSED;
 	}
 	assert_int_equal(granted, 5);
-	/* A clock that goes back gives nothing. */
-	assert_int_equal(log_budget_take(&budget, 0), LOG_BUDGET_REFUSED);
+}
+
+static void test_a_clock_that_goes_back_gives_nothing(void **state)
+{
+	(void)state;
+	struct log_budget budget;
+	log_budget_init(&budget, 1, 10000000);
+	assert_int_equal(log_budget_take(&budget, 10000000), LOG_BUDGET_LAST);
+	for (uint64_t now_us = 10000000; now_us > 0; now_us -= 1000000) {
+		assert_int_equal(log_budget_take(&budget, now_us), LOG_BUDGET_REFUSED);
+	}
 }
 
 int main(void)
@@ -65,6 +74,7 @@ int main(void)
 		cmocka_unit_test(test_a_burst_ends_with_a_remark),
 		cmocka_unit_test(test_time_gives_lines_back),
 		cmocka_unit_test(test_a_long_rest_gives_one_burst),
+		cmocka_unit_test(test_a_clock_that_goes_back_gives_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void test_layout_decodes_what_qemu_shows(void **state)
 	assert_int_equal(layout.msix_capability_bytes_offset, FAKE_PCI_AT_MSIX);
 }
 
-static void test_layout_is_for_modern_virtio_only(void **state)
+static void test_layout_is_for_modern_virtio_only(void **state) /* 1 */
 {
 	(void)state;
 	static const struct {

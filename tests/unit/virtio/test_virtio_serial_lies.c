@@ -28,7 +28,7 @@ static enum status open_port(const char *name)
 	return virtio_serial_port_open(&serial, name, 20000, &port);
 }
 
-static void test_serial_needs_multiport(void **state) /* 2 */
+static void test_serial_needs_multiport(void **state) /* 2, 5 */
 {
 	(void)state;
 	fake.device.offered = VIRTIO_F_VERSION_1 | 5u;
@@ -175,7 +175,7 @@ static void test_serial_refuses_unusable_names(void **state) /* 43 */
 	}
 }
 
-static void test_serial_refuses_two_ports_of_one_name(void **state) /* As 15. */
+static void test_serial_refuses_two_ports_of_one_name(void **state) /* 15 */
 {
 	(void)state;
 	fake_serial_port_add(&fake, 3, TPM_NAME);

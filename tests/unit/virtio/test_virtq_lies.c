@@ -240,6 +240,22 @@ static void test_virtq_rejects_batches_beyond_the_index(void **state) /* 16 */
 	virtq_test_assert_poisoned(VIRTQ_LIE_USED_INDEX);
 }
 
+/* A report of the chain before under a reused id cannot be told from one of this chain: each id
+ * rests until all others have had their turn. */
+static void test_virtq_reuses_an_id_as_late_as_possible(void **state) /* 22 */
+{
+	(void)state;
+	unsigned int last_turn[QUEUE_SIZE] = {0};
+	for (unsigned int turn = QUEUE_SIZE; turn < 5 * QUEUE_SIZE; turn++) {
+		struct virtq_token token;
+		uint32_t written;
+		assert_int_equal(virtq_test_submit(0, 1, &token), STATUS_OK);
+		assert_true(turn - last_turn[token.head] >= QUEUE_SIZE);
+		last_turn[token.head] = turn;
+		assert_int_equal(virtq_test_poll(&token, &written), STATUS_OK);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, virtq_setup, virtq_teardown)
 
 int main(void)
@@ -265,6 +281,7 @@ int main(void)
 		TEST(test_virtq_rejects_length_above_the_room),
 		TEST(test_virtq_rejects_length_for_a_chain_without_room),
 		TEST(test_virtq_takes_batches_in_order),
+		TEST(test_virtq_reuses_an_id_as_late_as_possible),
 	};
 	return fake_run_layout(split, ARRAY_COUNT(split), false) +
 	       fake_run_layout(packed, ARRAY_COUNT(packed), true) +

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+"""All lists of guards together."""
+
+import guard_list
+import guard_list_device
+import guard_list_peer
+
+MUTATIONS = guard_list.MUTATIONS + guard_list_device.MUTATIONS + guard_list_peer.MUTATIONS
