@@ -2,14 +2,16 @@
 """vtpmd on Linux: what the platform around a TPM does to it. Locality, dynamic launch, clock."""
 
 import hashlib
+import pathlib
 import struct
 
 import pytest
 
 from tpm_driver import (
-    CC_GET_RANDOM, CC_PCR_EVENT, CC_READ_CLOCK, CC_SHUTDOWN, CC_STARTUP, EXIT_PORT, EXIT_USAGE,
+    CC_GET_RANDOM, CC_INCREMENTAL_SELF_TEST, CC_PCR_EVENT, CC_READ_CLOCK, CC_SELF_TEST,
+    CC_SHUTDOWN, CC_STARTUP, EXIT_LIBRARY, EXIT_PORT, EXIT_USAGE,
     KIND_GET_ESTABLISHED, KIND_HASH_DATA, KIND_HASH_END, KIND_HASH_START, KIND_RESET_ESTABLISHED,
-    RC_INITIALIZE, RC_LOCALITY, RC_SEQUENCE, RC_SUCCESS, SHA256, Vtpm, command, sized)
+    RC_INITIALIZE, RC_LOCALITY, RC_SEQUENCE, RC_SUCCESS, SHA256, VTPMD, Vtpm, command, sized)
 
 
 @pytest.fixture(name="store")
@@ -48,6 +50,49 @@ def test_startup_is_the_users_own_if_asked(store):
         assert vtpm.exchange(command(CC_STARTUP, b"\0\0"))[6:] == bytes(4)
         assert read_clock(vtpm)[0] > before
         assert code_of(vtpm.exchange(command(CC_STARTUP, b"\0\0"))) == RC_INITIALIZE
+
+
+def untested(vtpm):
+    """How many algorithms libtpms has not tested yet."""
+    body = vtpm.run(CC_INCREMENTAL_SELF_TEST, struct.pack(">I", 0))
+    return struct.unpack(">I", body[:4])[0]
+
+
+def questions(path):
+    """How often vtpmd asked whether it is cancelled: libtpms does before each test that it runs."""
+    return path.read_text().count("poll(")
+
+
+def test_firmware_finds_the_self_test_done(store):
+    """It ran at power-on, so the first answer costs nothing; whoever asks again gets it run."""
+    with Vtpm(store) as vtpm:  # Its first start makes the TPM.
+        assert untested(vtpm) > 0  # Nobody counts the time of a TPM that is started already.
+    trace = store / "trace"
+    with Vtpm(store, "--no-startup", wrapper=("strace", "-qq", "-e", "trace=poll", "-o",
+                                              trace)) as vtpm:
+        at_power_on = questions(trace)
+        assert at_power_on > 0
+        vtpm.run(CC_STARTUP, b"\0\0")
+        assert untested(vtpm) == 0
+        vtpm.run(CC_SELF_TEST, b"\1")
+        assert questions(trace) == at_power_on
+        vtpm.run(CC_SELF_TEST, b"\1")
+        assert questions(trace) > at_power_on
+
+
+def test_a_self_test_that_fails_is_the_end(store):
+    """The answer that AES-128 has to give (NIST SP 800-38A, F.1.1) is another one in this copy."""
+    with Vtpm(store):
+        pass
+    known = bytes.fromhex("3ad77bb40d7a3660a89ecaf32466ef97")
+    program = pathlib.Path(VTPMD).read_bytes()
+    assert known in program
+    broken = store / "vtpmd"
+    broken.write_bytes(program.replace(known, bytes(16)))
+    broken.chmod(0o755)
+    vtpm = Vtpm(store, "--no-startup", wait_ready=False, program=broken)
+    assert vtpm.stop() == EXIT_LIBRARY
+    assert "the self-test failed" in vtpm.log
 
 
 def test_locality_is_the_messages(store):

@@ -11,9 +11,8 @@ VTPMD = os.environ.get("VTPMD", "build/dev/user/vtpmd/vtpmd")
 NO_SESSIONS, SESSIONS = 0x8001, 0x8002
 RH_OWNER, RS_PW, RH_ENDORSEMENT, RH_PLATFORM = 0x40000001, 0x40000009, 0x4000000B, 0x4000000C
 CC_EVICT_CONTROL, CC_NV_DEFINE, CC_CREATE_PRIMARY = 0x120, 0x12A, 0x131
-CC_SELF_TEST, CC_GET_TEST_RESULT = 0x143, 0x17C
 CC_RSA_DECRYPT, CC_SIGN, CC_RSA_ENCRYPT, CC_VERIFY = 0x159, 0x15D, 0x174, 0x177
-CC_SELF_TEST, CC_GET_TEST_RESULT = 0x143, 0x17C
+CC_INCREMENTAL_SELF_TEST, CC_SELF_TEST, CC_GET_TEST_RESULT = 0x142, 0x143, 0x17C
 CC_NV_WRITE, CC_PCR_EVENT, CC_STARTUP, CC_SHUTDOWN = 0x137, 0x13C, 0x144, 0x145
 CC_READ_CLOCK = 0x181
 CC_NV_READ, CC_FLUSH_CONTEXT, CC_READ_PUBLIC = 0x14E, 0x165, 0x173
@@ -57,10 +56,10 @@ class Failed(Exception):
 class Vtpm:
     """One vtpmd process. Use it as a context: leaving it closes the input and waits."""
 
-    def __init__(self, store, *arguments, wrapper=(), wait_ready=True):
+    def __init__(self, store, *arguments, wrapper=(), wait_ready=True, program=VTPMD):
         self.log = []
         self.process = subprocess.Popen(
-            [*wrapper, VTPMD, f"--store-dir={store}/", *arguments],
+            [*wrapper, program, f"--store-dir={store}/", *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             # Python ignores SIGXFSZ; inherited, a write above RLIMIT_FSIZE becomes EFBIG.
             restore_signals=False, bufsize=0)

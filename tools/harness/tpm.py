@@ -55,9 +55,11 @@ NV_ORDINARY = NV_OWNERWRITE | NV_AUTHWRITE | NV_OWNERREAD | NV_AUTHREAD | NV_NO_
 CAP_HANDLES = 1
 CAP_PROPERTIES = 6
 PT_PERMANENT = 0x200
+PT_STARTUP_CLEAR = 0x201
 PT_LOCKOUT_COUNTER = 0x20E
 PT_MAX_AUTH_FAIL = 0x20F
 PERMANENT_IN_LOCKOUT = 1 << 9
+NV_FIRST = 0x01000000  # The handles of indices begin here.
 
 MAX_NV_BUFFER = 1024
 
@@ -93,6 +95,11 @@ def password(*secrets):
 
 def frame(command, body, tag=NO_SESSIONS):
     return struct.pack(">HII", tag, 10 + len(body), command) + body
+
+
+def capability(kind, first, count):
+    """GetCapability, whole."""
+    return frame(CC_GET_CAPABILITY, struct.pack(">III", kind, first, count))
 
 
 def read_exactly(client, size):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A Linux guest whose TPM is the service VM's: QEMU's q35 with '-tpmdev emulator' on the bridge."""
 
+import base64
 import os
 import re
 import shutil
@@ -19,6 +20,18 @@ PATH=/bin
 export PATH TPM2TOOLS_TCTI=device:/dev/tpmrm0
 """
 LOG = "/sys/kernel/security/tpm0/binary_bios_measurements"
+# Defines `report`, which says what check_report() wants to hear.
+REPORT = f"""
+report() {{
+echo report-begin
+for bank in sha256 sha384; do for pcr in $($b seq 0 23); do
+read value < /sys/class/tpm/tpm0/pcr-$bank/$pcr; echo "pcr $bank $pcr $value"; done; done
+echo log-begin; $b base64 {LOG}; echo log-end
+}}
+"""
+# What OVMF and Linux need to come up; QEMU fills in less, and the firmware maps less, than by
+# default.
+MACHINE = ("-M", "q35", "-m", "256")
 
 
 def initramfs(script, with_tools=False, files=None):
@@ -45,15 +58,25 @@ def firmware(folder):
             "-drive", f"if=pflash,format=raw,file={variables}"]
 
 
-class Guest(vm.Vm):
-    """Use as a context manager, like a service VM; `folder` is its own."""
+def octal(data):
+    """Bytes for a guest's printf(1)."""
+    return "".join(f"\\{byte:03o}" for byte in data)
 
-    def __init__(self, folder, archive, more, on_line=None):
-        super().__init__(vm.VmOptions(folder=str(folder)), on_line)
+
+class Guest(vm.Vm):
+    """Use as a context manager, like a service VM; `folder` is its own. A reset is its end, unless
+    it `reboots`. Without a kernel it is firmware that finds nothing to boot."""
+
+    def __init__(self, folder, archive, more, reboots=False, kernel=True):
+        super().__init__(vm.VmOptions(folder=str(folder)))
         image = os.path.join(str(folder), "initramfs")
         with open(image, "wb") as file:
             file.write(archive)
-        self._command = linux_guest.command(image, more, ("-M", "q35", "-m", "512"))
+        self._command = linux_guest.command(image, more, MACHINE)
+        if reboots:
+            self._command.remove("-no-reboot")
+        if not kernel:
+            del self._command[self._command.index("-kernel"):self._command.index("-append") + 2]
 
     def command(self):
         return self._command
@@ -75,3 +98,21 @@ def replay(log, folder):
         elif value:
             bank[int(value.group(1))] = value.group(2).lower()
     return banks
+
+
+def check_report(console, folder):
+    """The last report of a guest: its event log's replay is what its PCRs hold. {(bank, pcr): value}
+    of the PCRs that the log says something about."""
+    report = console[console.rindex("report-begin"):]
+    pcrs = {(bank, int(pcr)): value.lower() for bank, pcr, value in
+            re.findall(r"pcr (sha\d+) (\d+) ([0-9A-F]+)", report)}
+    assert len(pcrs) == 48, report
+    log = base64.b64decode(report[report.index("log-begin") + 9:report.index("log-end")])
+    banks = replay(log, folder)
+    assert set(banks) == {"sha256", "sha384"}
+    for bank, replayed in banks.items():
+        assert set(replayed) >= set(range(8)), replayed
+        for pcr, value in replayed.items():
+            assert pcrs[bank, pcr] == value, f"PCR {pcr} of {bank} is not what the event log says"
+            assert int(value, 16) != 0
+    return {(bank, pcr): value for bank in banks for pcr, value in banks[bank].items()}

@@ -247,6 +247,11 @@ class Vm:
     def tpm_control_path(self):
         return os.path.join(self.options.folder, "tpm-ctrl.sock")
 
+    def tpm_control_path_of(self, number):
+        """The socket of its platform."""
+        name = f"tpm{number}-ctrl.sock" if number else "tpm-ctrl.sock"
+        return os.path.join(self.options.folder, name)
+
     def __enter__(self):
         return self.start()
 
@@ -293,9 +298,10 @@ class Vm:
         with self._changed:
             return "\n".join(self.lines)
 
-    def wait_for(self, pattern, timeout_s=BOOT_DEADLINE_S):
-        """The match in the first line that has `pattern`. VmError if the VM ends or time is up."""
-        compiled, seen = re.compile(pattern), 0
+    def wait_for(self, pattern, timeout_s=BOOT_DEADLINE_S, since=0):
+        """The match in the first line, but for the first `since`, that has `pattern`. VmError if
+        the VM ends or time is up."""
+        compiled, seen = re.compile(pattern), since
         end = time.monotonic() + timeout_s
         with self._changed:
             while True:

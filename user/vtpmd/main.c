@@ -11,7 +11,7 @@
  *   --restarted          an earlier vtpmd of this boot died: extend PCR 0-15 so that they are not
  *                        those of a fresh start
  *   --ephemeral          keep the state in memory only
- *   --no-startup         leave TPM2_Startup to the TPM's user
+ *   --no-startup         leave TPM2_Startup to the TPM's user, after all self-tests
  *   --instance=N         which TPM of the volume it is; 0 if not given
  *   --buffer-size=N      the largest command and response, in bytes
  *   --crash-on=0xNNN     die when this command code arrives (not in production builds)

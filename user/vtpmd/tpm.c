@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "user/vtpmd/log.h"
 #include "user/vtpmd/nv.h"
+#include "user/vtpmd/self_test.h"
 #include "user/vtpmd/tpm_clock.h"
 #include "user/vtpmd/tpm_internal.h"
 #include "vtpm/provision.h"
@@ -157,6 +158,7 @@ bool tpm_execute(const uint8_t *command, size_t command_bytes, const uint8_t **r
 {
 	static uint8_t started[TPM_HEADER_BYTES];
 
+	command = self_test_replace(command, command_bytes);
 	if (!tpm_clock_keep() || !tpm_process(command, command_bytes, response, response_bytes)) {
 		return false;
 	}
@@ -220,8 +222,11 @@ enum service_exit tpm_start(const struct tpm_start_options *options)
 {
 	enum service_exit result = power_on(options->buffer_bytes);
 
-	if (result != SERVICE_EXIT_ORDERLY || options->without_startup) {
+	if (result != SERVICE_EXIT_ORDERLY) {
 		return result;
+	}
+	if (options->without_startup) {
+		return self_test_at_power_on() ? SERVICE_EXIT_ORDERLY : SERVICE_EXIT_LIBRARY;
 	}
 	if (!tpm_execute_own("Startup", tpm_startup_clear, TPM_STARTUP_BYTES)) {
 		return nv_store_failed() ? SERVICE_EXIT_STORE : SERVICE_EXIT_START;

@@ -15,8 +15,9 @@ struct tpm_start_options {
 	uint32_t buffer_bytes; /* The largest command and response. */
 };
 
-/* Power the TPM on (making one if there is authentically none) and, unless told not to, run
- * TPM2_Startup(CLEAR). SERVICE_EXIT_ORDERLY: the TPM is ready. Anything else: end with it. */
+/* Power the TPM on (making one if there is authentically none) and run TPM2_Startup(CLEAR) or,
+ * if that is its user's, all self-tests. SERVICE_EXIT_ORDERLY: the TPM is ready. Anything else: end
+ * with it. */
 MUST_CHECK
 enum service_exit tpm_start(const struct tpm_start_options *options);
 
