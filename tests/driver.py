@@ -26,7 +26,7 @@ FAMILIES = {
     "qemu": "boot, persistence, counted device operations, confidentiality",
     "fault": "what bad input gets: disks, keys, bundles, clients, a crashing vTPM",
     "hostile": "a block device that lies while the vTPM is in use: each lie, named outcomes",
-    "guests": "guests' measured boot, sealing, resets; OpenSSL, clevis, pytss, IBM TSS; kills",
+    "guests": "guests' measured boot, sealing, resets, kills (--reboots, --seed); stock clients",
     "kills": "SIGKILL at random moments of a stream of NV writes (--count, --seed)",
     "crash": "the volume under crashes, tampering and broken disks (--states, --seed); mutations",
     "fuzz": "decoders and drivers on hostile bytes: replay, then fuzz for a while (--seconds)",
@@ -37,6 +37,7 @@ FAMILIES = {
 }
 NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "hostile", "guests", "kills", "crash",
              "nbd", "bench"}
+REBOOTS_NIGHTLY = 100
 COVERED = ("block", "virtio", "sharedmem", "mm")
 COVERAGE_MIN_PERCENT = {"virtio": 95}
 COVERAGE_MIN_DEFAULT_PERCENT = 85
@@ -256,6 +257,21 @@ def run_crash(tally, options):
         ctest(tally, "crash", "dev", options, "^crash_mutations")
 
 
+def run_guests(tally, options):
+    """A campaign of reboots in the foreground, because it says how far it is."""
+    ctest(tally, "guests", "dev", options, only_pattern("dev", "guests", options))
+    reboots = options.reboots or (REBOOTS_NIGHTLY if options.nightly else None)
+    if options.only or reboots is None:
+        return
+    command = [sys.executable, "tests/qemu/reboots.py", "--count", str(reboots)]
+    if options.seed is not None:
+        command += ["--seed", str(options.seed)]
+    environment = dict(os.environ, HOLDFAST_FIGURES=figures_path())
+    tally.step("nothing is lost over reboots of guest, bridge and service VM",
+               shlex.join(command), lambda: subprocess.run(command, cwd=build.ROOT, check=True,
+                                                           env=environment))
+
+
 def run_fuzz(tally, options):
     """Replay under the sanitizers what was ever found; then look for more, for a while."""
     if not tally.step("host code builds under ASan and UBSan", "./test fuzz",
@@ -380,6 +396,8 @@ def run_family(tally, family, options):
         run_unit(tally, options)
     elif family == "crash":
         run_crash(tally, options)
+    elif family == "guests":
+        run_guests(tally, options)
     elif family == "fuzz":
         run_fuzz(tally, options)
     elif family == "proofs":
@@ -400,11 +418,13 @@ def parse_arguments():
     parser.add_argument("--nightly", action="store_true", help="the long campaigns too")
     parser.add_argument("--only", metavar="NAME", help="one test, as a failure report names it")
     parser.add_argument("--count", type=int, help="kills: how many (20; 200 with --nightly)")
+    parser.add_argument("--reboots", type=int, metavar="N",
+                        help="guests: reboot, reset and kill N times (1; 100 with --nightly)")
     parser.add_argument("--states", type=int, help="crash: visit so many states, then stop")
     parser.add_argument("--seconds", type=int,
                         help="fuzz: so long in all (60; 3600 with --nightly)")
     parser.add_argument("--seed", type=int,
-                        help="kills, crash: repeat a run with the seed it printed")
+                        help="kills, crash, guests: repeat a run with the seed it printed")
     options = parser.parse_args()
     options.units = []
     if "proofs" in options.families:
