@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from harness import bridge, build, tools, tpm, tpm_guest, vm
+from harness import bridge, build, qmp, tools, tpm, tpm_guest, vm
 
 # OVMF under emulation, on a machine with other work.
 BOOT_S = 240
@@ -202,6 +202,47 @@ def test_a_guest_whose_tpm_was_reset_behind_it(service, folder, guest_folder):
                 assert platform.recv(4) == bytes(4)
             guest.wait_for("ended", END_S)
             assert guest.wait_exit(END_S) == 0
+
+
+def halted(folder, socket, *more):
+    """A guest that executes nothing, with a monitor."""
+    monitor = ["-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off"]
+    return tpm_guest.Guest(folder, b"", [*tpm_guest.arguments(socket), "-S", *monitor, *more],
+                           kernel=False)
+
+
+def save_guest_of_swtpm(folder, guest_folder):
+    """A guest and the state of its TPM, which is another one, in a file."""
+    state, socket, saved = (os.path.join(folder, name) for name in ("swtpm", "swtpm.sock", "saved"))
+    os.mkdir(state)
+    with subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl",
+                           f"type=unixio,path={socket}"]) as swtpm:
+        try:
+            vm.connect(socket, END_S).close()
+            with halted(guest_folder, socket) as guest:
+                qmp.execute(guest, "migrate", uri=f"exec:cat > {saved}")
+                end = time.monotonic() + END_S
+                while qmp.execute(guest, "query-migrate")["status"] != "completed":
+                    assert time.monotonic() < end
+                    time.sleep(0.05)
+        finally:
+            swtpm.kill()
+    return saved
+
+
+def test_a_guest_cannot_be_moved(service, folder, guest_folder):
+    """Its TPM's state stays where it is: QEMU refuses to save such a guest, and does not go on with
+    one that brings a state of its own."""
+    saved = save_guest_of_swtpm(folder, guest_folder)
+    with bridge.serve(service, folder, "qemu", "raw") as served:
+        with halted(guest_folder, qemu_socket(folder)) as guest:
+            with pytest.raises(vm.VmError, match="TPM"):
+                qmp.execute(guest, "migrate", uri="exec:cat > /dev/null")
+        with halted(guest_folder, qemu_socket(folder), "-incoming", f"exec:cat {saved}") as guest:
+            assert guest.wait_exit(END_S) != 0
+        with tpm.Tpm(os.path.join(folder, "raw.sock")) as client:
+            assert client.get_random(8) and client.pcr_read(0) == bytes(32)
+    assert any("refused SET_STATEBLOB" in line for line in served.log), served.log
 
 
 @contextlib.contextmanager

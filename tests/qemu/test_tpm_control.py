@@ -13,6 +13,8 @@ PCR_DRTM = 17
 PT_MAX_COMMAND_SIZE = 0x11E
 RC_INITIALIZE, RC_CANCELED, RC_LOCALITY = 0x100, 0x909, 0x907
 CC_STARTUP, CC_CREATE_PRIMARY, CC_READ_CLOCK = 0x144, 0x131, 0x181
+SU_STATE = 1
+RC_VALUE = 0xC4  # Of a parameter, whose number is above it.
 EVENT = b"a dynamic launch"
 # fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth, restricted, decrypt; RSA 3072.
 RSA_STORAGE_KEY = struct.pack(">HHIHHHHHHIH", 0x0001, tpm.ALG_SHA256, 0x30072, 0, 0x0006, 128,
@@ -71,6 +73,25 @@ def test_power_cycle(machine):
         control.power_on(tpm_control.IF_OFF)
         assert control.status().power_id == id_of and client.get_random(8)
         assert control.counters()["power_ons"] == 3
+
+
+@pytest.mark.parametrize("flags", [0, tpm_control.DELETE_VOLATILE])
+def test_suspend_to_memory(machine, flags):
+    """What a machine that sleeps wants kept it has put into the TPM's durable state itself, with
+    TPM2_Shutdown(STATE); there is no other volatile state, so the flag is of no consequence."""
+    with TpmControl(machine.tpm_control_path) as control, tpm.Tpm(machine.tpm_path) as client:
+        client.pcr_extend(7, b"\7" * 32)
+        measured = client.pcr_read(7)
+        client.call(tpm.CC_SHUTDOWN, struct.pack(">H", SU_STATE))
+        control.power_on(flags)
+        client.call(CC_STARTUP, struct.pack(">H", SU_STATE))
+        assert client.pcr_read(7) == measured
+        control.power_on(flags)
+        with pytest.raises(tpm.TpmError) as caught:  # It did not say so this time.
+            client.call(CC_STARTUP, struct.pack(">H", SU_STATE))
+        assert caught.value.code & 0xff == RC_VALUE
+        startup(client)
+        assert client.pcr_read(7) == bytes(32)
 
 
 def test_power_cycles_cost_no_tries(machine):

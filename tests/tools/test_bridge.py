@@ -84,6 +84,9 @@ class Machine:
     def ask(self, number, fields=b"", size=4):
         return exchange(self.control, struct.pack(">I", number) + fields, size)
 
+    def switch_on(self):
+        assert self.ask(2, bytes(4)) == bytes(4)
+
     def close(self):
         self.control.close()
         self.data.close()
@@ -202,7 +205,7 @@ def test_machine(folder):
         assert machine.ask(0x0e) == bytes(4)
         assert machine.ask(0x11, struct.pack(">I", 3968), 16) == struct.pack(
             ">IIII", 0, 3968, 2808, 4096)
-        assert machine.ask(2, struct.pack(">I", 1)) == bytes(4)
+        machine.switch_on()
         assert machine.ask(5, b"\2\0\0\0") == bytes(4)
         assert exchange(machine.data, command(body=b"x"), 11) == echoed(b"x")
         assert ("command", 0x17b, 2) in service.seen
@@ -222,25 +225,59 @@ def test_machine(folder):
         wait_for(lambda: service.seen[-1] == ("control", fake_service.POWER_ON, b"\2"))
         # And so does the next.
         again = Machine(folder)
-        assert again.ask(2, struct.pack(">I", 1)) == bytes(4)
+        again.switch_on()
         assert exchange(again.data, command(), 10) == echoed(b"")
+
+
+def test_machine_that_comes_with_a_state(folder):
+    """QEMU's INIT after a migration or from a snapshot: go on with what was set, then delete it.
+    Nothing was set, so that the machine would find PCRs that are not its own."""
+    with Service(folder) as service, serving(folder, service, "qemu", "swtpm") as process:
+        machine = Machine(folder)
+        assert machine.ask(0x0e) == bytes(4)
+        assert machine.ask(0x0d, bytes(12)) == struct.pack(">I", 10)
+        assert machine.ask(2, struct.pack(">I", 1)) == struct.pack(">I", 10)
+        assert ("control", fake_service.POWER_ON, b"\1") not in service.seen
+        # swtpm_ioctl means "and whatever you keep, forget it", which is always so.
+        other = connect(folder, "swtpm.ctrl")
+        assert exchange(other, struct.pack(">II", 2, 1), 4) == bytes(4)
+        assert ("control", fake_service.POWER_ON, b"\1") in service.seen
+        for name in (b"SET_STATEBLOB", b"INIT"):
+            while name not in (line := process.stderr.readline()):
+                assert line
+            assert b"refused" in line
+
+
+def test_machine_asks_what_it_has_while_the_tpm_is_busy(folder):
+    """QEMU waits a second for this answer, before the machine's power."""
+    with Service(folder) as service, serving(folder, service, "qemu", "raw"):
+        other = connect(folder, "raw")
+        other.sendall(command(fake_service.SLOW))
+        wait_for(lambda: service.seen[-1:] == [("command", fake_service.SLOW, 0)])
+        machine = Machine(folder)
+        assert exchange(machine.data, command(0x181), 10) == FAILURE
+        assert not service.cancelled.is_set()
+        other.close()
+        machine.switch_on()
+        assert exchange(machine.data, command(), 10) == echoed(b"")
 
 
 def test_machine_whose_tpm_was_reset(folder):
     with Service(folder) as service, serving(folder, service, "qemu", "mssim"):
         machine = Machine(folder)
-        machine.ask(2, struct.pack(">I", 1))
+        machine.switch_on()
         assert exchange(machine.data, command(), 10) == echoed(b"")
         platform = connect(folder, "mssim.platform")
         assert exchange(platform, struct.pack(">I", 17), 4) == bytes(4)
         assert exchange(machine.data, command(), 10) == FAILURE
-        machine.ask(2, struct.pack(">I", 1))
+        machine.switch_on()
         assert exchange(machine.data, command(), 10) == echoed(b"")
 
 
 def test_cancel(folder):
     with Service(folder) as service, serving(folder, service, "qemu", "raw"):
         machine, other = Machine(folder), connect(folder, "raw")
+        machine.switch_on()
         machine.data.sendall(command(fake_service.SLOW))
         wait_for(lambda: service.seen[-1][:2] == ("command", fake_service.SLOW))
         other.sendall(command(body=b"after"))
@@ -252,6 +289,7 @@ def test_cancel(folder):
 def test_only_its_own_command_is_cancelled(folder):
     with Service(folder) as service, serving(folder, service, "qemu", "raw"):
         machine, other = Machine(folder), connect(folder, "raw")
+        machine.switch_on()
         other.sendall(command(fake_service.SLOW))
         wait_for(lambda: service.seen[-1][:2] == ("command", fake_service.SLOW))
         machine.data.sendall(command())
@@ -318,7 +356,7 @@ def test_the_service_dies(folder):
     with Service(folder) as service:
         with serving(folder, service, "raw", "qemu") as process:
             client, machine = connect(folder, "raw"), Machine(folder)
-            machine.ask(2, struct.pack(">I", 1))
+            machine.switch_on()
             client.sendall(command(fake_service.SLOW))
             wait_for(lambda: service.seen[-1][:2] == ("command", fake_service.SLOW))
             service.__exit__()
@@ -330,6 +368,6 @@ def test_the_service_dies(folder):
                 assert exchange(client, command(), 10) == echoed(b"")
                 # The machine's TPM is not the one that it measured into.
                 assert exchange(machine.data, command(), 10) == FAILURE
-                assert machine.ask(2, struct.pack(">I", 1)) == bytes(4)
+                assert machine.ask(2, bytes(4)) == bytes(4)
                 assert exchange(machine.data, command(), 10) == echoed(b"")
             assert process.poll() is None

@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: MIT
 #include "tools/bridge/client.h"
 
+#include <stdio.h>
+
 #include "base/bytes.h"
 #include "base/reader.h"
 #include "vtpm/response.h"
+
+/* Answer a command of `size_bytes` from here, with a code alone. */
+static enum client_request refuse_command(struct client *client, size_t size_bytes, uint32_t code)
+{
+	client->request_bytes = size_bytes;
+	client->job = (struct link_job){0};
+	return client_fail(client, code) == STATUS_OK ? CLIENT_ANSWERED : CLIENT_LEAVES;
+}
 
 /* As the TPM itself answers. A machine waits for its answers, so what has arrived is this command;
  * anybody else is out of step for good. */
 static enum client_request refuse_size(struct client *client)
 {
-	client->request_bytes = client->channel.received_bytes;
-	client->job = (struct link_job){0};
-	if (client_fail(client, TPM_RC_COMMAND_SIZE) != STATUS_OK) {
-		return CLIENT_LEAVES;
-	}
-	return client->session->is_machine ? CLIENT_ANSWERED : CLIENT_LEAVES;
+	const enum client_request request =
+		refuse_command(client, client->channel.received_bytes, TPM_RC_COMMAND_SIZE);
+	return client->session->is_machine ? request : CLIENT_LEAVES;
 }
 
 /* A command of this client, or none yet. */
@@ -30,6 +37,12 @@ static enum client_request take_raw(struct client *client)
 	}
 	if (channel->received_bytes < size) {
 		return CLIENT_NOTHING;
+	}
+	/* A machine that has not been switched on asks what kind of TPM it has. QEMU waits a second
+	 * for that, and the TPM may be busy longer with the machine before. A TPM without power
+	 * gives no other answer. */
+	if (client->session->is_machine && !client->session->used_power) {
+		return refuse_command(client, size, TPM_RC_FAILURE);
 	}
 	client->job = (struct link_job){.locality = client->session->locality,
 					.command = channel->received,
@@ -76,9 +89,21 @@ static enum client_request serve_swtpm(struct client *client)
 			return after(answer_swtpm(client, SWTPM_BAD_PARAMETER), CLIENT_ANSWERED);
 		}
 		return after(answer_swtpm(client, SWTPM_OK), CLIENT_DATA_END);
-	default: /* State blobs, STORE_VOLATILE, and numbers that are none. */
+	default: /* State blobs and what goes with them, and numbers that are none. */
+		(void)fprintf(stderr,
+			      "holdfast: tpm: refused %s: a TPM's state stays in its service VM\n",
+			      swtpm_command_name(request->command));
 		return after(answer_swtpm(client, SWTPM_BAD_ORDINAL), CLIENT_ANSWERED);
 	}
+}
+
+/* QEMU sends this flag when a machine goes on with a TPM state that came with it (migration, a
+ * snapshot), and nothing else does for a machine. There is no such state here: it would find PCRs
+ * that it never measured. For everybody else there is never a state to delete. */
+static bool wants_to_go_on(const struct client *client)
+{
+	return client->session->is_machine && client->swtpm.command == SWTPM_INIT &&
+	       (client->swtpm.value & SWTPM_INIT_DELETE_VOLATILE) != 0;
 }
 
 static enum client_request take_swtpm(struct client *client)
@@ -92,7 +117,7 @@ static enum client_request take_swtpm(struct client *client)
 	/* All that has arrived belongs to it (swtpm_wire.h). */
 	client->request_bytes = channel->received_bytes;
 	client->job = (struct link_job){.is_control = true};
-	if (swtpm_translate(&client->swtpm, &client->job.control)) {
+	if (!wants_to_go_on(client) && swtpm_translate(&client->swtpm, &client->job.control)) {
 		return CLIENT_JOB;
 	}
 	const enum client_request request = serve_swtpm(client);
