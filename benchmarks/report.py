@@ -46,7 +46,7 @@ def compared(rows, unit):
         [(f"{summary.job_title(row.job)}: {row.ours} / {row.theirs}",
           summary.number(row.our_figure.median), summary.number(row.their_figure.median),
           summary.ratio_text(row.ratio), row.ratio.count,
-          "" if row.least is None else f">= {row.least:g}",
+          row.bound(),
           (summary.verdict(row), summary.verdict(row))) for row in rows])
 
 
@@ -57,7 +57,7 @@ def verdicts(results):
              f"{len(results.judged)} met</h2>",
              "<p>Medians over the repetitions; the ratio is the median of the repetitions' own "
              "ratios, with the range that all of them lie in.</p>",
-             compared(results.judged, "IOPS")]
+             compared(results.judged_storage, "IOPS")]
     if results.missed:
         parts.append("<h2>Missed targets</h2><ul>")
         parts += [f"<li>{text(summary.job_title(row.job))}, {text(row.ours)} / "
@@ -68,7 +68,8 @@ def verdicts(results):
 
 
 def is_ours(side):
-    return side in ("raw", "raw-copied", "volume", "nbd-holdfast", "vtpm")
+    return side in ("raw", "raw-copied", "volume", "nbd-holdfast", "vtpm", "vtpm-bridge",
+                    "vtpm-native")
 
 
 def job_rows(results, job, metric):
@@ -127,7 +128,7 @@ def tpm(results):
     if not jobs:
         return ""
     parts = ["<h2>TPM</h2><p>Latency of a command, the same client on all; less is better. Ours "
-             "runs in an emulated CPU, swtpm on the bare host.</p>",
+             "runs in an emulated CPU, but for vtpm-native; swtpm on the bare host.</p>",
              compared(results.tpm_rows, "us")]
     for job in jobs:
         rows = [(side, found, is_ours(side))
@@ -135,12 +136,9 @@ def tpm(results):
         if rows:
             parts.append(plots.bars(f"plot_tpm_{jobs.index(job)}", job,
                                     "microseconds (logarithmic)", rows))
-    costs = results.data["tpm_costs"]
-    if costs:
-        names = list(next(iter(costs.values())))
-        parts.append("<p>Counted for each command:</p>" + table(
-            ("", *names), [(job, *(summary.number(of_job[name]) for name in names))
-                           for job, of_job in costs.items()]))
+    names, rows = summary.tpm_costs(results)
+    if rows:
+        parts.append("<p>Counted for each command:</p>" + table(("", *names), rows))
     return "".join(parts)
 
 

@@ -5,7 +5,7 @@ import dataclasses
 
 from benchmarks import environment, load, sides, stats, targets
 
-FORMAT = 1
+FORMAT = 2
 
 
 class FormatError(Exception):
@@ -32,11 +32,15 @@ class Results:
 
     @property
     def tpm_rows(self):
-        return [row for row in self.rows if row.metric == "us"]
+        return [row for row in self.rows if row.metric == targets.LATENCY]
 
     @property
     def judged(self):
         return [row for row in self.rows if row.met is not None]
+
+    @property
+    def judged_storage(self):
+        return [row for row in self.judged if row.metric == "iops"]
 
     @property
     def missed(self):

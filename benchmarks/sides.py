@@ -7,7 +7,7 @@ from benchmarks import counted, guests, jobs, nbd, storage, vtpm
 
 # Enough for the targets, and for a TPM that keeps its promises.
 QUICK = {"raw", "linux-raw", "host-libaio", "volume", "xts4096-nowq", "gcm-journal", "vtpm",
-         "swtpm", "swtpm-msync"}
+         "vtpm-native", "swtpm-fsync", "swtpm", "swtpm-msync"}
 TPM_REPEATS = 50
 TWIN = "-again"
 

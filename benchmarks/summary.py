@@ -37,9 +37,9 @@ def _lines(rows):
         if (row.ours, row.theirs) != pair:
             pair = (row.ours, row.theirs)
             yield f"{row.ours} / {row.theirs}"
-        least = "" if row.least is None else f">= {row.least:g} {verdict(row)}"
+        target = f"{row.bound()} {verdict(row)}".strip()
         yield (f"  {job_title(row.job):32} {number(row.our_figure.median):>10} "
-               f"{number(row.their_figure.median):>10}  {ratio_text(row.ratio):25}  {least}")
+               f"{number(row.their_figure.median):>10}  {ratio_text(row.ratio):25}  {target}")
 
 
 def terminal(results):
@@ -94,7 +94,7 @@ def _compared(rows, unit):
         ("", f"ours, {unit}", f"theirs, {unit}", "ratio (lowest to highest)", "n", "target", ""),
         [(f"{job_title(row.job)}: {row.ours} / {row.theirs}", number(row.our_figure.median),
           number(row.their_figure.median), ratio_text(row.ratio), str(row.ratio.count),
-          "" if row.least is None else f">= {row.least:g}", verdict(row)) for row in rows])
+          row.bound(), verdict(row)) for row in rows])
 
 
 def _counted(results):
@@ -104,6 +104,15 @@ def _counted(results):
             for target, of_target in results.data["counted"].items()
             for job, costs in of_target.items()]
     return _table(("a request", *(name.replace("_", " ") for name in names)), rows) if rows else []
+
+
+def tpm_costs(results):
+    """(titles, rows) of what was counted for each command of a TPM, side by side."""
+    costs = results.data["tpm_costs"]
+    names = list(dict.fromkeys(name for of_side in costs.values() for of_job in of_side.values()
+                               for name in of_job))
+    return names, [(f"{job}: {side}", *(number(of_job.get(name)) for name in names))
+                   for side, of_side in costs.items() for job, of_job in of_side.items()]
 
 
 def _head(results):
@@ -133,7 +142,7 @@ def _missed(results):
     yield "## Missed targets"
     for row in results.missed:
         yield (f"- {job_title(row.job)}, {row.ours} / {row.theirs}: {row.ratio.median:.2f} instead "
-               f"of {row.least:g}. {row.cause or 'No cause has been measured yet.'}")
+               f"of {row.bound()}. {row.cause or 'No cause has been measured yet.'}")
     yield ""
 
 
@@ -141,11 +150,13 @@ def markdown(results):
     judged = results.judged
     lines = list(_head(results))
     lines += [f"## Targets: {len(judged) - len(results.missed)} of {len(judged)} met",
-              *_compared(judged, "IOPS"), *_missed(results)]
+              *_compared(results.judged_storage, "IOPS"), *_missed(results)]
     others = [row for row in results.storage_rows if row.met is None]
     lines += ["## Other peers", *_compared(others, "IOPS")] if others else []
     lines += ["## TPM (latency: less is better)", *_compared(results.tpm_rows, "us")] \
         if results.tpm_rows else []
+    names, rows = tpm_costs(results)
+    lines += _table(("a command", *names), rows) if rows else []
     lines += ["## Counted", *_counted(results)] if results.data["counted"] else []
     if results.data["failures"]:
         lines += ["## Failed", *(f"- {failure['side']}, repetition {failure['repetition']}: "

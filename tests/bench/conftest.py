@@ -8,7 +8,7 @@ import pytest
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.abspath(ROOT))
-from benchmarks import targets  # noqa: E402 (the path has to be set first)
+from benchmarks import results, targets  # noqa: E402 (the path has to be set first)
 
 
 def figures(iops):
@@ -21,8 +21,8 @@ def measured():
     """measured({side: iops of each repetition}): what a run over all jobs of these sides leaves."""
     def make(sides, **changes):
         return {
-            "format": 1, "started": "2026-01-02 03:04:05", "seconds": 77, "kind": "default",
-            "twin": False, "is_everything": True,
+            "format": results.FORMAT, "started": "2026-01-02 03:04:05", "seconds": 77,
+            "kind": "default", "twin": False, "is_everything": True,
             "settings": {"repetitions": 3, "seconds": 1, "size_mib": 64, "machine": "q35",
                          "completion": "poll"},
             "environment": {"CPU": "2 x <CPU & more>", "QEMU": "QEMU emulator version 7.2.1"},

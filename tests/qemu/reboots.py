@@ -67,6 +67,10 @@ def rsa_primary():
     return whole[:-len(tail) - 4], tail
 
 
+WRITE, WRITE_TAIL = (tpm_guest.octal(part) for part in nv_write())
+KEY, KEY_TAIL = (tpm_guest.octal(part) for part in rsa_primary())
+INCREMENT = tpm_guest.octal(nv_increment())
+
 # `use N` writes N + 1, N + 2, ... into the index, counts, and has the TPM do something long now and
 # then: an RSA key, which is forgotten with the descriptor that it was made on. It ends when the TPM
 # refuses. Words come over the second serial line.
@@ -82,12 +86,12 @@ use() {{
 n=$1
 while :; do
 n=$((n+1)); data=$(number $n); data=$data$data$data$data; data=$data$data$data$data
-echo "issue $n"; send "{tpm_guest.octal(nv_write()[0])}${{data}}{tpm_guest.octal(nv_write()[1])}" || break
+echo "issue $n"; send "{WRITE}${{data}}{WRITE_TAIL}" || break
 echo "done $n"
-echo issue-count; send "{tpm_guest.octal(nv_increment())}" || break
+echo issue-count; send "{INCREMENT}" || break
 echo counted
 [ $((n%4)) = 1 ] || continue
-echo long; exec 3<>/dev/tpmrm0; send "{tpm_guest.octal(rsa_primary()[0])}$(number $n){tpm_guest.octal(rsa_primary()[1])}"
+echo long; exec 3<>/dev/tpmrm0; send "{KEY}$(number $n){KEY_TAIL}"
 [ "$code" = 00000000 ] || break
 exec 3<>/dev/tpmrm0
 done

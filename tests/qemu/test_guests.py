@@ -150,11 +150,12 @@ def test_sealed_across_reboots(service, folder, guest_folder, start, used, used_
 
 
 def kill_a_program(folder, guest):
-    """One of the host's that uses the TPM beside the guest, while it waits for an RSA key. The guest
-    goes on."""
+    """One of the host's that uses the TPM beside the guest, while it waits for an RSA key. The
+    guest goes on."""
     command = ["tpm2_createprimary", "-Q", "-G", "rsa", "-c", os.path.join(folder, "key.ctx"), "-T",
                tools.tcti(os.path.join(folder, "raw.sock"))]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as program:
         time.sleep(0.3)
         program.kill()
     turns = sum(1 for line in guest.console().split("\n") if line.startswith("turn"))

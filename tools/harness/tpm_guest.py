@@ -101,8 +101,7 @@ def replay(log, folder):
 
 
 def check_report(console, folder):
-    """The last report of a guest: its event log's replay is what its PCRs hold. {(bank, pcr): value}
-    of the PCRs that the log says something about."""
+    """The last report of a guest: its event log's replay is what its PCRs hold."""
     report = console[console.rindex("report-begin"):]
     pcrs = {(bank, int(pcr)): value.lower() for bank, pcr, value in
             re.findall(r"pcr (sha\d+) (\d+) ([0-9A-F]+)", report)}
@@ -115,4 +114,3 @@ def check_report(console, folder):
         for pcr, value in replayed.items():
             assert pcrs[bank, pcr] == value, f"PCR {pcr} of {bank} is not what the event log says"
             assert int(value, 16) != 0
-    return {(bank, pcr): value for bank in banks for pcr, value in banks[bank].items()}
