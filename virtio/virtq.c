@@ -102,15 +102,15 @@ void virtq_init(struct virtq *queue, const struct virtio_transport *transport,
 		.has_events = (config->features & VIRTIO_F_EVENT_IDX) != 0,
 		.is_in_order = (config->features & VIRTIO_F_IN_ORDER) != 0,
 		.free_count = size,
-		.free_ids = size,
 		.available_wrap = true, /* Both counters start at 1: section 2.8.1. */
 		.used_wrap = true,
 	};
 	*ring = (struct shared_region){0};
 	queue->free_tables = queue->table_count;
 	for (uint16_t i = 0; i < size; i++) {
-		queue->slots[i] = (struct virtq_slot){.free_id = i, .free_table = i};
+		queue->slots[i] = (struct virtq_slot){.free_table = i};
 	}
+	virtq_ids_init(queue);
 	virtq_interrupts_want(queue, false);
 }
 
@@ -134,23 +134,6 @@ void virtq_place(const struct virtq *queue, struct virtio_queue_place *place)
 
 /* ---- Submit ------------------------------------------------------------------------------------
  */
-
-uint16_t virtq_id_take(struct virtq *queue)
-{
-	CHECK(queue->free_ids > 0);
-	const uint16_t id = queue->slots[queue->free_first].free_id;
-	queue->free_first = (uint16_t)((queue->free_first + 1u) & (queue->size - 1u));
-	queue->free_ids--;
-	return id;
-}
-
-void virtq_id_give(struct virtq *queue, uint16_t id)
-{
-	CHECK(queue->free_ids < queue->size);
-	const uint32_t end = (uint32_t)queue->free_first + queue->free_ids;
-	queue->slots[end & (queue->size - 1u)].free_id = id;
-	queue->free_ids++;
-}
 
 /* What the specification demands of a chain; section 2.7.4.2 for the order. */
 /*@ requires \valid_read(queue) && \valid_read(segments + (0 .. segment_count - 1));
@@ -320,85 +303,9 @@ enum status virtq_poison(struct virtq *queue, enum virtq_lie lie)
 	return STATUS_BAD_HOST;
 }
 
-/*@ requires \valid_read(queue);
-    assigns \nothing;
-    ensures \result == distance(queue->chains_in_flight, queue->next_turn); */
-static uint16_t oldest_turn(const struct virtq *queue)
-{
-	return virtq_distance(queue->chains_in_flight, queue->next_turn);
-}
-
 static uint16_t oldest_id(const struct virtq *queue)
 {
-	return queue->slots[oldest_turn(queue) & (queue->size - 1u)].id_of_turn;
-}
-
-/* In order, `last` is the last chain of a batch. The split layout's index announced a number of
- * completions; the packed one has none. */
-/*@ requires \valid(queue) && queue_is_sound(queue) && turns_are_sound(queue);
-    requires last < queue->size && queue->slots[last].ring_entries != 0;
-    requires queue->lie == VIRTQ_LIE_NONE;
-    assigns queue->batch_left, queue->batch_length, queue->lie;
-    ensures \result == STATUS_OK || \result == STATUS_BAD_HOST;
-    ensures \result == STATUS_BAD_HOST <==> queue->lie != VIRTQ_LIE_NONE;
-    ensures \result == STATUS_OK ==> queue->batch_length == length;
-    ensures \result == STATUS_OK && !queue->is_packed ==>
-      0 < queue->batch_left <= announced(queue); */
-static enum status batch_begin(struct virtq *queue, uint16_t last, uint32_t length)
-{
-	const uint16_t before = virtq_distance(oldest_turn(queue), queue->slots[last].turn);
-	if (!queue->is_packed && before >= virtq_distance(queue->used_index, queue->used_seen)) {
-		return virtq_poison(queue, VIRTQ_LIE_USED_INDEX);
-	}
-	queue->batch_left = (uint16_t)(before + 1u);
-	queue->batch_length = length;
-	return STATUS_OK;
-}
-
-/* Load the next report and judge it. */
-/*@ requires \valid(queue) && queue_is_sound(queue) && queue->lie == VIRTQ_LIE_NONE;
-    requires turns_are_sound(queue);
-    requires !queue->is_packed ==> announced(queue) <= queue->chains_in_flight;
-    requires \valid(id) && \separated(id, queue, queue->ring.owner,
-      queue->slots + (0 .. queue->size - 1));
-    assigns *id, queue->used_seen, queue->lie, queue->batch_left, queue->batch_length,
-      queue->ring.owner->counters.loads;
-    ensures queue_is_sound(queue);
-    ensures \result == STATUS_OK || \result == STATUS_AGAIN || \result == STATUS_BAD_HOST;
-    ensures \result == STATUS_BAD_HOST <==> queue->lie != VIRTQ_LIE_NONE;
-    ensures \result == STATUS_OK ==> *id < queue->size && queue->slots[*id].ring_entries != 0 &&
-      queue->batch_length <= queue->slots[*id].writable_bytes;
-    ensures !queue->is_packed ==> announced(queue) <= queue->chains_in_flight;
-    ensures \result == STATUS_OK && !queue->is_packed ==> 0 < announced(queue);
-    ensures \result != STATUS_OK ==> queue->batch_left == \old(queue->batch_left) &&
-      queue->batch_length == \old(queue->batch_length); */
-static enum status completion_load(struct virtq *queue, uint16_t *id)
-{
-	uint32_t claimed_id = 0;
-	uint32_t length = 0;
-	const enum status status = queue->is_packed
-					   ? virtq_packed_used_load(queue, &claimed_id, &length)
-					   : virtq_split_used_load(queue, &claimed_id, &length);
-	if (status != STATUS_OK) {
-		return status;
-	}
-	if (claimed_id >= queue->size) {
-		return virtq_poison(queue, VIRTQ_LIE_ID_RANGE);
-	}
-	const struct virtq_slot *slot = &queue->slots[claimed_id];
-	if (slot->ring_entries == 0) {
-		return virtq_poison(queue, VIRTQ_LIE_NOT_IN_FLIGHT);
-	}
-	if (length > slot->writable_bytes) {
-		return virtq_poison(queue, VIRTQ_LIE_LENGTH);
-	}
-	*id = (uint16_t)claimed_id;
-	if (queue->is_in_order) {
-		return batch_begin(queue, *id, length);
-	}
-	queue->batch_left = 1;
-	queue->batch_length = length;
-	return STATUS_OK;
+	return queue->slots[virtq_oldest_turn(queue) & (queue->size - 1u)].id_of_turn;
 }
 
 /* The chain's entries, its id and its table are ours again. */
@@ -426,7 +333,7 @@ enum status virtq_used_poll(struct virtq *queue, struct virtq_token *token, uint
 	}
 	uint16_t id = 0;
 	if (queue->batch_left == 0) {
-		const enum status status = completion_load(queue, &id);
+		const enum status status = virtq_completion_load(queue, &id);
 		if (status != STATUS_OK) {
 			return status;
 		}

@@ -61,6 +61,7 @@ struct virtq_slot {
 	uint16_t free_id;    /* Lists: ids that are free, in the order in which they became so; */
 	uint16_t free_table; /* indirect tables that are; */
 	uint16_t id_of_turn; /* and the ids in flight by their turn. */
+	bool is_free;        /* This id is in the first list, once. */
 };
 
 /* What a queue is to be like. */

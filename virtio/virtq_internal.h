@@ -37,7 +37,8 @@ struct virtq_parts {
       q->driver_offset + 6 + 2 * q->size <= q->ring.size_bytes;
     predicate packed_is_sound{L}(struct virtq *q) =
       ring_is_sound(q) && q->device_offset % 4 == 0 && q->driver_offset % 4 == 0 &&
-      q->used_index < q->size && VIRTQ_DESC_BYTES * q->size <= q->ring.size_bytes &&
+      q->used_index < q->size && q->available_index < q->size &&
+      VIRTQ_DESC_BYTES * q->size <= q->ring.size_bytes &&
       q->device_offset + 4 <= q->ring.size_bytes && q->driver_offset + 4 <= q->ring.size_bytes;
     predicate queue_is_sound{L}(struct virtq *q) =
       q->is_packed ? packed_is_sound(q) : split_is_sound(q);
@@ -57,6 +58,14 @@ static inline uint16_t virtq_distance(uint16_t from, uint16_t to)
 	return (uint16_t)(to >= from ? to - from : to + 65536 - from);
 }
 
+/*@ requires \valid_read(queue);
+    assigns \nothing;
+    ensures \result == distance(queue->chains_in_flight, queue->next_turn); */
+static inline uint16_t virtq_oldest_turn(const struct virtq *queue)
+{
+	return virtq_distance(queue->chains_in_flight, queue->next_turn);
+}
+
 /* Where in a ring an index points; sizes are powers of two. */
 //@ requires 0 < size; assigns \nothing; ensures \result < size;
 static inline uint16_t virtq_place_in(uint16_t size, uint16_t index)
@@ -73,12 +82,59 @@ struct virtq_entries {
 	bool is_table;
 };
 
-/* Ids are handed out in the order in which they became free: with IN_ORDER that makes the split
+/*@ predicate entries_are_sound{L}(struct virtq *q, struct virtq_entries *e) =
+      \valid_read(e) && 0 < e->count <= q->size &&
+      \valid_read(e->segments + (0 .. e->count - 1)) &&
+      \separated(q, q->ring.owner, q->slots + (0 .. q->size - 1), e,
+	e->segments + (0 .. e->count - 1));
+    // A table lies within the region, where descriptors can.
+    predicate table_fits{L}(struct virtq *q, integer at, struct virtq_entries *e) =
+      \valid_read(q) && \valid(q->ring.owner) && \separated(q, q->ring.owner, e) &&
+      0 <= at && at % 8 == 0 && at + VIRTQ_DESC_BYTES * e->count <= q->ring.size_bytes &&
+      \valid_read(e) && \valid_read(e->segments + (0 .. e->count - 1)) &&
+      \separated(q->ring.owner, e->segments + (0 .. e->count - 1)); */
+
+/* The list of free ids is a ring of its own within the slots: `free_ids` places from `free_first`
+ * on. Ids are handed out in the order in which they became free: with IN_ORDER that makes the split
  * layout use its descriptors in ring order, as section 2.7.10 demands, and otherwise it puts off
  * the reuse of an id for as long as possible. */
-//@ assigns queue->free_first, queue->free_ids;
+/*@ predicate is_listed(integer size, integer first, integer count, integer place) =
+      0 <= place < size && (place >= first ? place - first : place + size - first) < count;
+    predicate list_is_sound{L}(struct virtq_slot *s, integer size, integer first, integer count) =
+      (\forall integer p; is_listed(size, first, count, p) ==>
+	s[p].free_id < size && s[s[p].free_id].is_free) &&
+      (\forall integer p, r; is_listed(size, first, count, p) &&
+	is_listed(size, first, count, r) && p != r ==> s[p].free_id != s[r].free_id);
+    predicate ids_are_sound{L}(struct virtq *q) =
+      0 < q->size <= VIRTQ_SIZE_MAX && \valid(q->slots + (0 .. q->size - 1)) &&
+      \separated(q, q->slots + (0 .. q->size - 1)) &&
+      q->free_first < q->size && q->free_ids <= q->size &&
+      list_is_sound(q->slots, q->size, q->free_first, q->free_ids);
+    predicate other_ids_kept{A, B}(struct virtq *q, integer id) =
+      \forall integer i; 0 <= i < \at(q->size, A) && i != id ==>
+	(\at(q->slots[i].is_free, A) <==> \at(q->slots[i].is_free, B)); */
+
+/* All ids are free. */
+/*@ requires \valid(queue) && 0 < queue->size <= VIRTQ_SIZE_MAX;
+    requires \valid(queue->slots + (0 .. queue->size - 1));
+    requires \separated(queue, queue->slots + (0 .. queue->size - 1));
+    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1];
+    ensures ids_are_sound(queue) && queue->free_ids == queue->size; */
+void virtq_ids_init(struct virtq *queue);
+/* A free id, which is not free any more: whoever takes it is the only one. */
+/*@ requires \valid(queue) && ids_are_sound(queue) && queue->free_ids > 0;
+    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].is_free;
+    ensures ids_are_sound(queue) && queue->free_ids == \old(queue->free_ids) - 1;
+    ensures \result < queue->size && !queue->slots[\result].is_free;
+    ensures \at(queue->slots[\at(\result, Post)].is_free, Pre);
+    ensures other_ids_kept{Pre, Post}(queue, \result); */
 uint16_t virtq_id_take(struct virtq *queue);
-//@ assigns queue->free_ids, queue->slots[0 .. queue->size - 1];
+/* An id that is free already ends in CHECK. */
+/*@ requires \valid(queue) && ids_are_sound(queue) && id < queue->size;
+    requires !queue->slots[id].is_free;
+    assigns queue->free_ids, queue->slots[0 .. queue->size - 1].free_id, queue->slots[id].is_free;
+    ensures ids_are_sound(queue) && queue->free_ids == \old(queue->free_ids) + 1;
+    ensures queue->slots[id].is_free && other_ids_kept{Pre, Post}(queue, id); */
 void virtq_id_give(struct virtq *queue, uint16_t id);
 
 /* Poisons the queue; STATUS_BAD_HOST. */
@@ -86,6 +142,26 @@ void virtq_id_give(struct virtq *queue, uint16_t id);
     assigns queue->lie;
     ensures \result == STATUS_BAD_HOST && queue->lie == lie; */
 enum status virtq_poison(struct virtq *queue, enum virtq_lie lie);
+
+/* Load the next report and judge it: the id of a chain in flight, which is done, and with it the
+ * `batch_left` chains up to it. */
+/*@ requires \valid(queue) && queue_is_sound(queue) && queue->lie == VIRTQ_LIE_NONE;
+    requires turns_are_sound(queue);
+    requires !queue->is_packed ==> announced(queue) <= queue->chains_in_flight;
+    requires \valid(id) && \separated(id, queue, queue->ring.owner,
+      queue->slots + (0 .. queue->size - 1));
+    assigns *id, queue->used_seen, queue->lie, queue->batch_left, queue->batch_length,
+      queue->ring.owner->counters.loads;
+    ensures queue_is_sound(queue);
+    ensures \result == STATUS_OK || \result == STATUS_AGAIN || \result == STATUS_BAD_HOST;
+    ensures \result == STATUS_BAD_HOST <==> queue->lie != VIRTQ_LIE_NONE;
+    ensures \result == STATUS_OK ==> *id < queue->size && queue->slots[*id].ring_entries != 0 &&
+      queue->batch_length <= queue->slots[*id].writable_bytes;
+    ensures !queue->is_packed ==> announced(queue) <= queue->chains_in_flight;
+    ensures \result == STATUS_OK && !queue->is_packed ==> 0 < announced(queue);
+    ensures \result != STATUS_OK ==> queue->batch_left == \old(queue->batch_left) &&
+      queue->batch_length == \old(queue->batch_length); */
+enum status virtq_completion_load(struct virtq *queue, uint16_t *id);
 
 /* Is `event`, where the other side wants to be told, among the last `count` of the entries up to
  * `now`? (Section 2.7.7.2.) All modulo 2^16. */
@@ -99,8 +175,12 @@ bool virtq_event_is_due(uint16_t event, uint16_t now, uint32_t count);
     ensures parts->driver_bytes == 6 + 2 * size && parts->device_bytes == 6 + 8 * size; */
 void virtq_split_parts(uint16_t size, struct virtq_parts *parts);
 /* Publishes; returns the chain's id. Takes its own ids; the books count the entries. */
+/*@ assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1],
+      queue->available_index, queue->unannounced, queue->ring.owner->counters.stores; */
 uint16_t virtq_split_publish(struct virtq *queue, const struct virtq_entries *entries);
 /* The same segments as a table at `at`, to which one entry of the ring will point. */
+/*@ requires table_fits(queue, at, entries);
+    assigns queue->ring.owner->counters.stores; */
 void virtq_split_table_write(const struct virtq *queue, size_t at,
 			     const struct virtq_entries *entries);
 /* The next completion as the device reports it. STATUS_AGAIN: none. STATUS_BAD_HOST: it claims more
@@ -117,6 +197,8 @@ void virtq_split_table_write(const struct virtq *queue, size_t at,
     ensures \result != STATUS_OK ==> queue->used_seen == \old(queue->used_seen); */
 enum status virtq_split_used_load(struct virtq *queue, uint32_t *id, uint32_t *length);
 /* The chain's completion has been taken: its ids are free, the next completion comes behind it. */
+/*@ assigns queue->free_ids, queue->slots[0 .. queue->size - 1], queue->used_index,
+      queue->ring.owner->counters.stores; */
 void virtq_split_used_advance(struct virtq *queue, uint16_t id);
 /*@ requires \valid_read(queue) && split_is_sound(queue);
     assigns queue->ring.owner->counters.loads; */
@@ -134,7 +216,14 @@ void virtq_split_interrupts_tell(const struct virtq *queue);
     ensures parts->driver_offset + parts->driver_bytes <= parts->device_offset;
     ensures parts->device_offset % 64 == 0 && parts->device_bytes == 4; */
 void virtq_packed_parts(uint16_t size, struct virtq_parts *parts);
+/*@ requires \valid(queue) && packed_is_sound(queue) && ids_are_sound(queue);
+    requires entries_are_sound(queue, entries) && queue->free_ids > 0;
+    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].is_free,
+      queue->available_index, queue->available_wrap, queue->unannounced,
+      queue->ring.owner->counters.stores; */
 uint16_t virtq_packed_publish(struct virtq *queue, const struct virtq_entries *entries);
+/*@ requires table_fits(queue, at, entries);
+    assigns queue->ring.owner->counters.stores; */
 void virtq_packed_table_write(const struct virtq *queue, size_t at,
 			      const struct virtq_entries *entries);
 /*@ requires \valid(queue) && packed_is_sound(queue) && \valid(id) && \valid(length);
@@ -143,6 +232,8 @@ void virtq_packed_table_write(const struct virtq *queue, size_t at,
     assigns *id, *length, queue->ring.owner->counters.loads;
     ensures \result == STATUS_OK || \result == STATUS_AGAIN; */
 enum status virtq_packed_used_load(struct virtq *queue, uint32_t *id, uint32_t *length);
+/*@ assigns queue->free_ids, queue->slots[0 .. queue->size - 1], queue->used_index,
+      queue->used_wrap, queue->ring.owner->counters.stores; */
 void virtq_packed_used_advance(struct virtq *queue, uint16_t id);
 /*@ requires \valid_read(queue) && packed_is_sound(queue);
     assigns queue->ring.owner->counters.loads; */

@@ -35,6 +35,10 @@ void virtq_packed_parts(uint16_t size, struct virtq_parts *parts)
 }
 
 /* Address first; the word that the device looks at last. */
+/*@ requires \valid_read(queue) && \valid(queue->ring.owner) && \valid_read(segment);
+    requires \separated(queue, queue->ring.owner);
+    requires at % 8 == 0 && at + VIRTQ_DESC_BYTES <= queue->ring.size_bytes;
+    assigns queue->ring.owner->counters.stores; */
 static void descriptor_write(const struct virtq *queue, size_t at,
 			     const struct virtq_segment *segment, uint16_t id, uint64_t flags)
 {
@@ -47,11 +51,17 @@ static void descriptor_write(const struct virtq *queue, size_t at,
 void virtq_packed_table_write(const struct virtq *queue, size_t at,
 			      const struct virtq_entries *entries)
 {
+	/*@ loop invariant i <= entries->count;
+	    loop assigns i, queue->ring.owner->counters.stores;
+	    loop variant entries->count - i; */
 	for (uint16_t i = 0; i < entries->count; i++) {
 		descriptor_write(queue, at + VIRTQ_DESC_BYTES * i, &entries->segments[i], 0, 0);
 	}
 }
 
+/*@ requires \valid_read(queue) && packed_is_sound(queue) && entries_are_sound(queue, entries);
+    requires which < entries->count;
+    assigns queue->ring.owner->counters.stores; */
 static void entry_write(const struct virtq *queue, const struct virtq_entries *entries,
 			uint16_t which, uint16_t id)
 {
@@ -66,6 +76,11 @@ static void entry_write(const struct virtq *queue, const struct virtq_entries *e
 }
 
 /* Move a position on; true if it went past the end of the ring. */
+/*@ requires \valid(position) && *position < size && count <= size;
+    assigns *position;
+    ensures *position < size;
+    ensures \result ==> *position == \old(*position) + count - size;
+    ensures !\result ==> *position == \old(*position) + count; */
 static bool position_advance(uint16_t size, uint16_t *position, uint16_t count)
 {
 	const uint32_t place = (uint32_t)*position + count;
@@ -78,6 +93,9 @@ static bool position_advance(uint16_t size, uint16_t *position, uint16_t count)
 uint16_t virtq_packed_publish(struct virtq *queue, const struct virtq_entries *entries)
 {
 	const uint16_t id = virtq_id_take(queue);
+	/*@ loop invariant which <= entries->count;
+	    loop assigns which, queue->ring.owner->counters.stores;
+	    loop variant which; */
 	for (uint16_t which = entries->count; which > 0; which--) {
 		entry_write(queue, entries, (uint16_t)(which - 1), id);
 	}

@@ -51,18 +51,26 @@ static size_t avail_event_offset(const struct virtq *queue)
 	return queue->device_offset + RING_ENTRIES + USED_ENTRY_BYTES * queue->size;
 }
 
-/* Two 64-bit stores: address; then length, flags and next. Never read back. */
+/* Two 64-bit stores: address; then length, flags and next. Never read back. `flags` comes without
+ * WRITE. */
+/*@ requires \valid_read(queue) && \valid(queue->ring.owner) && \valid_read(segment);
+    requires \separated(queue, queue->ring.owner) && flags < 65536 - VIRTQ_DESC_F_WRITE;
+    requires at % 8 == 0 && at + VIRTQ_DESC_BYTES <= queue->ring.size_bytes;
+    assigns queue->ring.owner->counters.stores; */
 static void descriptor_write(const struct virtq *queue, size_t at,
 			     const struct virtq_segment *segment, uint64_t flags, uint16_t next)
 {
-	flags |= segment->device_writes ? VIRTQ_DESC_F_WRITE : 0u;
+	flags += segment->device_writes ? VIRTQ_DESC_F_WRITE : 0u;
 	shared_store_pair(&queue->ring, at, segment->at.raw,
-			  segment->len_bytes | flags << 32 | (uint64_t)next << 48);
+			  segment->len_bytes | flags * 0x100000000u | next * 0x1000000000000u);
 }
 
 void virtq_split_table_write(const struct virtq *queue, size_t at,
 			     const struct virtq_entries *entries)
 {
+	/*@ loop invariant i <= entries->count;
+	    loop assigns i, queue->ring.owner->counters.stores;
+	    loop variant entries->count - i; */
 	for (uint16_t i = 0; i < entries->count; i++) {
 		const bool has_next = i + 1 < entries->count;
 		descriptor_write(queue, at + VIRTQ_DESC_BYTES * i, &entries->segments[i],

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "sharedmem/sharedmem.h"
+#include "tests/unit/expect_check.h"
 #include "tests/unit/sharedmem/shared_access_host.h"
 
 #define PAGES     8u
@@ -234,31 +235,6 @@ static void test_shared_accessors_are_little_endian_and_counted(void **state)
 	assert_int_equal(shared_region_addr(&region, 16, 4080).raw, region.at.raw + 16);
 	shared_fence();
 }
-
-static jmp_buf check_jump;
-static bool check_expected;
-
-/* A CHECK that is expected returns to the test; any other is a failure of the test. */
-void check_failed(const char *expression, const char *file, int line)
-{
-	if (check_expected) {
-		check_expected = false;
-		longjmp(check_jump, 1);
-	}
-	print_error("%s:%d: CHECK failed: %s\n", file, line, expression);
-	_fail(file, line);
-	__builtin_unreachable();
-}
-
-#define ASSERT_CHECKS(statement)                              \
-	do {                                                  \
-		check_expected = true;                        \
-		if (setjmp(check_jump) == 0) {                \
-			statement;                            \
-			check_expected = false;               \
-			fail_msg("no CHECK: %s", #statement); \
-		}                                             \
-	} while (0)
 
 static void test_shared_accessors_check_range_and_alignment(void **state)
 {
