@@ -30,7 +30,7 @@ if(HOLDFAST_SANITIZE)
 	target_link_options(holdfast_host_flags INTERFACE -fsanitize=address,undefined)
 endif()
 if(HOLDFAST_COVERAGE)
-	target_compile_options(holdfast_host_flags INTERFACE --coverage -O0)
+	target_compile_options(holdfast_host_flags INTERFACE --coverage)
 	target_link_options(holdfast_host_flags INTERFACE --coverage)
 endif()
 

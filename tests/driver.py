@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
-from harness import build, models, proof_report, proofs  # noqa: E402 (the path has to be set first)
+from harness import build, coverage, models, proof_report, proofs  # noqa: E402 (the path has to be set first)
 
 FAMILIES = {
     "style": "layers, limits, headers, format; builds with gcc, with clang and for production",
@@ -38,10 +38,6 @@ FAMILIES = {
 NEEDS_DEV = {"style", "unit", "user", "qemu", "fault", "hostile", "guests", "kills", "crash",
              "nbd", "bench"}
 REBOOTS_NIGHTLY = 100
-COVERED = ("block", "virtio", "sharedmem", "mm")
-COVERAGE_MIN_PERCENT = {"virtio": 95}
-COVERAGE_MIN_DEFAULT_PERCENT = 85
-PURE_MIN_PERCENT = 50
 CRASH_SECONDS = 60
 FUZZ_SECONDS = 60
 FUZZ_SECONDS_NIGHTLY = 3600
@@ -224,6 +220,8 @@ def run_style(tally, options):
 
 
 def run_unit(tally, options):
+    if not options.only:
+        coverage.forget()
     if not tally.step("host code builds under ASan and UBSan", "./test unit",
                       lambda: build.build("host-asan")):
         return
@@ -232,6 +230,8 @@ def run_unit(tally, options):
     pattern = only_pattern("host-asan", "unit", options)
     if pattern is not False:
         ctest(tally, "unit", "host-asan", options, pattern)
+    if not options.only:
+        tally.step("the lines that ran are counted", "./test unit", coverage.keep)
     # Some tests need what only the dev build has: kernel archives, ring-3 programs.
     if not options.only and dev_only:
         ctest(tally, "unit", "dev", options, exact(dev_only))
@@ -287,72 +287,35 @@ def run_fuzz(tally, options):
 
 
 def run_coverage(tally, options):
-    if not tally.step("host code builds with line counts", "./test coverage",
-                      lambda: build.build("coverage")):
+    """What lines the unit family ran: just now, if it was asked for too."""
+    if not options.only and ("unit" in options.families or not options.families):
+        print("the lines are those that the unit family ran above")
+    elif not run_for_lines(tally, options):
         return
-    folder = build.build_dir("coverage")
-    subprocess.run(["find", folder, "-name", "*.gcda", "-delete"], check=True)
-    # The unit family counts these cases; here only the lines matter, so a failure is shown as one.
-    done = subprocess.run(
-        ["ctest", "--test-dir", folder, "-L", "^unit$", "-LE", "^nightly$", "-Q", "-j",
-         str(os.cpu_count() or 1), "--timeout", str(options.timeout_s)], check=False)
-    tally.step("unit tests pass in the coverage build", "./test coverage",
-               lambda: done.check_returncode())
-    measured = measure_coverage(folder)
-    report_coverage(measured)
-    for module in COVERED:
-        tally.step(f"line coverage of {module}/ is at least {coverage_min_percent(module)} %",
+    measured = coverage.measured()
+    if not measured:
+        tally.failures.append(("line coverage: no unit test ran", "./test unit coverage"))
+        return
+    coverage.report(measured)
+    for module in coverage.COVERED:
+        tally.step(f"line coverage of {module}/ is at least {coverage.min_percent(module)} %",
                    "./test coverage",
-                   lambda module=module: check_module_coverage(measured, module))
+                   lambda module=module: coverage.check_module(measured, module))
     tally.step("every PURE source has a unit test", "./test coverage",
-               lambda: check_pure_sources_run(measured, folder))
+               lambda: coverage.check_pure_sources(measured))
 
 
-def measure_coverage(folder):
-    """{path: (lines that ran, lines)} of our sources."""
+def run_for_lines(tally, options):
+    """The unit tests for their lines alone: the unit family counts the cases."""
+    if not tally.step("host code builds with line counts", "./test coverage",
+                      lambda: build.build("host-asan")):
+        return False
+    coverage.forget()
     done = subprocess.run(
-        ["gcovr", "--root", build.ROOT, "--json-summary", "-", "--exclude", "(.*/)?tests/.*",
-         "--exclude-unreachable-branches", folder], cwd=folder, capture_output=True, text=True,
-        check=True)
-    return {file["filename"]: (file["line_covered"], file["line_total"])
-            for file in json.loads(done.stdout)["files"]}
-
-
-def report_coverage(measured):
-    """A line for each source, worst first within a module."""
-    for path, (ran, lines) in sorted(measured.items(), key=lambda item: (
-            item[0].split("/")[0], item[1][0] / max(1, item[1][1]))):
-        print(f"  {100 * ran / max(1, lines):5.1f} % of {lines:4} lines  {path}")
-
-
-def coverage_min_percent(module):
-    return COVERAGE_MIN_PERCENT.get(module, COVERAGE_MIN_DEFAULT_PERCENT)
-
-
-def check_module_coverage(measured, module):
-    files = [counts for path, counts in measured.items() if path.startswith(module + "/")]
-    ran, lines = (sum(column) for column in zip(*files)) if files else (0, 0)
-    percent = 100 * ran / max(1, lines)
-    print(f"{module}/: {percent:.1f} % of {lines} lines")
-    if percent < coverage_min_percent(module):
-        raise build.BuildError(f"{module}: {percent:.1f} % of the lines ran")
-
-
-def check_pure_sources_run(measured, folder):
-    """Each PURE source owes a unit test: the lines that ran tell whether it has one."""
-    with open(os.path.join(folder, "holdfast_sources.txt"), encoding="utf-8") as file:
-        pure = [line.split()[2] for line in file if line.split()[1] == "PURE"]
-    without = []
-    for path in pure:
-        ran, lines = measured.get(path, (0, 0))
-        # Tables have no lines; a source that no test links has no entry at all.
-        if path not in measured and re.search(r"\)\n\{", open(
-                os.path.join(build.ROOT, path), encoding="utf-8").read()):
-            without.append(path)
-        elif lines and 100 * ran < PURE_MIN_PERCENT * lines:
-            without.append(path)
-    if without:
-        raise build.BuildError("no unit test runs " + ", ".join(without))
+        ["ctest", "--test-dir", build.build_dir("host-asan"), "-L", "^unit$", "-LE", "^nightly$",
+         "-Q", "-j", str(os.cpu_count() or 1), "--timeout", str(options.timeout_s)], check=False)
+    tally.step("unit tests pass", "./test unit", done.check_returncode)
+    return tally.step("the lines that ran are counted", "./test coverage", coverage.keep)
 
 
 def run_proofs(tally, options):
@@ -451,7 +414,7 @@ def list_tests(families):
 
 def main():
     options = parse_arguments()
-    families = options.families or list(FAMILIES)
+    families = [name for name in FAMILIES if not options.families or name in options.families]
     if options.list:
         build.configure("dev")
         list_tests(families)

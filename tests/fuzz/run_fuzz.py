@@ -115,10 +115,10 @@ def grow(options):
 
 def coverage(options):
     try:
-        build.configure("coverage")
-        folder = build.build_dir("coverage")
+        build.configure("host-asan")
+        folder = build.build_dir("host-asan")
         names = engines.targets_of(folder, options.targets)
-        build.build("coverage", [f"replay_{name}" for name in names])
+        build.build("host-asan", [f"replay_{name}" for name in names])
     except build.BuildError as error:
         sys.exit(str(error))
     subprocess.run(["find", folder, "-name", "*.gcda", "-delete"], check=True)
