@@ -155,7 +155,8 @@ static void test_no_put_waits_for_a_checkpoint(void **state)
 		      (unsigned long long)(counters.checkpoint_steps / counters.checkpoints));
 	assert_int_equal(counters.checkpoint_stalls, 0);
 	assert_true(calls.most <= 6);
-	assert_true(counters.checkpoint_steps / counters.checkpoints > 100);
+	/* Leaves are in the node cache, so a step is mostly a write of a batch. */
+	assert_true(counters.checkpoint_steps / counters.checkpoints > 30);
 	fixture_fini(&fixture);
 }
 
