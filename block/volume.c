@@ -124,7 +124,8 @@ static enum status pending_find(const struct volume_map *map,
 	switch (pending->kind) {
 	case VOLUME_MAP_CONTENT: *content = volume_map_content(map, pending); return STATUS_OK;
 	case VOLUME_MAP_HOLE: return STATUS_OK;
-	case VOLUME_MAP_PLACED: *entry = pending->entry; return STATUS_OK;
+	case VOLUME_MAP_PLACED:
+	case VOLUME_MAP_CARRIED: *entry = pending->entry; return STATUS_OK;
 	case VOLUME_MAP_LOST: break;
 	}
 	return STATUS_AUTH_DATA;

@@ -100,13 +100,55 @@ static enum status heal_turn(struct volume *volume)
 	bool done = false;
 	enum status status = volume_pairs_heal_one(volume, &done);
 	if (status == STATUS_OK && done) {
-		volume_map_order(&volume->frozen, build->order);
+		uint32_t count = volume_map_order_carried(&volume->frozen, &volume->geometry,
+							  build->head.offset, build->order);
 		/* The memory of the deltas, of which there are none yet: it is larger. */
-		volume_sort_begin(&build->sorter, build->order, volume->frozen.count,
-				  build->deltas.all, VOLUME_MAP_ORDER_SHIFT);
+		volume_sort_begin(&build->sorter, build->order, count, build->deltas.all,
+				  VOLUME_MAP_ORDER_SHIFT);
 		volume_build_phase_end(volume);
 	}
 	return status;
+}
+
+/* A block that the log carries is sealed already: its ciphertext moves as it is. In the order of
+ * the log, which the host has seen, and not in that of logical numbers, which it has not. */
+static enum status move_turn(struct volume *volume)
+{
+	struct volume_build *build = &volume->build;
+	uint8_t *room = NULL;
+	if (build->done == build->carried) {
+		build->done = 0;
+		volume_map_order(&volume->frozen, build->order);
+		/* Again memory of the deltas: so far there is one for each move, at most a sixth.
+		 */
+		volume_sort_begin(&build->sorter, build->order, volume->frozen.count,
+				  build->deltas.all + build->deltas.count, VOLUME_MAP_ORDER_SHIFT);
+		volume_build_phase_end(volume);
+		return STATUS_OK;
+	}
+	struct volume_map_entry *entry =
+		volume_map_at(&volume->frozen, (uint32_t)build->order[build->done]);
+	enum status status = volume_build_allocate(volume, &entry->home);
+	if (status == STATUS_OK) {
+		status = volume_batch_next(volume, entry->home, &room);
+	}
+	if (status == STATUS_OK) {
+		status = block_read(volume->device, (struct physical_block){entry->entry.physical},
+				    (struct block_count){1}, room);
+		volume->transfers++;
+	}
+	build->done++;
+	return status;
+}
+
+/* The block is at its home; `is_taken`: the checkpoint itself has put it there. */
+static enum status placed_rehome(struct volume *volume, const struct volume_map_entry *entry,
+				 uint64_t home, bool is_taken)
+{
+	struct volume_entry placed = entry->entry;
+	placed.physical = home;
+	enum status status = is_taken ? STATUS_OK : volume_build_take(volume, home);
+	return status == STATUS_OK ? volume_cursor_place(volume, entry->logical, &placed) : status;
 }
 
 static enum status entry_rehome(struct volume *volume, const struct volume_map_entry *entry)
@@ -116,7 +158,8 @@ static enum status entry_rehome(struct volume *volume, const struct volume_map_e
 		return volume_cursor_put(volume, entry->logical,
 					 volume_map_content(&volume->frozen, entry));
 	case VOLUME_MAP_HOLE: return volume_cursor_put(volume, entry->logical, NULL);
-	case VOLUME_MAP_PLACED: return volume_cursor_place(volume, entry->logical, &entry->entry);
+	case VOLUME_MAP_PLACED: return placed_rehome(volume, entry, entry->entry.physical, false);
+	case VOLUME_MAP_CARRIED: return placed_rehome(volume, entry, entry->home, true);
 	case VOLUME_MAP_LOST: break;
 	}
 	/* The old block has to stay unreadable: if the host put its bytes back, the block would
@@ -230,7 +273,7 @@ static enum status sort_turn(struct volume *volume)
 	if (volume_sort(&volume->build.sorter, SORT_TURNS)) {
 		if (volume->build.phase == VOLUME_PHASE_SORT) {
 			volume_cursor_begin(volume);
-		} else {
+		} else if (volume->build.phase == VOLUME_PHASE_SORT_DELTA) {
 			volume_build_bitmaps_begin(volume);
 		}
 		volume_build_phase_end(volume);
@@ -291,9 +334,9 @@ static enum status batch_turn(struct volume *volume)
 /* In these a turn takes a block or two. */
 static bool takes_blocks(enum volume_phase phase)
 {
-	return phase == VOLUME_PHASE_REHOME || phase == VOLUME_PHASE_LEAVE ||
-	       phase == VOLUME_PHASE_SWEEP || phase == VOLUME_PHASE_SWEPT ||
-	       phase == VOLUME_PHASE_TABLE;
+	return phase == VOLUME_PHASE_MOVE || phase == VOLUME_PHASE_REHOME ||
+	       phase == VOLUME_PHASE_LEAVE || phase == VOLUME_PHASE_SWEEP ||
+	       phase == VOLUME_PHASE_SWEPT || phase == VOLUME_PHASE_TABLE;
 }
 
 static enum status phase_turn(struct volume *volume)
@@ -301,8 +344,10 @@ static enum status phase_turn(struct volume *volume)
 	switch (volume->build.phase) {
 	case VOLUME_PHASE_IDLE: break;
 	case VOLUME_PHASE_HEAL: return heal_turn(volume);
+	case VOLUME_PHASE_SORT_LOG:
 	case VOLUME_PHASE_SORT:
 	case VOLUME_PHASE_SORT_DELTA: return sort_turn(volume);
+	case VOLUME_PHASE_MOVE: return move_turn(volume);
 	case VOLUME_PHASE_REHOME: return rehome_turn(volume);
 	case VOLUME_PHASE_LEAVE:
 	case VOLUME_PHASE_SWEPT: return leave_turn(volume);
@@ -351,14 +396,17 @@ uint64_t volume_checkpoint_rest(const struct volume *volume)
 uint64_t volume_checkpoint_progress(const struct volume *volume, uint64_t scale)
 {
 	const struct volume_build *build = &volume->build;
-	const uint64_t entries = volume->frozen.count;
+	const uint64_t moves = build->carried;
+	const uint64_t entries = moves + volume->frozen.count;
 	const uint64_t sweep = build->sweep.victim != 0 ? SWEEP_TURNS : 0;
 	const uint64_t all_groups = volume->geometry.group_count;
 	/* Read and written. */
 	const uint64_t groups = 2 * (all_groups < entries + 1 ? all_groups : entries + 1);
 	uint64_t done = 0;
-	if (build->phase == VOLUME_PHASE_REHOME) {
+	if (build->phase == VOLUME_PHASE_MOVE) {
 		done = build->done;
+	} else if (build->phase == VOLUME_PHASE_SORT || build->phase == VOLUME_PHASE_REHOME) {
+		done = moves + build->done;
 	} else if (build->phase > VOLUME_PHASE_REHOME && build->phase <= VOLUME_PHASE_SWEEP) {
 		done = entries + sweep - (sweep != 0 ? build->sweep.budget : 0);
 	} else if (build->phase > VOLUME_PHASE_SWEEP) {

@@ -69,10 +69,10 @@ static enum status record_read(struct volume *volume, uint32_t offset,
 	if (status != STATUS_OK || offset + header->block_count > volume->geometry.ring_blocks) {
 		return STATUS_NOT_FOUND;
 	}
-	if (header->block_count > 1) {
+	const uint32_t sealed_blocks = volume_record_sealed_blocks(header->sealed_bytes);
+	if (sealed_blocks > 1) {
 		status = block_read(volume->device, (struct physical_block){place + 1},
-				    (struct block_count){header->block_count - 1},
-				    buffer + BLOCK_BYTES);
+				    (struct block_count){sealed_blocks - 1}, buffer + BLOCK_BYTES);
 		if (status != STATUS_OK) {
 			return status;
 		}
@@ -84,9 +84,12 @@ static enum status record_read(struct volume *volume, uint32_t offset,
 	if (status != STATUS_OK) {
 		return status;
 	}
-	return volume_record_body_decode(
-		&volume->geometry, buffer + VOLUME_RECORD_HEADER_BYTES,
-		header->block_count * BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES, record);
+	status = volume_record_body_decode(&volume->geometry, buffer + VOLUME_RECORD_HEADER_BYTES,
+					   header->sealed_bytes - VOLUME_RECORD_HEADER_BYTES,
+					   record);
+	return status == STATUS_OK && header->block_count != sealed_blocks + record->carried_count
+		       ? STATUS_AUTH_META
+		       : status;
 }
 
 static struct volume_recovered recovered(const struct volume *volume)
@@ -109,16 +112,17 @@ static enum status record_visit(struct volume *volume, struct walk *walk, uint32
 				const struct volume_record_header *header,
 				const struct volume_record *record)
 {
+	const uint64_t place = volume->geometry.ring_first + offset;
 	enum status status = STATUS_OK;
 	switch (walk->mode) {
 	case WALK_SURVEY: walk->durable = record->durable_sequence; break;
 	case WALK_PROVE:
 		if (record->sequence > walk->durable) {
-			status = volume_record_prove(volume, header, record);
+			status = volume_record_prove(volume, place, header, record);
 		}
 		break;
 	case WALK_APPLY:
-		status = volume_record_apply(volume, header, record);
+		status = volume_record_apply(volume, place, header, record);
 		take(volume, offset, header->block_count);
 		break;
 	}

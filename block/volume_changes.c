@@ -110,6 +110,16 @@ void volume_change_hole_encode(struct writer *writer, uint32_t logical)
 	change_write(writer, logical, VOLUME_CHANGE_HOLE, 0, NULL, 0);
 }
 
+void volume_change_carried_encode(struct writer *writer, uint32_t logical, uint32_t counter,
+				  const uint8_t tag[AEAD_TAG_BYTES])
+{
+	writer_le32(writer, logical);
+	writer_le16(writer, (uint16_t)(VOLUME_CHANGE_CARRIED * VOLUME_CHANGE_KIND_UNIT));
+	writer_le16(writer, VOLUME_CARRIED_BYTES);
+	writer_le32(writer, counter);
+	writer_copy(writer, tag, AEAD_TAG_BYTES);
+}
+
 void volume_change_extent_encode(struct writer *writer, uint32_t logical, uint64_t physical,
 				 uint32_t counter, uint32_t count)
 {

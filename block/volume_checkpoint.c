@@ -29,7 +29,8 @@ static void overlay_freeze(struct volume *volume)
 	build->is_patient = false;
 	build->head = volume->log;
 	build->contents = volume_pool_contents(&volume->pool);
-	build->need = volume_checkpoint_need(build->contents,
+	build->carried = volume->pool.carried;
+	build->need = volume_checkpoint_need((uint64_t)build->contents + build->carried,
 					     volume_room_nodes(volume, volume->frozen.count));
 	volume_build_begin(volume);
 	build->slack = volume_room_slack(volume);
@@ -87,6 +88,9 @@ static void superblock_fill(struct volume *volume)
 	/* If nobody waits for it, others may commit before it is durable. */
 	bool may_be_late = !volume->build.is_patient || volume->log.sequence != head->sequence;
 	next->flags = may_be_late ? VOLUME_SUPERBLOCK_LATE : 0;
+	if (volume->geometry.profile == VOLUME_PROFILE_BLOCK) {
+		next->flags |= VOLUME_SUPERBLOCK_CARRIES;
+	}
 	next->log_offset = head->offset;
 	next->log_sequence = head->sequence;
 	memcpy(next->log_tag, head->tag, AEAD_TAG_BYTES);
@@ -138,8 +142,9 @@ static void build_accept(struct volume *volume)
 {
 	struct volume_build *build = &volume->build;
 	for (uint32_t i = 0; i < volume->frozen.count; i++) {
+		const enum volume_map_kind kind = volume_map_at(&volume->frozen, i)->kind;
 		volume->counters.rehomed_blocks +=
-			volume_map_at(&volume->frozen, i)->kind == VOLUME_MAP_CONTENT ? 1u : 0u;
+			kind == VOLUME_MAP_CONTENT || kind == VOLUME_MAP_CARRIED ? 1u : 0u;
 	}
 	volume->superblock = build->superblock;
 	volume->superblock_in_doubt = false;
@@ -164,6 +169,8 @@ static enum status turn(struct volume *volume)
 	case VOLUME_PHASE_ACCEPT: build_accept(volume); return STATUS_OK;
 	case VOLUME_PHASE_IDLE:
 	case VOLUME_PHASE_HEAL:
+	case VOLUME_PHASE_SORT_LOG:
+	case VOLUME_PHASE_MOVE:
 	case VOLUME_PHASE_SORT:
 	case VOLUME_PHASE_REHOME:
 	case VOLUME_PHASE_LEAVE:

@@ -125,7 +125,7 @@ enum status volume_state_txn_write(struct volume *volume)
 		status = volume_session_renew(volume);
 	}
 	if (status == STATUS_OK) {
-		status = volume_log_append(volume, plan.writer.at, plan.change_count, true);
+		status = volume_log_append(volume, plan.writer.at, plan.change_count, 0, true);
 	}
 	return status;
 }

@@ -203,9 +203,6 @@ enum status volume_cursor_place(struct volume *volume, uint32_t logical,
 				const struct volume_entry *entry)
 {
 	enum status status = volume_build_count(volume, entry->session, 1);
-	if (status == STATUS_OK) {
-		status = volume_build_take(volume, entry->physical);
-	}
 	return status == STATUS_OK ? leaf_replace(volume, logical, entry) : status;
 }
 

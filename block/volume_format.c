@@ -138,6 +138,9 @@ uint32_t volume_superblock_features(const struct volume_superblock *superblock)
 	if ((superblock->flags & VOLUME_SUPERBLOCK_LATE) != 0) {
 		features |= VOLUME_FEATURE_LATE;
 	}
+	if ((superblock->flags & VOLUME_SUPERBLOCK_CARRIES) != 0) {
+		features |= VOLUME_FEATURE_CARRIES;
+	}
 	return features;
 }
 
@@ -285,8 +288,9 @@ static bool witness_is_sane(const struct volume_superblock *superblock)
 
 static bool superblock_flags_are_sane(const struct volume_superblock *superblock)
 {
-	uint32_t known =
-		superblock->geometry.profile == VOLUME_PROFILE_BLOCK ? VOLUME_SUPERBLOCK_LATE : 0;
+	uint32_t known = superblock->geometry.profile == VOLUME_PROFILE_BLOCK
+				 ? VOLUME_SUPERBLOCK_LATE | VOLUME_SUPERBLOCK_CARRIES
+				 : 0;
 	return (superblock->flags & ~known) == 0;
 }
 

@@ -135,7 +135,8 @@ enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct v
 #define VOLUME_FEATURE_ROTATION 2u  /* Two master keys: a rotation is under way. */
 #define VOLUME_FEATURE_WITNESS  4u  /* A witness knows of it, or has to. */
 #define VOLUME_FEATURE_LATE     8u  /* VOLUME_SUPERBLOCK_LATE is set in the body. */
-#define VOLUME_FEATURES_KNOWN   15u /* All of these. */
+#define VOLUME_FEATURE_CARRIES  16u /* VOLUME_SUPERBLOCK_CARRIES is set in the body. */
+#define VOLUME_FEATURES_KNOWN   31u /* All of these. */
 
 /* In clear, and so only a claim until the body has opened. */
 struct volume_superblock_header {
@@ -160,6 +161,8 @@ enum volume_rotation {
 /* Block profile: records behind the log head may carry the epoch before this one. They were
  * committed while the checkpoint ran. */
 #define VOLUME_SUPERBLOCK_LATE 1u
+/* Block profile: records behind the log head may carry sealed blocks, and be sealed in part. */
+#define VOLUME_SUPERBLOCK_CARRIES 2u
 
 /* The sealed body. */
 struct volume_superblock {

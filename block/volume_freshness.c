@@ -201,7 +201,7 @@ static enum status mark_append(struct volume *volume)
 		status = volume_checkpoint_run(volume, false);
 	}
 	if (status == STATUS_OK) {
-		status = volume_log_append(volume, VOLUME_RECORD_OVERHEAD, 0, true);
+		status = volume_log_append(volume, VOLUME_RECORD_OVERHEAD, 0, 0, true);
 	}
 	if (status == STATUS_OK) {
 		status = volume_log_settle(volume, block_flush(volume->device));

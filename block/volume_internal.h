@@ -128,7 +128,7 @@ enum status volume_block_open(struct volume *volume, uint32_t level, uint64_t in
 			      const struct volume_entry *entry, uint8_t *out);
 MUST_CHECK
 enum status volume_record_seal(struct volume *volume, uint8_t *record, uint32_t block_count,
-			       uint8_t tag[AEAD_TAG_BYTES]);
+			       uint32_t sealed_bytes, uint8_t tag[AEAD_TAG_BYTES]);
 /* Open in place. STATUS_AUTH_FAILED: not authentic. */
 MUST_CHECK
 enum status volume_record_open(struct volume *volume, const struct volume_record_header *header,
@@ -247,6 +247,11 @@ uint32_t volume_pool_contents(const struct volume_pool *pool);
  * VOLUME_MAP_ORDER_SHIFT bits. */
 #define VOLUME_MAP_ORDER_SHIFT 32u
 void volume_map_order(const struct volume_map *map, uint64_t *order);
+/* The same into the order of the log from `head` on, for the entries that it carries; returns how
+ * many these are. */
+uint32_t volume_map_order_carried(const struct volume_map *map,
+				  const struct volume_geometry *geometry, uint32_t head,
+				  uint64_t *order);
 
 /* ---- volume_sort.c ------------------------------------------------------------------------- */
 
@@ -279,10 +284,15 @@ enum status volume_pairs_heal_one(struct volume *volume, bool *done);
 
 /* True if a record of that many blocks fits before the next checkpoint. */
 bool volume_log_has_room(const struct volume *volume, uint32_t block_count);
-/* Seal and write the record whose changes are in the record buffer. */
+/* May records be sealed as far as they go, and carry blocks? */
+bool volume_log_carries(const struct volume *volume);
+/* Seal and write the record whose changes are in the record buffer, the first `size_bytes` of it.
+ * Behind the last block that these reach lie `carried` blocks, each sealed already. */
 MUST_CHECK
 enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t change_count,
-			      bool commits);
+			      uint32_t carried, bool commits);
+/* Where the last record's carried blocks are: the first of so many. */
+uint64_t volume_log_carried_place(const struct volume *volume, uint32_t carried);
 /* What was appended is durable, if the flush after it says so. */
 MUST_CHECK
 enum status volume_log_settle(struct volume *volume, enum status flushed);
@@ -294,13 +304,15 @@ enum status volume_log_extend(struct volume *volume, uint32_t offset, uint32_t b
  * ones. */
 MUST_CHECK
 enum status volume_log_replay(struct volume *volume);
-/* Apply an opened record to the overlay. */
+/* Apply an opened record, whose first block is `place`, to the overlay. */
 MUST_CHECK
-enum status volume_record_apply(struct volume *volume, const struct volume_record_header *header,
+enum status volume_record_apply(struct volume *volume, uint64_t place,
+				const struct volume_record_header *header,
 				const struct volume_record *record);
 /* Tail rule: open all that the record refers to. STATUS_NOT_FOUND: something does not. */
 MUST_CHECK
-enum status volume_record_prove(struct volume *volume, const struct volume_record_header *header,
+enum status volume_record_prove(struct volume *volume, uint64_t place,
+				const struct volume_record_header *header,
 				const struct volume_record *record);
 
 /* ---- volume_room.c --------------------------------------------------------------------------- */

@@ -94,17 +94,37 @@ static void record_fill(struct volume *volume, uint32_t change_count, bool commi
 	volume_record_body_encode(log->record + VOLUME_RECORD_HEADER_BYTES, &record);
 }
 
+/* How far a record is sealed. To the end of a block, which hides more, unless the newest superblock
+ * says that records may be sealed as far as they go: programs that cannot read those then do not
+ * mount the volume. */
+static uint32_t sealed_end(const struct volume *volume, size_t size_bytes)
+{
+	const uint32_t grain = volume_log_carries(volume) ? VOLUME_RECORD_GRAIN_BYTES : BLOCK_BYTES;
+	const uint32_t end = (uint32_t)((size_bytes + grain - 1) / grain * grain);
+	return end <= VOLUME_RECORD_GRAINS_MAX * VOLUME_RECORD_GRAIN_BYTES
+		       ? end
+		       : volume_record_sealed_blocks(end) * BLOCK_BYTES;
+}
+
+bool volume_log_carries(const struct volume *volume)
+{
+	return (volume->superblock.flags & VOLUME_SUPERBLOCK_CARRIES) != 0;
+}
+
 enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t change_count,
-			      bool commits)
+			      uint32_t carried, bool commits)
 {
 	struct volume_log *log = &volume->log;
-	uint32_t block_count = (uint32_t)((size_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES);
+	const uint32_t sealed_bytes = sealed_end(volume, size_bytes);
+	const uint32_t sealed_blocks = volume_record_sealed_blocks(sealed_bytes);
+	const uint32_t block_count = sealed_blocks + carried;
 	uint32_t offset = blocks_skipped(volume, block_count) != 0 ? 0 : log->offset;
 	uint64_t place = volume->geometry.ring_first + offset;
 	uint8_t tag[AEAD_TAG_BYTES];
-	memset(log->record + size_bytes, 0, (size_t)block_count * BLOCK_BYTES - size_bytes);
+	memset(log->record + size_bytes, 0, (size_t)sealed_blocks * BLOCK_BYTES - size_bytes);
 	record_fill(volume, change_count, commits);
-	enum status status = volume_record_seal(volume, log->record, block_count, tag);
+	enum status status =
+		volume_record_seal(volume, log->record, block_count, sealed_bytes, tag);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -119,6 +139,14 @@ enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t
 		volume->counters.log_writes++;
 	}
 	return volume_note_write(volume, status, place);
+}
+
+uint64_t volume_log_carried_place(const struct volume *volume, uint32_t carried)
+{
+	const uint64_t ring = volume->geometry.ring_blocks;
+	/* A record that ends with the ring has left the offset at its start. */
+	const uint64_t end = volume->log.offset != 0 ? volume->log.offset : ring;
+	return volume->geometry.ring_first + end - carried;
 }
 
 enum status volume_log_settle(struct volume *volume, enum status flushed)

@@ -8,6 +8,7 @@
 void volume_pool_reset(struct volume_pool *pool)
 {
 	pool->taken = 0;
+	pool->carried = 0;
 	pool->contents_free = pool->contents_room;
 	for (uint32_t i = 0; i < pool->contents_room; i++) {
 		pool->free_list[i] = pool->contents_room - 1 - i; /* Taken from the end: 0 first. */
@@ -63,6 +64,7 @@ void volume_map_clear(struct volume_map *map)
 		if (entry->kind == VOLUME_MAP_CONTENT) {
 			content_give_back(map->pool, entry);
 		}
+		map->pool->carried -= entry->kind == VOLUME_MAP_CARRIED ? 1 : 0;
 	}
 	map->pool->taken -= map->count;
 	map->count = 0;
@@ -140,6 +142,8 @@ bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
 	if (had && !has) {
 		content_give_back(map->pool, entry);
 	}
+	map->pool->carried -= entry->kind == VOLUME_MAP_CARRIED ? 1 : 0;
+	map->pool->carried += kind == VOLUME_MAP_CARRIED ? 1 : 0;
 	entry->kind = kind;
 	return true;
 }
@@ -147,6 +151,23 @@ bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
 uint8_t *volume_map_content(const struct volume_map *map, const struct volume_map_entry *entry)
 {
 	return map->pool->content + (size_t)entry->content * BLOCK_BYTES;
+}
+
+uint32_t volume_map_order_carried(const struct volume_map *map,
+				  const struct volume_geometry *geometry, uint32_t head,
+				  uint64_t *order)
+{
+	const uint64_t ring = geometry->ring_blocks;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < map->count; i++) {
+		const struct volume_map_entry *entry = volume_map_at(map, i);
+		if (entry->kind == VOLUME_MAP_CARRIED) {
+			const uint64_t offset = entry->entry.physical - geometry->ring_first;
+			order[count++] =
+				(offset + ring - head) % ring << VOLUME_MAP_ORDER_SHIFT | i;
+		}
+	}
+	return count;
 }
 
 void volume_map_order(const struct volume_map *map, uint64_t *order)

@@ -55,6 +55,7 @@ static enum status pending_place(const struct volume_map *map,
 		place->content = volume_map_content(map, pending);
 		return STATUS_OK;
 	case VOLUME_MAP_PLACED:
+	case VOLUME_MAP_CARRIED:
 		place->kind = PLACE_DEVICE;
 		place->entry = &pending->entry;
 		return STATUS_OK;

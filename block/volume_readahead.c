@@ -120,7 +120,8 @@ static uint32_t run_find(struct volume_queue *queue, uint32_t first, uint32_t mo
 		if (pending != NULL) {
 			entry.physical = 0;
 		}
-		if (pending != NULL && pending->kind == VOLUME_MAP_PLACED) {
+		if (pending != NULL &&
+		    (pending->kind == VOLUME_MAP_PLACED || pending->kind == VOLUME_MAP_CARRIED)) {
 			entry = pending->entry;
 		}
 		bool is_there = entry.physical != 0 &&

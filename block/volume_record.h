@@ -15,17 +15,22 @@
 #include "base/units.h"
 #include "block/volume_format.h"
 
-#define VOLUME_RECORD_MAGIC        0x524c4648u /* "HFLR". */
+#define VOLUME_RECORD_MAGIC 0x524c4648u /* "HFLR". */
+/* Records of the block profile are sealed in units of this; the rest of their last block is not. */
+#define VOLUME_RECORD_GRAIN_BYTES  512u
+#define VOLUME_RECORD_GRAINS_MAX   255u
 #define VOLUME_RECORD_AAD_BYTES    52u
 #define VOLUME_RECORD_HEADER_BYTES 68u /* In clear: the above and the tag. */
 #define VOLUME_RECORD_BODY_BYTES   64u /* Sealed, before the changes. */
 #define VOLUME_RECORD_OVERHEAD     (VOLUME_RECORD_HEADER_BYTES + VOLUME_RECORD_BODY_BYTES)
 #define VOLUME_CHANGE_HEADER_BYTES 8u
-#define VOLUME_CHANGE_KIND_UNIT    4096u /* A change's place is its kind in these, and its offset. */
-#define VOLUME_EXTENT_HEADER_BYTES 12u   /* Place and counter, before the tags. */
+/* A change's place is its kind in these, and its offset. */
+#define VOLUME_CHANGE_KIND_UNIT    4096u
+#define VOLUME_EXTENT_HEADER_BYTES 12u /* Place and counter, before the tags. */
 #define VOLUME_EXTENT_BYTES(count) \
 	(VOLUME_CHANGE_HEADER_BYTES + VOLUME_EXTENT_HEADER_BYTES + (size_t)(count)*AEAD_TAG_BYTES)
 #define VOLUME_EXTENT_BLOCKS_MAX 2048u
+#define VOLUME_CARRIED_BYTES     20u /* Counter and tag. */
 /* One block never costs more than itself and one header: a gap of unchanged bytes splits a range
  * only if that saves something. */
 #define VOLUME_CHANGE_BYTES_MAX (VOLUME_CHANGE_HEADER_BYTES + BLOCK_BYTES)
@@ -41,9 +46,11 @@ enum volume_record_flag {
 	VOLUME_RECORD_UNANCHORED = 2,
 };
 
-/* In clear. */
+/* In clear. What is sealed ends at `sealed_bytes` from the record's beginning: at the end of all
+ * its blocks, or at a grain. Carried blocks follow, each sealed by itself. */
 struct volume_record_header {
 	uint32_t block_count;
+	uint32_t sealed_bytes;
 	uint32_t generation;
 	uint64_t counter; /* The nonce's. */
 	uint8_t salt[VOLUME_SALT_BYTES];
@@ -60,7 +67,15 @@ struct volume_record {
 	uint64_t durable_sequence; /* Highest known to be flushed when this was written. */
 	uint8_t previous_tag[AEAD_TAG_BYTES];
 	uint8_t anchor[VOLUME_CHAIN_ANCHOR_BYTES]; /* Of the history before this record. */
+	uint32_t carried_count;                    /* Not in the body: of its changes. */
 };
+
+/* Blocks before those that are carried. */
+//@ requires sealed_bytes <= UINT32_MAX - BLOCK_BYTES; assigns \nothing;
+static inline uint32_t volume_record_sealed_blocks(uint32_t sealed_bytes)
+{
+	return (sealed_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+}
 
 enum volume_change_kind {
 	VOLUME_CHANGE_PATCH = 0, /* Bytes over the content so far. */
@@ -68,6 +83,8 @@ enum volume_change_kind {
 	VOLUME_CHANGE_HOLE = 2,  /* The block becomes a hole; no bytes. */
 	/* Neighbouring blocks were sealed into neighbouring places (block profile). */
 	VOLUME_CHANGE_EXTENT = 3,
+	/* The block was sealed into the record's own end (block profile). */
+	VOLUME_CHANGE_CARRIED = 4,
 };
 
 struct volume_change {
@@ -75,16 +92,21 @@ struct volume_change {
 	uint32_t logical;
 	uint32_t offset;
 	uint32_t size_bytes;
-	const uint8_t *bytes; /* Borrowed from the record. EXTENT: the tags. */
-	/* EXTENT only. */
-	uint64_t physical;
-	uint32_t counter; /* Of the first block; the others follow. */
+	const uint8_t *bytes; /* Borrowed from the record. EXTENT, CARRIED: the tags. */
+	/* EXTENT and CARRIED only. */
+	uint64_t physical; /* CARRIED: 0; who knows where the record is knows where that is. */
+	uint32_t counter;  /* Of the first block; the others follow. */
 	uint32_t count;
 };
 
+/*@ predicate sealed_is_sound(integer blocks, integer sealed) =
+      sealed == blocks * BLOCK_BYTES ||
+      (0 < sealed < blocks * BLOCK_BYTES && sealed % VOLUME_RECORD_GRAIN_BYTES == 0 &&
+       sealed <= VOLUME_RECORD_GRAINS_MAX * VOLUME_RECORD_GRAIN_BYTES); */
 /*@ requires \valid(to + (0 .. VOLUME_RECORD_HEADER_BYTES - 1)) && \valid_read(header);
     requires \separated(to + (0 .. VOLUME_RECORD_HEADER_BYTES - 1), header);
-    requires header->block_count <= VOLUME_RECORD_BLOCKS_MAX;
+    requires 1 <= header->block_count <= VOLUME_RECORD_BLOCKS_MAX;
+    requires sealed_is_sound(header->block_count, header->sealed_bytes);
     assigns to[0 .. VOLUME_RECORD_HEADER_BYTES - 1]; */
 void volume_record_header_encode(uint8_t *to, const struct volume_record_header *header);
 /* STATUS_NOT_FOUND: no record starts here. */
@@ -92,7 +114,7 @@ void volume_record_header_encode(uint8_t *to, const struct volume_record_header 
     requires \separated(block + (0 .. BLOCK_BYTES - 1), header);
     assigns *header;
     ensures \result == STATUS_OK ==> 1 <= header->block_count <= VOLUME_RECORD_BLOCKS_MAX &&
-      header->counter > 0;
+      sealed_is_sound(header->block_count, header->sealed_bytes) && header->counter > 0;
     ensures \result != STATUS_OK ==> \result == STATUS_NOT_FOUND; */
 MUST_CHECK
 enum status volume_record_header_decode(const uint8_t block[BLOCK_BYTES],
@@ -123,9 +145,13 @@ enum status volume_record_body_decode(const struct volume_geometry *geometry, co
       c->logical + c->count <= g->logical_blocks &&
       \valid_read(c->bytes + (0 .. c->count * AEAD_TAG_BYTES - 1)) &&
       (\forall integer i; 0 <= i < c->count ==> is_allocatable(g, c->physical + i));
+    predicate change_is_carried{L}(struct volume_geometry *g, struct volume_change *c) =
+      g->profile == VOLUME_PROFILE_BLOCK && c->count == 1 && 0 < c->counter &&
+      \valid_read(c->bytes + (0 .. AEAD_TAG_BYTES - 1));
     predicate change_is_sound{L}(struct volume_geometry *g, struct volume_change *c) =
-      VOLUME_CHANGE_PATCH <= c->kind <= VOLUME_CHANGE_EXTENT && c->logical < g->logical_blocks &&
+      VOLUME_CHANGE_PATCH <= c->kind <= VOLUME_CHANGE_CARRIED && c->logical < g->logical_blocks &&
       (c->kind == VOLUME_CHANGE_EXTENT ? change_is_extent{L}(g, c) :
+	c->kind == VOLUME_CHANGE_CARRIED ? change_is_carried{L}(g, c) :
 	c->offset + c->size_bytes <= BLOCK_BYTES &&
 	\valid_read(c->bytes + (0 .. c->size_bytes - 1))) &&
       (c->kind == VOLUME_CHANGE_HOLE ==> c->offset == 0 && c->size_bytes == 0); */
@@ -163,6 +189,9 @@ void volume_change_apply(const struct volume_change *change, uint8_t content[BLO
 uint32_t volume_changes_encode(struct writer *writer, uint32_t logical, const uint8_t *base,
 			       const uint8_t content[BLOCK_BYTES]);
 void volume_change_hole_encode(struct writer *writer, uint32_t logical);
+/* A block that lies at the record's end. */
+void volume_change_carried_encode(struct writer *writer, uint32_t logical, uint32_t counter,
+				  const uint8_t tag[AEAD_TAG_BYTES]);
 /* Begin an extent whose tags (count of them) the caller writes next. */
 void volume_change_extent_encode(struct writer *writer, uint32_t logical, uint64_t physical,
 				 uint32_t counter, uint32_t count);

@@ -43,7 +43,7 @@ static enum status patch_base(struct volume *volume, uint32_t logical,
 	    (*entry)->kind == VOLUME_MAP_LOST) {
 		return status;
 	}
-	if ((*entry)->kind == VOLUME_MAP_PLACED) {
+	if ((*entry)->kind == VOLUME_MAP_PLACED || (*entry)->kind == VOLUME_MAP_CARRIED) {
 		return STATUS_AUTH_META; /* The block profile's writer patches only what it logged.
 					  */
 	}
@@ -66,17 +66,22 @@ static struct volume_entry extent_entry(const struct volume_change *change, uint
 	return entry;
 }
 
+/* Carried blocks lie in the log, and take none until a checkpoint. */
 static enum status extent_apply(struct volume *volume, uint32_t session,
 				const struct volume_change *change)
 {
-	enum status status = volume_allocate_again(volume, change->physical, change->count);
+	const bool is_carried = change->kind == VOLUME_CHANGE_CARRIED;
+	enum status status =
+		is_carried ? STATUS_OK
+			   : volume_allocate_again(volume, change->physical, change->count);
 	for (uint32_t i = 0; i < change->count && status == STATUS_OK; i++) {
 		struct volume_map_entry *entry =
 			volume_map_take(&volume->overlay, change->logical + i);
 		if (entry == NULL) {
 			return STATUS_NO_MEMORY;
 		}
-		(void)volume_map_become(&volume->overlay, entry, VOLUME_MAP_PLACED);
+		(void)volume_map_become(&volume->overlay, entry,
+					is_carried ? VOLUME_MAP_CARRIED : VOLUME_MAP_PLACED);
 		entry->entry = extent_entry(change, session, i);
 	}
 	return status;
@@ -111,7 +116,8 @@ static enum status change_apply(struct volume *volume, const struct volume_recor
 		break;
 	case VOLUME_CHANGE_FRESH:
 	case VOLUME_CHANGE_HOLE: status = whole_apply(volume, change); break;
-	case VOLUME_CHANGE_EXTENT: status = extent_apply(volume, record->session, change); break;
+	case VOLUME_CHANGE_EXTENT:
+	case VOLUME_CHANGE_CARRIED: status = extent_apply(volume, record->session, change); break;
 	}
 	return status;
 }
@@ -140,17 +146,28 @@ static enum status extent_prove(struct volume *volume, const struct volume_recor
 typedef enum status (*change_visitor)(struct volume *volume, const struct volume_record *record,
 				      const struct volume_change *change);
 
-static enum status changes_visit(struct volume *volume, const struct volume_record_header *header,
+static bool is_sealed_apart(const struct volume_change *change)
+{
+	return change->kind == VOLUME_CHANGE_EXTENT || change->kind == VOLUME_CHANGE_CARRIED;
+}
+
+/* `place`: the record's first block. */
+static enum status changes_visit(struct volume *volume, uint64_t place,
+				 const struct volume_record_header *header,
 				 const struct volume_record *record, change_visitor visit)
 {
 	struct reader reader;
 	bool knows_session = false;
+	uint64_t carried_at = place + volume_record_sealed_blocks(header->sealed_bytes);
 	volume_changes_begin(&reader, volume->log.record + VOLUME_RECORD_HEADER_BYTES,
-			     header->block_count * BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES);
+			     header->sealed_bytes - VOLUME_RECORD_HEADER_BYTES);
 	for (uint32_t i = 0; i < record->change_count; i++) {
 		struct volume_change change;
 		enum status status = volume_change_decode(&volume->geometry, &reader, &change);
-		if (status == STATUS_OK && change.kind == VOLUME_CHANGE_EXTENT && !knows_session) {
+		if (status == STATUS_OK && change.kind == VOLUME_CHANGE_CARRIED) {
+			change.physical = carried_at++;
+		}
+		if (status == STATUS_OK && is_sealed_apart(&change) && !knows_session) {
 			status = volume_session_learn(volume, record->session, header->generation,
 						      header->salt);
 			knows_session = true;
@@ -165,21 +182,22 @@ static enum status changes_visit(struct volume *volume, const struct volume_reco
 	return STATUS_OK;
 }
 
-enum status volume_record_apply(struct volume *volume, const struct volume_record_header *header,
+enum status volume_record_apply(struct volume *volume, uint64_t place,
+				const struct volume_record_header *header,
 				const struct volume_record *record)
 {
-	return changes_visit(volume, header, record, change_apply);
+	return changes_visit(volume, place, header, record, change_apply);
 }
 
 static enum status change_prove(struct volume *volume, const struct volume_record *record,
 				const struct volume_change *change)
 {
-	return change->kind == VOLUME_CHANGE_EXTENT ? extent_prove(volume, record, change)
-						    : STATUS_OK;
+	return is_sealed_apart(change) ? extent_prove(volume, record, change) : STATUS_OK;
 }
 
-enum status volume_record_prove(struct volume *volume, const struct volume_record_header *header,
+enum status volume_record_prove(struct volume *volume, uint64_t place,
+				const struct volume_record_header *header,
 				const struct volume_record *record)
 {
-	return changes_visit(volume, header, record, change_prove);
+	return changes_visit(volume, place, header, record, change_prove);
 }

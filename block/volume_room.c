@@ -38,7 +38,8 @@ uint64_t volume_room_nodes(const struct volume *volume, uint64_t blocks)
 static uint64_t space_spare(const struct volume *volume, uint64_t unstaged)
 {
 	uint64_t pending = (uint64_t)volume->pool.taken + volume->txn.staged.count + unstaged;
-	uint64_t contents = (uint64_t)volume_pool_contents(&volume->pool) + VOLUME_INLINE_BLOCKS;
+	uint64_t contents = (uint64_t)volume_pool_contents(&volume->pool) + volume->pool.carried +
+			    VOLUME_INLINE_BLOCKS;
 	uint64_t need = volume_checkpoint_need(contents, volume_room_nodes(volume, pending)) +
 			volume_checkpoint_rest(volume);
 	uint64_t left = volume_space_left(volume);

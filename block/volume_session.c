@@ -266,11 +266,12 @@ enum status volume_block_open(struct volume *volume, uint32_t level, uint64_t in
 /* ---- Records ------------------------------------------------------------------------------- */
 
 enum status volume_record_seal(struct volume *volume, uint8_t *record, uint32_t block_count,
-			       uint8_t tag[AEAD_TAG_BYTES])
+			       uint32_t sealed_bytes, uint8_t tag[AEAD_TAG_BYTES])
 {
 	struct volume_session *session = &volume->session;
 	struct volume_record_header header = {
 		.block_count = block_count,
+		.sealed_bytes = sealed_bytes,
 		.generation = session->generation,
 	};
 	uint8_t nonce[AEAD_NONCE_BYTES];
@@ -283,7 +284,7 @@ enum status volume_record_seal(struct volume *volume, uint8_t *record, uint32_t 
 	volume_record_header_encode(record, &header);
 	status = aead_seal(&session->log_key, nonce, record, VOLUME_RECORD_AAD_BYTES,
 			   record + VOLUME_RECORD_HEADER_BYTES, record + VOLUME_RECORD_HEADER_BYTES,
-			   block_count * BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES, header.tag);
+			   sealed_bytes - VOLUME_RECORD_HEADER_BYTES, header.tag);
 	if (status == STATUS_OK) {
 		volume_record_header_encode(record, &header);
 		memcpy(tag, header.tag, AEAD_TAG_BYTES);
@@ -324,8 +325,7 @@ enum status volume_record_open(struct volume *volume, const struct volume_record
 	volume_nonce_make(VOLUME_DOMAIN_LOG, header->counter, nonce);
 	return aead_open(key, nonce, record, VOLUME_RECORD_AAD_BYTES,
 			 record + VOLUME_RECORD_HEADER_BYTES, record + VOLUME_RECORD_HEADER_BYTES,
-			 header->block_count * BLOCK_BYTES - VOLUME_RECORD_HEADER_BYTES,
-			 header->tag);
+			 header->sealed_bytes - VOLUME_RECORD_HEADER_BYTES, header->tag);
 }
 
 /* ---- Superblocks --------------------------------------------------------------------------- */

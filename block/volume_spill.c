@@ -9,6 +9,7 @@
  * transaction is open, but none begins: its superblock's head is never inside a transaction. */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/reader.h"
 #include "block/volume_internal.h"
 #include "block/volume_tree_internal.h"
@@ -204,22 +205,38 @@ enum status volume_block_txn_space(struct volume *volume, uint32_t logical)
 
 /* ---- Records ------------------------------------------------------------------------------- */
 
+/* The longest that may be sealed to less than a block's end. */
+#define RECORD_BYTES_INLINE ((size_t)VOLUME_RECORD_GRAINS_MAX * VOLUME_RECORD_GRAIN_BYTES)
+STATIC_ASSERT(RECORD_BYTES_INLINE <= VOLUME_RECORD_BLOCKS_INLINE * BLOCK_BYTES &&
+		      VOLUME_RECORD_BLOCKS_INLINE + VOLUME_INLINE_BLOCKS <=
+			      VOLUME_RECORD_BLOCKS_MAX,
+	      "what a record says and carries fits its buffer");
+
 /* The record that is being filled. */
 struct filling {
 	struct writer writer;
 	uint32_t change_count;
 	uint32_t appended; /* Records before this one. */
-	size_t limit;      /* Its length. */
+	size_t limit;      /* Its length, without what it carries. */
+	uint32_t carried;
+	struct volume_map_entry *carries[VOLUME_INLINE_BLOCKS];
 };
 
 static void filling_begin(struct volume *volume, struct filling *filling)
 {
-	filling->limit = (volume->txn.spilled != 0 ? VOLUME_RECORD_BLOCKS_CUT
-						   : VOLUME_RECORD_BLOCKS_INLINE) *
-			 (size_t)BLOCK_BYTES;
+	filling->limit = volume->txn.spilled != 0 ? VOLUME_RECORD_BLOCKS_CUT * BLOCK_BYTES
+						  : RECORD_BYTES_INLINE;
 	writer_init(&filling->writer, volume->log.record, filling->limit);
 	writer_zero(&filling->writer, VOLUME_RECORD_OVERHEAD);
 	filling->change_count = 0;
+	filling->carried = 0;
+}
+
+/* Where carried blocks are sealed: behind anything that a record with some has to say. They move up
+ * once its length is known. */
+static uint8_t *carried_at(const struct volume *volume, uint32_t i)
+{
+	return volume->log.record + (size_t)(VOLUME_RECORD_BLOCKS_INLINE + i) * BLOCK_BYTES;
 }
 
 static size_t filling_left(const struct filling *filling)
@@ -229,9 +246,16 @@ static size_t filling_left(const struct filling *filling)
 
 static enum status filling_append(struct volume *volume, struct filling *filling, bool commits)
 {
-	enum status status =
-		volume_log_append(volume, filling->writer.at, filling->change_count, commits);
+	const uint32_t sealed_blocks = volume_record_sealed_blocks((uint32_t)filling->writer.at);
+	memmove(volume->log.record + (size_t)sealed_blocks * BLOCK_BYTES, carried_at(volume, 0),
+		(size_t)filling->carried * BLOCK_BYTES);
+	enum status status = volume_log_append(volume, filling->writer.at, filling->change_count,
+					       filling->carried, commits);
 	if (status == STATUS_OK) {
+		const uint64_t place = volume_log_carried_place(volume, filling->carried);
+		for (uint32_t i = 0; i < filling->carried; i++) {
+			filling->carries[i]->entry.physical = place + i;
+		}
 		filling->appended++;
 		filling_begin(volume, filling);
 	}
@@ -257,11 +281,59 @@ static uint32_t extent_count(const struct volume_map *map, uint32_t first, size_
 	return count;
 }
 
+/* Content that takes fewer bytes than this goes into the record as it is; more is sealed for good,
+ * and carried. */
+#define CARRIED_FROM_BYTES (BLOCK_BYTES / 2)
+
+/* Seal the block as it will be in its home, and say so. */
+static enum status content_carry(struct volume *volume, struct filling *filling,
+				 struct volume_map_entry *staged)
+{
+	enum status status =
+		volume_block_seal(volume, VOLUME_LEVEL_DATA, staged->logical, 0,
+				  volume_map_content(&volume->txn.staged, staged),
+				  carried_at(volume, filling->carried), &staged->entry);
+	if (status == STATUS_OK) {
+		volume_change_carried_encode(&filling->writer, staged->logical,
+					     staged->entry.counter, staged->entry.tag);
+		staged->is_carried = true;
+		filling->carries[filling->carried++] = staged;
+		filling->change_count++;
+	}
+	return status;
+}
+
+/* What a block's content changes. Bytes, where that is short: a patch needs its base, which only
+ * the log itself is sure to have, behind the head of the epoch to come if a checkpoint runs;
+ * without one bytes that are not zero count. */
+static enum status content_encode(struct volume *volume, struct filling *filling,
+				  struct volume_map_entry *staged)
+{
+	const uint8_t *content = volume_map_content(&volume->txn.staged, staged);
+	const struct volume_map_entry *pending = volume_map_find(&volume->overlay, staged->logical);
+	const bool has_base = pending != NULL && pending->kind == VOLUME_MAP_CONTENT;
+	const uint8_t *base = has_base ? volume_map_content(&volume->overlay, pending) : NULL;
+	const struct writer before = filling->writer;
+	const bool may_carry = volume_log_carries(volume);
+	/* Mostly it is not short, which one look at a half tells. */
+	if (may_carry && !has_base &&
+	    !bytes_are_zero(content + BLOCK_BYTES - CARRIED_FROM_BYTES, CARRIED_FROM_BYTES)) {
+		return content_carry(volume, filling, staged);
+	}
+	uint32_t changes = volume_changes_encode(&filling->writer, staged->logical, base, content);
+	if (may_carry && filling->writer.at - before.at >= CARRIED_FROM_BYTES) {
+		filling->writer = before;
+		return content_carry(volume, filling, staged);
+	}
+	filling->change_count += changes;
+	return STATUS_OK;
+}
+
 /* Write down what entry `at` changes, and those behind it that go into the same extent. */
 static enum status entry_encode(struct volume *volume, struct filling *filling, uint32_t *at)
 {
 	struct volume_map *map = &volume->txn.staged;
-	const struct volume_map_entry *staged = volume_map_at(map, *at);
+	struct volume_map_entry *staged = volume_map_at(map, *at);
 	bool is_hole = false;
 	uint32_t count = 1;
 	enum status status = STATUS_OK;
@@ -275,16 +347,10 @@ static enum status entry_encode(struct volume *volume, struct filling *filling, 
 		}
 		filling->change_count++;
 	} else if (staged->kind == VOLUME_MAP_CONTENT) {
-		/* A patch needs its base, which only the log itself is sure to have: behind the
-		 * head of the epoch to come, if a checkpoint runs. */
-		const struct volume_map_entry *pending =
-			volume_map_find(&volume->overlay, staged->logical);
-		bool has_base = pending != NULL && pending->kind == VOLUME_MAP_CONTENT;
 		status = space_check(volume, staged->logical);
-		filling->change_count += volume_changes_encode(
-			&filling->writer, staged->logical,
-			has_base ? volume_map_content(&volume->overlay, pending) : NULL,
-			volume_map_content(map, staged));
+		if (status == STATUS_OK) {
+			status = content_encode(volume, filling, staged);
+		}
 	} else {
 		status = is_hole_now(volume, staged->logical, &is_hole);
 		if (status == STATUS_OK && !is_hole) {
@@ -330,9 +396,11 @@ void volume_block_txn_apply(struct volume *volume)
 	for (uint32_t i = 0; i < map->count; i++) {
 		const struct volume_map_entry *staged = volume_map_at(map, i);
 		struct volume_map_entry *entry = volume_map_take(overlay, staged->logical);
-		(void)volume_map_become(overlay, entry, staged->kind); /* begin saw to it. */
+		const enum volume_map_kind kind =
+			staged->is_carried ? VOLUME_MAP_CARRIED : staged->kind;
+		(void)volume_map_become(overlay, entry, kind); /* begin saw to it. */
 		entry->entry = staged->entry;
-		if (staged->kind == VOLUME_MAP_CONTENT) {
+		if (kind == VOLUME_MAP_CONTENT) {
 			memcpy(volume_map_content(overlay, entry), volume_map_content(map, staged),
 			       BLOCK_BYTES);
 		}

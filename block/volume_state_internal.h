@@ -99,16 +99,20 @@ enum volume_map_kind {
 	VOLUME_MAP_HOLE,
 	VOLUME_MAP_CONTENT, /* In memory. */
 	VOLUME_MAP_PLACED,  /* On the device: sealed, not yet in the tree. */
+	/* The same, but in the log, in the record that speaks of it. A checkpoint moves it. */
+	VOLUME_MAP_CARRIED,
 	/* A logged patch whose base no longer authenticates. Reads fail, and go on failing. */
 	VOLUME_MAP_LOST,
 };
 
 struct volume_map_entry {
-	struct volume_entry entry; /* PLACED. */
+	struct volume_entry entry; /* PLACED and CARRIED. */
+	uint64_t home;             /* CARRIED: where the running checkpoint has put it. */
 	enum volume_map_kind kind;
 	uint32_t logical;
 	uint32_t content; /* Index into the map's content; CONTENT. */
 	bool changed;     /* Transactions of the state profile: differs from the committed block. */
+	bool is_carried; /* Transactions of the block profile: sealed into the record as `entry`. */
 };
 
 /* What maps are made of: entries, which go out and come back in order, round and round; and content
@@ -117,6 +121,7 @@ struct volume_map_entry {
 struct volume_pool {
 	uint32_t room;
 	uint32_t taken;
+	uint32_t carried; /* Entries that are CARRIED. */
 	uint32_t contents_room;
 	uint32_t contents_free;
 	struct volume_map_entry *entries;
@@ -267,6 +272,8 @@ struct volume_sorter {
 enum volume_phase {
 	VOLUME_PHASE_IDLE,
 	VOLUME_PHASE_HEAL,       /* Copies that differ become equal. */
+	VOLUME_PHASE_SORT_LOG,   /* What the log carries, by its place there, */
+	VOLUME_PHASE_MOVE,       /* is copied to free blocks. */
 	VOLUME_PHASE_SORT,       /* What is frozen, by logical number. */
 	VOLUME_PHASE_REHOME,     /* It goes to its homes; so do the nodes above it ... */
 	VOLUME_PHASE_LEAVE,      /* ... of which the last path is in memory, ... */
@@ -309,6 +316,7 @@ struct volume_build {
 	/* When the overlay was frozen: the log, content in memory, room that commits had then. */
 	struct volume_log head;
 	uint32_t contents;
+	uint32_t carried;
 	uint64_t slack;
 	uint64_t need; /* Blocks that it takes at most. */
 	struct volume_superblock superblock;
@@ -321,7 +329,7 @@ struct volume_build {
 	struct volume_sweep sweep;
 	uint64_t *order; /* Of the frozen map's entries. */
 	uint8_t *bitmap; /* One block: the group that is being changed; then the superblock. */
-	size_t done;     /* Entries, then deltas, that are worked off. */
+	size_t done;     /* Carried blocks, then entries, then deltas, that are worked off. */
 	uint32_t group;
 	uint64_t table_place;
 	uint64_t free_count;

@@ -45,7 +45,7 @@ enum status volume_cursor_seek(struct volume *volume, uint32_t logical, bool *th
 /* Replace (content NULL: by a hole) the block that was sought. */
 MUST_CHECK
 enum status volume_cursor_put(struct volume *volume, uint32_t logical, const uint8_t *content);
-/* Replace it by one that is on the device already. */
+/* Replace it by one that is on the device already, and noted as taken. */
 MUST_CHECK
 enum status volume_cursor_place(struct volume *volume, uint32_t logical,
 				const struct volume_entry *entry);

@@ -313,7 +313,7 @@ static enum status pending_walk(struct walk *walk, const struct volume_map *map)
 		const struct volume_map_entry *pending = volume_map_at(map, i);
 		struct volume_failure where =
 			place(VOLUME_LEVEL_DATA, pending->logical, VOLUME_NOT_A_BLOCK);
-		if (pending->kind == VOLUME_MAP_PLACED) {
+		if (pending->kind == VOLUME_MAP_PLACED || pending->kind == VOLUME_MAP_CARRIED) {
 			where.physical = pending->entry.physical;
 			status = volume_block_open(volume, VOLUME_LEVEL_DATA, pending->logical,
 						   &pending->entry, volume->base);

@@ -144,8 +144,10 @@ static void record_length_edit(struct scene *scene)
 		if (volume_record_header_decode(image_look(&scene->image, block), &header) ==
 		    STATUS_OK) {
 			uint32_t longer = (uint32_t)random_stream_below(dice, 2);
-			uint16_t count = (uint16_t)(header.block_count + 2 * longer - 1);
-			bytes_store_le16(image_edit(&scene->image, block) + 6, count);
+			/* Its blocks, or how far it is sealed. */
+			const uint64_t field = 6 + random_stream_below(dice, 2);
+			uint8_t *byte = image_edit(&scene->image, block) + field;
+			*byte = (uint8_t)(*byte + 2 * longer - 1);
 			return;
 		}
 	}

@@ -54,10 +54,14 @@ static void add_records(struct map *map, const struct rig *rig)
 			continue;
 		}
 		bool is_current = at >= head && at < head + volume->log.used;
-		for (uint32_t i = 0; i < header.block_count; i++) {
+		const uint32_t sealed_blocks = volume_record_sealed_blocks(header.sealed_bytes);
+		for (uint32_t i = 0; i < sealed_blocks; i++) {
 			last = is_current && i == 0 ? (uint32_t)map->count : last;
 			add(map, block + i, is_current ? REGION_RECORD : REGION_OLD_RECORD, 0);
 		}
+		/* What is behind its last grain is looked at by nobody. */
+		map->blocks[map->count - 1].used_bytes =
+			header.sealed_bytes - (sealed_blocks - 1) * BLOCK_BYTES;
 		at += header.block_count;
 	}
 	for (size_t i = last; i < map->count && volume->log.used != 0; i++) {
@@ -91,7 +95,8 @@ static void add_logged(struct map *map, const struct rig *rig, uint64_t last_fro
 	for (uint32_t i = 0; i < rig->checker->place_count; i++) {
 		const struct volume_map_entry *entry =
 			volume_map_find(&rig->volume->overlay, rig->checker->places[i].logical);
-		if (entry != NULL && entry->kind == VOLUME_MAP_PLACED) {
+		if (entry != NULL &&
+		    (entry->kind == VOLUME_MAP_PLACED || entry->kind == VOLUME_MAP_CARRIED)) {
 			bool is_last = entry->entry.session == rig->volume->session.id &&
 				       entry->entry.counter > last_from;
 			add(map, entry->entry.physical,
@@ -108,6 +113,19 @@ static bool is_mapped(const struct map *map, uint64_t block)
 		}
 	}
 	return false;
+}
+
+/* Blocks that records carry and the overlay does not need: overwritten since, or moved home. */
+static void add_spent(struct map *map, const struct rig *rig)
+{
+	const struct volume_geometry *geometry = &rig->volume->geometry;
+	const struct image *image = &rig->disk->image;
+	for (uint64_t at = geometry->ring_first; at < geometry->ring_first + geometry->ring_blocks;
+	     at++) {
+		if (image_is_written(image, at) && !is_mapped(map, at)) {
+			add(map, at, REGION_FREE, 0);
+		}
+	}
 }
 
 static void add_homes(struct map *map, const struct rig *rig)
@@ -157,5 +175,6 @@ void map_make(struct map *map, const struct rig *rig, uint64_t last_from)
 	add_headers(map, rig->volume->geometry.size);
 	add_records(map, rig);
 	add_logged(map, rig, last_from);
+	add_spent(map, rig);
 	add_homes(map, rig);
 }

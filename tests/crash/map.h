@@ -7,7 +7,7 @@
 
 #include "rig.h"
 
-#define MAP_MAX 320u
+#define MAP_MAX 640u
 
 enum region {
 	REGION_SUPERBLOCK,  /* One of four copies. */

@@ -29,6 +29,8 @@ static void header_run(struct fuzz_input *input)
 	}
 	FUZZ_REQUIRE(header.block_count >= 1 && header.counter != 0);
 	FUZZ_REQUIRE(header.block_count <= VOLUME_RECORD_BLOCKS_MAX);
+	FUZZ_REQUIRE(header.sealed_bytes > VOLUME_RECORD_OVERHEAD &&
+		     header.sealed_bytes <= header.block_count * BLOCK_BYTES);
 	volume_record_header_encode(again, &header);
 	FUZZ_REQUIRE(memcmp(block, again, sizeof(again)) == 0);
 }
@@ -53,6 +55,13 @@ static void extent_check(const struct volume_geometry *geometry, const struct vo
 		     volume_is_allocatable(geometry, change->physical + change->count - 1));
 }
 
+static void carried_check(const struct volume_geometry *geometry,
+			  const struct volume_change *change)
+{
+	FUZZ_REQUIRE(geometry->profile == VOLUME_PROFILE_BLOCK);
+	FUZZ_REQUIRE(change->count == 1 && change->counter != 0);
+}
+
 static void changes_check(const struct volume_geometry *geometry, const uint8_t *body, size_t size,
 			  uint32_t count)
 {
@@ -64,8 +73,12 @@ static void changes_check(const struct volume_geometry *geometry, const uint8_t 
 		/* Checked as a whole already, so each decodes. */
 		FUZZ_REQUIRE(volume_change_decode(geometry, &reader, &change) == STATUS_OK);
 		FUZZ_REQUIRE(change.logical < geometry->logical_blocks);
-		if (change.kind == VOLUME_CHANGE_EXTENT) {
-			extent_check(geometry, &change);
+		if (change.kind == VOLUME_CHANGE_EXTENT || change.kind == VOLUME_CHANGE_CARRIED) {
+			if (change.kind == VOLUME_CHANGE_EXTENT) {
+				extent_check(geometry, &change);
+			} else {
+				carried_check(geometry, &change);
+			}
 			const size_t tags = (size_t)change.count * AEAD_TAG_BYTES;
 			FUZZ_REQUIRE(change.bytes >= body && change.bytes + tags <= body + size);
 			continue;
@@ -108,6 +121,7 @@ static void body_run(struct fuzz_input *input)
 	FUZZ_REQUIRE(record.durable_sequence < record.sequence);
 	FUZZ_REQUIRE(geometry->profile == VOLUME_PROFILE_BLOCK ||
 		     (record.flags & VOLUME_RECORD_COMMIT) != 0);
+	FUZZ_REQUIRE(record.carried_count <= record.change_count);
 	volume_record_body_encode(again, &record);
 	FUZZ_REQUIRE(memcmp(body, again, sizeof(again)) == 0);
 	changes_check(geometry, body, size, record.change_count);

@@ -14,8 +14,8 @@
 #include "block/volume_internal.h"
 #include "volume_fixture.h"
 
-#define SMALL VOLUME_BLOCK_BLOCKS_MIN
-#define GIB   262144u
+#define SMALL   VOLUME_BLOCK_BLOCKS_MIN
+#define MIB_128 32768u
 
 static void scene_init(struct fixture *fixture, uint64_t blocks)
 {
@@ -83,7 +83,7 @@ static void test_no_call_waits_for_a_checkpoint(void **state)
 	uint8_t content[BLOCK_BYTES];
 	(void)state;
 	fixture_random_seed(5);
-	scene_init(&fixture, GIB);
+	scene_init(&fixture, MIB_128);
 	const uint32_t end = (uint32_t)volume_logical_size(fixture.volume).n;
 	leaves_make(&fixture);
 	const struct volume_counters start = counters_of(&fixture);
@@ -132,7 +132,7 @@ static void test_no_put_waits_for_a_checkpoint(void **state)
 	uint64_t seed = 0;
 	(void)state;
 	fixture_random_seed(6);
-	scene_init(&fixture, 32768); /* 128 MiB. */
+	scene_init(&fixture, MIB_128);
 	const uint32_t end = (uint32_t)volume_logical_size(fixture.volume).n;
 	while (counters_of(&fixture).checkpoints < 4) {
 		call_begin(&calls, &fixture);

@@ -453,7 +453,8 @@ static void test_seals_are_limited(void **state)
 	uint8_t record[BLOCK_BYTES] = {0};
 	uint8_t tag[AEAD_TAG_BYTES];
 	fixture.volume->session.log_seals = UINT32_MAX;
-	assert_int_equal(volume_record_seal(fixture.volume, record, 1, tag), STATUS_LIMIT);
+	assert_int_equal(volume_record_seal(fixture.volume, record, 1, BLOCK_BYTES, tag),
+			 STATUS_LIMIT);
 	fixture_fini(&fixture);
 }
 

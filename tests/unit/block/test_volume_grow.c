@@ -154,8 +154,10 @@ static void test_block_profile_levels(void **state)
 		assert_int_equal(geometry->tree_levels, rows[i].tree_levels);
 		assert_int_equal(geometry->group_levels, rows[i].group_levels);
 		assert_int_equal(geometry->ring_blocks, ring);
-		assert_int_equal(bytes_load_le32(sim_disk_look(&fixture.disk, 0) + 12),
-				 volume_geometry_is_plain(geometry) ? 0 : VOLUME_FEATURE_GROWN);
+		assert_int_equal(
+			bytes_load_le32(sim_disk_look(&fixture.disk, 0) + 12),
+			VOLUME_FEATURE_CARRIES |
+				(volume_geometry_is_plain(geometry) ? 0 : VOLUME_FEATURE_GROWN));
 		logical = volume_logical_size(fixture.volume).n;
 		put_some(&fixture, &model, (uint32_t)logical - 30, 30, 200);
 		assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);

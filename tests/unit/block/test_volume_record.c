@@ -25,8 +25,10 @@ static const struct volume_geometry *state_geometry(void)
 
 static void test_record_header(void **state)
 {
-	struct volume_record_header header = {
-		.block_count = 5, .generation = 2, .counter = 0x1122334455};
+	struct volume_record_header header = {.block_count = 5,
+					      .sealed_bytes = 5 * BLOCK_BYTES,
+					      .generation = 2,
+					      .counter = 0x1122334455};
 	struct volume_record_header read;
 	uint8_t block[BLOCK_BYTES] = {0};
 	(void)state;
@@ -36,13 +38,33 @@ static void test_record_header(void **state)
 	memset(&read, 0, sizeof(read));
 	assert_int_equal(volume_record_header_decode(block, &read), STATUS_OK);
 	assert_memory_equal(&header, &read, sizeof(header));
+	/* Sealed in part; what would be another way to say "all", or nothing, or more, is refused.
+	 */
+	for (uint32_t grains = 1; grains < 5 * BLOCK_BYTES / VOLUME_RECORD_GRAIN_BYTES; grains++) {
+		header.sealed_bytes = grains * VOLUME_RECORD_GRAIN_BYTES;
+		volume_record_header_encode(block, &header);
+		assert_int_equal(volume_record_header_decode(block, &read), STATUS_OK);
+		assert_memory_equal(&header, &read, sizeof(header));
+		block[4] = 1; /* Version 1 says nothing of it. */
+		assert_int_equal(volume_record_header_decode(block, &read), STATUS_NOT_FOUND);
+	}
+	block[4] = 2;
+	block[7] = 0;
+	assert_int_equal(volume_record_header_decode(block, &read), STATUS_NOT_FOUND);
+	for (uint32_t grains = 40; grains < 256; grains++) {
+		block[7] = (uint8_t)grains;
+		assert_int_equal(volume_record_header_decode(block, &read), STATUS_NOT_FOUND);
+	}
 	header.block_count = VOLUME_RECORD_BLOCKS_MAX + 1;
+	header.sealed_bytes = header.block_count * BLOCK_BYTES;
 	volume_record_header_encode(block, &header);
 	assert_int_equal(volume_record_header_decode(block, &read), STATUS_NOT_FOUND);
 	header.block_count = 0;
+	header.sealed_bytes = 0;
 	volume_record_header_encode(block, &header);
 	assert_int_equal(volume_record_header_decode(block, &read), STATUS_NOT_FOUND);
 	header.block_count = 1;
+	header.sealed_bytes = BLOCK_BYTES;
 	header.counter = 0;
 	volume_record_header_encode(block, &header);
 	assert_int_equal(volume_record_header_decode(block, &read), STATUS_NOT_FOUND);
@@ -151,6 +173,66 @@ static void test_record_body_refusals(void **state)
 			volume_record_body_decode(state_geometry(), body, sizeof(body), &read),
 			STATUS_AUTH_META);
 	}
+}
+
+/* Carried blocks: round trip, who may have them, what they look like. */
+static void test_carried(void **state)
+{
+	struct volume_geometry geometry;
+	struct volume_record record = record_sample();
+	struct volume_record read;
+	struct volume_change change;
+	struct reader reader;
+	struct writer writer;
+	uint8_t body[BLOCK_BYTES] = {0};
+	uint8_t tag[AEAD_TAG_BYTES];
+	(void)state;
+	assert_int_equal(volume_geometry_make(VOLUME_PROFILE_BLOCK, 16384, &geometry), STATUS_OK);
+	fixture_random_bytes(tag, sizeof(tag));
+	record.change_count = 3;
+	writer_init(&writer, body, sizeof(body));
+	writer_zero(&writer, VOLUME_RECORD_BODY_BYTES);
+	for (uint32_t i = 0; i < 3; i++) {
+		volume_change_carried_encode(&writer, 70 + i, 0x01020304 + i, tag);
+	}
+	volume_record_body_encode(body, &record);
+	assert_int_equal(volume_record_body_decode(&geometry, body, sizeof(body), &read),
+			 STATUS_OK);
+	assert_int_equal(read.carried_count, 3);
+	volume_changes_begin(&reader, body, sizeof(body));
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(volume_change_decode(&geometry, &reader, &change), STATUS_OK);
+		assert_int_equal(change.kind, VOLUME_CHANGE_CARRIED);
+		assert_int_equal(change.logical, 70 + i);
+		assert_int_equal(change.counter, 0x01020304 + i);
+		assert_int_equal(change.count, 1);
+		assert_memory_equal(change.bytes, tag, sizeof(tag));
+	}
+	const size_t at = VOLUME_RECORD_BODY_BYTES;
+	static const struct {
+		size_t offset;
+		uint8_t value;
+	} faults[] = {
+		{4, 1},               /* An offset. */
+		{5, 0x50},            /* Another kind. */
+		{6, 19},              /* A length. */
+		{6, 21},   {3, 0xff}, /* A logical block beyond the volume. */
+	};
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		const uint8_t was = body[at + faults[i].offset];
+		body[at + faults[i].offset] = faults[i].value;
+		assert_int_equal(volume_record_body_decode(&geometry, body, sizeof(body), &read),
+				 STATUS_AUTH_META);
+		body[at + faults[i].offset] = was;
+	}
+	memset(body + at + 8, 0, 4); /* No counter. */
+	assert_int_equal(volume_record_body_decode(&geometry, body, sizeof(body), &read),
+			 STATUS_AUTH_META);
+	body[at + 8] = 1;
+	assert_int_equal(volume_record_body_decode(&geometry, body, sizeof(body), &read),
+			 STATUS_OK);
+	assert_int_equal(volume_record_body_decode(state_geometry(), body, sizeof(body), &read),
+			 STATUS_AUTH_META); /* Not in the state profile. */
 }
 
 /* A record without changes moves the anchor; one that is no transaction would not end. */
@@ -319,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_record_body),
 		cmocka_unit_test(test_record_body_refusals),
 		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_carried),
 		cmocka_unit_test(test_changes_round_trip),
 		cmocka_unit_test(test_changes_are_those_of_single_bytes),
 		cmocka_unit_test(test_changes_are_short),
