@@ -43,7 +43,8 @@ DECODERS = (
     "virtio/virtio_pci_layout.c", "virtio/virtio_serial.c",
     "virtio/virtio_serial_control.c", "virtio/virtio_serial_read.c",
     "virtio/virtio_serial_write.c", "virtio/virtio_transport.c", "virtio/virtio_wait.c",
-    "virtio/virtq.c", "virtio/virtq_packed.c", "virtio/virtq_split.c",
+    "virtio/virtq.c", "virtio/virtq_ids.c", "virtio/virtq_packed.c", "virtio/virtq_report.c",
+    "virtio/virtq_split.c",
     "vtpm/frame.c", "vtpm/response.c", "vtpm/tpm_control.c", "vtpm/tpm_control_stream.c")
 
 

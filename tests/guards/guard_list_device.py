@@ -84,10 +84,11 @@ MUTATIONS = [
 
     # ---- What it reports ----
     Mutation("late-reuse", "22", False, "an id is reused as late as possible", BOTH,
-             "virtio/virtq.c", "const uint32_t end = (uint32_t)queue->free_first + "
-             "queue->free_ids; queue->slots[end & (queue->size - 1u)].free_id = id;",
-             "queue->free_first = (uint16_t)((queue->free_first - 1u) & (queue->size - 1u)); "
-             "queue->slots[queue->free_first].free_id = id;", QUEUE),
+             "virtio/virtq_ids.c",
+             "last_give(queue->slots, queue->size, queue->free_first, count, id);",
+             "queue->free_first = (uint16_t)((queue->free_first + queue->size - 1u) % "
+             "queue->size); queue->slots[queue->free_first].free_id = id; "
+             "queue->slots[id].is_free = true; (void)count;", QUEUE),
     Mutation("any-order", "23", True, "chains complete in any order", BOTH, "virtio/virtq.c",
              "if (queue->is_in_order) { id = oldest_id(queue); }", "id = oldest_id(queue);",
              QUEUE),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Guards against what clients, programs of ring 3 and the kernel's command line say: streams of a
-TPM's bytes, the two control ports, words. No item of docs/virtio-threats.md is about them."""
+"""Guards against what clients and programs of ring 3 say: streams of a TPM's bytes, the two control
+ports, responses. No item of docs/virtio-threats.md is about them."""
 
 from guard import ONCE, Mutation
 
@@ -9,7 +9,6 @@ STREAM = "test_vtpm_tpm_control_stream"
 FRAME = "test_vtpm_frame"
 PEER = "client"
 USER = "ring 3"
-WORDS = "words"
 
 
 def _guard(name, who, quick, guard, source, text, replacement, tests):

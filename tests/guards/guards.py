@@ -2,7 +2,9 @@
 """All lists of guards together."""
 
 import guard_list
+import guard_list_boot
 import guard_list_device
 import guard_list_peer
 
-MUTATIONS = guard_list.MUTATIONS + guard_list_device.MUTATIONS + guard_list_peer.MUTATIONS
+MUTATIONS = (guard_list.MUTATIONS + guard_list_device.MUTATIONS + guard_list_peer.MUTATIONS +
+             guard_list_boot.MUTATIONS)

@@ -55,8 +55,6 @@ static void test_boot_params_head(void **state)
 	expect_refused();
 	params.memory_range_count = BOOT_MEMORY_RANGES_MAX + 1;
 	expect_refused();
-	params.module_count = BOOT_MODULES_MAX + 1;
-	expect_refused();
 	params.kernel_virtual++;
 	expect_refused();
 	params.direct_map_virtual++;
@@ -111,6 +109,16 @@ static void test_boot_params_modules(void **state)
 	params.modules[1].bytes.first.raw = 32 * MIB + 4096; /* The first one's last page. */
 	expect_refused();
 	params.modules[1].bytes.first.raw = 2 * MIB; /* The kernel. */
+	expect_refused();
+	for (uint32_t i = 0; i < BOOT_MODULES_MAX; i++) { /* All are sound. */
+		params.modules[i] = (struct boot_module){
+			.name = "module",
+			.bytes = {{(32 + i) * MIB}, 4096},
+		};
+	}
+	params.module_count = BOOT_MODULES_MAX;
+	assert_int_equal(boot_params_validate(&params), STATUS_OK);
+	params.module_count = BOOT_MODULES_MAX + 1;
 	expect_refused();
 	params.module_count = 0;
 	assert_int_equal(boot_params_validate(&params), STATUS_OK);

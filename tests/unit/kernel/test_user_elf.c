@@ -173,6 +173,9 @@ static void test_bad_segments_are_refused(void **state)
 		uint8_t file[FILE_BYTES];
 		good_file(file);
 		put_segment(file, 1, spoilt[i]);
+		/* It is the last one and has the entry point: nothing else is wrong. */
+		bytes_store_le16(file + AT_HEADER_COUNT, 2);
+		bytes_store_le64(file + AT_ENTRY_POINT, spoilt[i].address + 0x10);
 		assert_refused(file);
 	}
 }
