@@ -18,6 +18,8 @@ from benchmarks.place import Place
 TARGETS = ("stage2", "bundle", "holdfast", "holdfast_nbdkit", "vtpm_native", "durable_rename")
 # kind: (repetitions, seconds of a job, MiB that the jobs work in, minutes at most)
 KINDS = {"quick": (2, 0.5, 128, 4.5), "default": (5, 0.7, 256, 11), "full": (7, 3, 512, None)}
+# Of a build with itself, or another: each has as many turns before the other as behind it.
+TWIN_REPETITIONS = 6
 REPORT = os.path.join(HERE, "report")  # Not kept in the repository; RESULTS is.
 RESULTS = os.path.join(HERE, "RESULTS.md")
 FAILED, DIFFERS = 1, 2
@@ -79,12 +81,14 @@ def settle(options):
     options.kind = "quick" if options.quick else "full" if options.full else "default"
     repetitions, seconds, size, minutes = KINDS[options.kind]
     options.limit = options.limit or minutes
+    options.is_twin = options.itself or options.against is not None
+    if options.is_twin and options.kind == "default":
+        repetitions = TWIN_REPETITIONS
     options.repetitions = options.repetitions or repetitions
     options.seconds = options.seconds or seconds
     options.size = options.size or size
     if options.folder is None and os.path.isdir("/dev/shm"):
         options.folder = "/dev/shm"
-    options.is_twin = options.itself or options.against is not None
 
 
 def choose(options, place):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Takes turns: every side once, then every side again (A B A B), so that a machine that slows down
-slows down all of them. A side that fails is named and left out; the others go on."""
+"""Takes turns: every side once, then every side again the other way round (A B B A), so that a
+machine that slows down slows down all of them, and none has its turns always before another. A side that fails is named and left out; the others go on."""
 
 import subprocess
 import time
@@ -77,7 +77,8 @@ class Turns:
                 self.say(f"out of time: {repetition - 1} repetitions instead of "
                          f"{self.repetitions}")
                 return
-            for side, names in self.chosen:
+            order = self.chosen if repetition % 2 == 1 else self.chosen[::-1]
+            for side, names in order:
                 if repetition == 1 or self._has_time(side, names, repetition):
                     self._turn(side, names, repetition)
                 else:
