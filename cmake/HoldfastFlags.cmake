@@ -11,7 +11,10 @@ target_compile_options(holdfast_all_flags INTERFACE
 	-fno-strict-aliasing -fno-common -fno-omit-frame-pointer
 	-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
-	target_compile_options(holdfast_all_flags INTERFACE -Warith-conversion -Wlogical-op)
+	# Its vectoriser takes a store of an integer's bytes apart, before what would make it one
+	# instruction sees it; without vector registers there is little else that it could do.
+	target_compile_options(holdfast_all_flags INTERFACE -Warith-conversion -Wlogical-op
+		-fno-tree-slp-vectorize)
 endif()
 if(HOLDFAST_PRODUCTION)
 	target_compile_definitions(holdfast_all_flags INTERFACE HOLDFAST_PRODUCTION=1)

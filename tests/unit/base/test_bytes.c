@@ -22,6 +22,24 @@ static void test_bytes_load_at_any_alignment(void **state)
 	assert_true(bytes_load_le64(odd) == 0xf8f7f6f5f4f3f2f1ull);
 }
 
+/* What is compiled copies words, what is proved sums bytes. */
+static void test_bytes_load_is_the_sum_of_the_bytes(void **state)
+{
+	(void)state;
+	for (unsigned bit = 0; bit < 64; bit++) {
+		uint8_t bytes[8] = {0};
+		uint64_t sum = 0;
+		bytes[bit / 8] = (uint8_t)(1u << (bit % 8));
+		for (unsigned i = 8; i > 0; i--) {
+			sum = sum * 256u + bytes[i - 1];
+		}
+		assert_true(bytes_load_le64(bytes) == sum);
+		assert_true(bytes_load_le32(bytes) == (uint32_t)sum);
+		assert_true(bytes_load_le32(bytes + 4) == (uint32_t)(sum >> 32));
+		assert_true(bytes_load_le16(bytes) == (uint16_t)sum);
+	}
+}
+
 static void test_bytes_store_writes_its_width_and_no_more(void **state)
 {
 	(void)state;
@@ -83,6 +101,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes_load_at_any_alignment),
+		cmocka_unit_test(test_bytes_load_is_the_sum_of_the_bytes),
 		cmocka_unit_test(test_bytes_store_writes_its_width_and_no_more),
 		cmocka_unit_test(test_bytes_equal_sees_every_bit),
 		cmocka_unit_test(test_bytes_are_zero_looks_at_its_range_only),
