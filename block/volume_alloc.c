@@ -329,17 +329,11 @@ enum status volume_allocate_again(struct volume *volume, uint64_t physical, uint
 
 /* ---- While a checkpoint builds the next state ------------------------------------------------ */
 
-/* What is taken sorts before what is freed, for a block that the same checkpoint takes and then
- * gives up again; and it is noted before. */
 static enum status delta_note(struct volume *volume, uint64_t physical, bool frees)
 {
-	struct volume_deltas *deltas = &volume->build.deltas;
-	if (deltas->count == deltas->room) {
-		return STATUS_NO_MEMORY;
-	}
-	uint64_t offset = physical - volume->geometry.group_first;
-	deltas->all[deltas->count++] = offset << 1 | (frees ? 1u : 0u);
-	return STATUS_OK;
+	const uint64_t offset = physical - volume->geometry.group_first;
+	return volume_deltas_note(&volume->build.deltas, offset, frees) ? STATUS_OK
+									: STATUS_NO_MEMORY;
 }
 
 enum status volume_build_take(struct volume *volume, uint64_t physical)
@@ -438,24 +432,14 @@ static uint64_t deltas_accept(struct volume *volume, uint64_t round_passed)
 	const struct volume_geometry *geometry = &volume->geometry;
 	const uint64_t span = geometry->group_end - geometry->group_first;
 	const uint64_t round = volume->build.round_cursor - geometry->group_first;
-	uint32_t group = UINT32_MAX;
-	uint8_t *bitmap = NULL;
 	uint64_t passed = 0;
 	for (size_t i = 0; i < deltas->count; i++) {
-		uint64_t offset = deltas->all[i] >> 1;
-		uint64_t bit = offset % VOLUME_GROUP_BLOCKS;
-		uint64_t distance = offset >= round ? offset - round : offset + span - round;
-		bool frees = (deltas->all[i] & 1) != 0;
-		if (offset / VOLUME_GROUP_BLOCKS != group) { /* They are in order. */
-			group = (uint32_t)(offset / VOLUME_GROUP_BLOCKS);
-			bitmap = bitmap_cached(volume, group);
-		}
+		const struct volume_delta delta = volume_delta_decode(deltas->all[i]);
+		uint8_t *bitmap = bitmap_cached(volume, delta.group);
 		if (bitmap != NULL) {
-			uint8_t *byte = &bitmap[bit / 8];
-			*byte = (uint8_t)(frees ? *byte & ~(1u << (bit % 8))
-						: *byte | 1u << (bit % 8));
+			(void)volume_delta_apply(&delta, bitmap); /* It did in the copy. */
 		}
-		passed += frees && distance < round_passed ? 1u : 0u;
+		passed += delta.frees ? volume_delta_passed(&delta, round, span, round_passed) : 0;
 	}
 	return passed;
 }

@@ -12,8 +12,9 @@
 #define SWEEP_NODES_PER_BLOCK 2u
 /* Blocks and nodes that a sweep looks at in one checkpoint, unless somebody waits for it. */
 #define SWEEP_TURNS 1024u
-/* Blocks of one leaf that one turn brings home, of which it seals one at most. */
-#define REHOME_BLOCKS 16u
+/* Blocks of one leaf that one turn brings home, of which it seals one at most: as many as one write
+ * of the largest size stages between two steps. */
+#define REHOME_BLOCKS VOLUME_BATCH_BLOCKS
 /* Numbers that one turn of a sort moves. */
 #define SORT_TURNS 64u
 /* Weight of what comes after the bitmaps. */
@@ -242,14 +243,15 @@ static enum status sweep_turn(struct volume *volume)
 	return status;
 }
 
-/* There is room for the worst case, three nodes for each block; mostly half of it is free. */
+/* There is room for the worst case, three nodes for each block and no two neighbours; mostly most
+ * of it is free. */
 static void deltas_sort_begin(struct volume_build *build)
 {
 	const struct volume_deltas *deltas = &build->deltas;
 	uint64_t *rest = deltas->all + deltas->count;
 	volume_sort_begin(&build->sorter, deltas->all, deltas->count,
 			  deltas->count <= deltas->room - deltas->count ? rest : NULL,
-			  VOLUME_DELTA_GROUP_SHIFT);
+			  VOLUME_DELTA_ORDER_SHIFT);
 }
 
 /* Bitmaps last among what is counted: the table's own new home has to be in them, and their

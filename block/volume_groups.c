@@ -198,20 +198,18 @@ static enum status end(struct volume *volume, bool *done)
 
 /* ---- A checkpoint's list ------------------------------------------------------------------- */
 
-/* Apply the list's entries of one group. Each has to change its bit: anything else means that the
- * bitmap and what the superblock reaches had come apart. */
+/* Apply the list's runs of one group. Each block has to change its bit: anything else means that
+ * the bitmap and what the superblock reaches had come apart. */
 static enum status deltas_apply(struct volume *volume, const uint64_t *deltas, size_t count,
 				uint8_t *bitmap)
 {
+	uint64_t *free_count = &volume->build.free_count;
 	for (size_t i = 0; i < count; i++) {
-		bool frees = (deltas[i] & 1) != 0;
-		uint64_t bit = (deltas[i] >> 1) % VOLUME_GROUP_BLOCKS;
-		uint8_t mask = (uint8_t)(1u << (bit % 8));
-		if (((bitmap[bit / 8] & mask) != 0) != frees) {
+		const struct volume_delta delta = volume_delta_decode(deltas[i]);
+		if (!volume_delta_apply(&delta, bitmap)) {
 			return STATUS_AUTH_META;
 		}
-		bitmap[bit / 8] = (uint8_t)(bitmap[bit / 8] ^ mask);
-		volume->build.free_count += frees ? 1u : UINT64_MAX; /* Less one. */
+		*free_count = delta.frees ? *free_count + delta.count : *free_count - delta.count;
 	}
 	return STATUS_OK;
 }
@@ -273,7 +271,7 @@ void volume_build_bitmaps_begin(struct volume *volume)
 
 static uint32_t group_of(uint64_t delta)
 {
-	return (uint32_t)(delta >> VOLUME_DELTA_GROUP_SHIFT);
+	return volume_delta_decode(delta).group;
 }
 
 /* The next group at or after `group` that has changes, or that has to be looked at in any case:

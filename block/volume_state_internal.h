@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "block/block_queue.h"
 #include "block/volume.h"
+#include "block/volume_deltas_internal.h"
 #include "block/volume_format.h"
 #include "block/volume_nonce.h"
 #include "block/volume_record.h"
@@ -214,18 +215,6 @@ struct volume_bitmaps {
 	struct volume_cached_bitmap cache[VOLUME_GROUP_CACHE];
 	uint8_t *blocks; /* VOLUME_GROUP_CACHE, or as many as there are groups: durable bitmaps. */
 	uint32_t cache_size;
-};
-
-/* What a checkpoint does to the bitmaps: allocatable block and direction, brought into the order of
- * groups before use. */
-#define VOLUME_DELTA_GROUP_SHIFT 16u
-STATIC_ASSERT(1u << (VOLUME_DELTA_GROUP_SHIFT - 1) == VOLUME_GROUP_BLOCKS,
-	      "a delta is the block's offset from the first group, and a bit for the direction");
-
-struct volume_deltas {
-	uint64_t *all;
-	size_t count;
-	size_t room;
 };
 
 /* One path from the root, being changed by a checkpoint. Index 0 is the leaf level. */
