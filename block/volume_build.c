@@ -120,8 +120,8 @@ static enum status move_turn(struct volume *volume)
 	if (build->done == build->carried) {
 		build->done = 0;
 		volume_map_order(&volume->frozen, build->order);
-		/* Again memory of the deltas: so far there is one for each move, at most a sixth.
-		 */
+		/* Again memory of the deltas: so far there is one for each move at most, which is
+		 * no more than a sixth. */
 		volume_sort_begin(&build->sorter, build->order, volume->frozen.count,
 				  build->deltas.all + build->deltas.count, VOLUME_MAP_ORDER_SHIFT);
 		volume_build_phase_end(volume);

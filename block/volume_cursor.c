@@ -164,22 +164,32 @@ static enum status seek_level(struct volume *volume, uint32_t logical, uint32_t 
 	return STATUS_OK;
 }
 
+/* What the sought slot holds. */
+static enum status slot_get(struct volume *volume, uint32_t logical, struct volume_entry *entry)
+{
+	return volume_node_entry(volume, node_at(volume, VOLUME_LEVEL_LEAF), VOLUME_LEVEL_LEAF,
+				 logical >> VOLUME_NODE_SHIFT, slot_in_parent(logical), entry);
+}
+
+static void slot_set(struct volume *volume, uint32_t logical, const struct volume_entry *entry)
+{
+	uint8_t *leaf = node_at(volume, VOLUME_LEVEL_LEAF);
+	volume_entry_encode(leaf + (size_t)slot_in_parent(logical) * VOLUME_ENTRY_BYTES, entry);
+	volume->build.cursor.dirty[0] = true;
+}
+
 /* Give up what the sought slot holds, and let `made` take its place. */
 static enum status leaf_replace(struct volume *volume, uint32_t logical,
 				const struct volume_entry *made)
 {
 	struct volume_entry old;
-	uint8_t *leaf = node_at(volume, VOLUME_LEVEL_LEAF);
-	uint32_t slot = slot_in_parent(logical);
-	enum status status = volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF,
-					       logical >> VOLUME_NODE_SHIFT, slot, &old);
+	enum status status = slot_get(volume, logical, &old);
 	if (status != STATUS_OK || (made->physical == 0 && old.physical == 0)) {
 		return status;
 	}
 	status = release(volume, &old);
 	if (status == STATUS_OK) {
-		volume_entry_encode(leaf + (size_t)slot * VOLUME_ENTRY_BYTES, made);
-		volume->build.cursor.dirty[0] = true;
+		slot_set(volume, logical, made);
 	}
 	return status;
 }
@@ -199,28 +209,48 @@ enum status volume_cursor_put(struct volume *volume, uint32_t logical, const uin
 	return status == STATUS_OK ? leaf_replace(volume, logical, &made) : status;
 }
 
+/* `made` is one block more of its session, and `old` one fewer: mostly of the same, whose count
+ * then stays what it is. */
+static enum status sessions_count(struct volume *volume, const struct volume_entry *old,
+				  const struct volume_entry *made)
+{
+	if (old->physical != 0 && old->session == made->session) {
+		return STATUS_OK;
+	}
+	enum status status = volume_build_count(volume, made->session, 1);
+	return status == STATUS_OK && old->physical != 0
+		       ? volume_build_count(volume, old->session, -1)
+		       : status;
+}
+
 enum status volume_cursor_place(struct volume *volume, uint32_t logical,
 				const struct volume_entry *entry)
 {
-	enum status status = volume_build_count(volume, entry->session, 1);
-	return status == STATUS_OK ? leaf_replace(volume, logical, entry) : status;
+	struct volume_entry old;
+	enum status status = slot_get(volume, logical, &old);
+	if (status == STATUS_OK) {
+		status = sessions_count(volume, &old, entry);
+	}
+	if (status == STATUS_OK && old.physical != 0) {
+		status = volume_build_free(volume, old.physical);
+	}
+	if (status == STATUS_OK) {
+		slot_set(volume, logical, entry);
+	}
+	return status;
 }
 
 enum status volume_cursor_spoil(struct volume *volume, uint32_t logical)
 {
 	struct volume_entry entry;
-	uint8_t *leaf = node_at(volume, VOLUME_LEVEL_LEAF);
-	uint32_t slot = slot_in_parent(logical);
-	enum status status = volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF,
-					       logical >> VOLUME_NODE_SHIFT, slot, &entry);
+	enum status status = slot_get(volume, logical, &entry);
 	if (status != STATUS_OK || entry.physical == 0) {
 		return status;
 	}
 	for (size_t i = 0; i < AEAD_TAG_BYTES; i++) {
 		entry.tag[i] = (uint8_t)~entry.tag[i];
 	}
-	volume_entry_encode(leaf + (size_t)slot * VOLUME_ENTRY_BYTES, &entry);
-	volume->build.cursor.dirty[0] = true;
+	slot_set(volume, logical, &entry);
 	return STATUS_OK;
 }
 

@@ -56,10 +56,16 @@ static void slots_clear(struct volume_map *map)
 	}
 }
 
+static bool pool_counts_any(const struct volume_pool *pool)
+{
+	return volume_pool_contents(pool) != 0 || pool->carried != 0;
+}
+
 void volume_map_clear(struct volume_map *map)
 {
 	slots_clear(map);
-	for (uint32_t i = 0; i < map->count; i++) {
+	/* Ends with the last entry that is counted: mostly there is none. */
+	for (uint32_t i = 0; i < map->count && pool_counts_any(map->pool); i++) {
 		const struct volume_map_entry *entry = volume_map_at(map, i);
 		if (entry->kind == VOLUME_MAP_CONTENT) {
 			content_give_back(map->pool, entry);

@@ -131,7 +131,9 @@ enum status volume_block_txn_seal(struct volume *volume)
 {
 	const struct volume_map *map = &volume->txn.staged;
 	enum status status = STATUS_OK;
-	for (uint32_t i = 0; i < map->count && status == STATUS_OK; i++) {
+	/* Ends with the last content: of what is placed there may be much more. */
+	for (uint32_t i = 0;
+	     volume_pool_contents(map->pool) != 0 && i < map->count && status == STATUS_OK; i++) {
 		struct volume_map_entry *staged = volume_map_at(map, i);
 		if (staged->kind == VOLUME_MAP_CONTENT) {
 			status = content_seal(volume, staged);

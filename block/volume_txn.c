@@ -31,8 +31,9 @@ enum status volume_txn_begin(struct volume *volume)
 static void txn_close(struct volume *volume)
 {
 	struct volume_map *staged = &volume->txn.staged;
-	/* Staged plaintext is not kept longer than needed. */
-	for (uint32_t i = 0; i < staged->count; i++) {
+	/* Staged plaintext is not kept longer than needed. Mostly there is none. */
+	const uint32_t looked_at = volume_pool_contents(staged->pool) == 0 ? 0 : staged->count;
+	for (uint32_t i = 0; i < looked_at; i++) {
 		const struct volume_map_entry *entry = volume_map_at(staged, i);
 		if (entry->kind == VOLUME_MAP_CONTENT) {
 			memset(volume_map_content(staged, entry), 0, BLOCK_BYTES);
