@@ -7,9 +7,9 @@ HEADLINE_JOB, HEADLINE_SIDES = "rr4k-qd1", ("raw", "volume")
 
 
 # Part of the raw ratios, and no property of the driver.
-NOTIFICATIONS = ("Our runner puts a notification off while completions are there to be taken; fio in a "
-                 "Linux guest notifies at each submission, of one request or, at depth 32, of up to "
-                 "16. How many a request of ours took is under Counted.")
+NOTIFICATIONS = ("Our runner puts a notification off while completions are there to be taken; fio "
+                 "in a Linux guest notifies at each submission, of one request or, at depth 32, of "
+                 "up to 16. How many a request of ours took is under Counted.")
 
 
 def ratio_text(ratio):
