@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Superblock, session table and tree entries to and from bytes. Decoders check reserved bytes: a
+/* Superblock and session table to and from bytes. Decoders check reserved bytes: a
  * bit that this version does not know is either a newer format, which the clear header says, or
  * damage. */
 #include "block/volume_format.h"
@@ -16,7 +16,6 @@
 #define BODY_GROUPS_AT         320u
 #define BODY_LIFE_AT           848u /* Behind what the block profile has. */
 #define BODY_DOUBT_AT          896u
-#define ENTRY_PHYSICAL_BITS    40u
 
 STATIC_ASSERT(SUPERBLOCK_CHECKSUM_AT + CHECKSUM_BYTES == VOLUME_SUPERBLOCK_AAD_BYTES,
 	      "the checksum ends what the tag authenticates");
@@ -25,33 +24,6 @@ STATIC_ASSERT(SUPERBLOCK_TAG_AT + AEAD_TAG_BYTES == VOLUME_SUPERBLOCK_BODY_OFFSE
 STATIC_ASSERT(BODY_GROUPS_AT + VOLUME_GROUPS_MAX * VOLUME_ENTRY_BYTES <=
 		      VOLUME_SUPERBLOCK_BODY_BYTES,
 	      "all group entries fit");
-STATIC_ASSERT(VOLUME_NODE_ENTRIES *VOLUME_ENTRY_BYTES == BLOCK_BYTES, "a node is one block");
-
-/* ---- Entries ------------------------------------------------------------------------------- */
-
-void volume_entry_encode(uint8_t to[VOLUME_ENTRY_BYTES], const struct volume_entry *entry)
-{
-	bytes_store_le64(to, entry->physical); /* flags and reserved: the zeroes above 40 bits. */
-	bytes_store_le32(to + 8, entry->session);
-	bytes_store_le32(to + 12, entry->counter);
-	memcpy(to + 16, entry->tag, AEAD_TAG_BYTES);
-}
-
-enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct volume_entry *entry)
-{
-	uint64_t first = bytes_load_le64(from);
-	if (first >> ENTRY_PHYSICAL_BITS != 0) {
-		return STATUS_AUTH_META;
-	}
-	if (first == 0 && !bytes_are_zero(from, VOLUME_ENTRY_BYTES)) {
-		return STATUS_AUTH_META;
-	}
-	entry->physical = first;
-	entry->session = bytes_load_le32(from + 8);
-	entry->counter = bytes_load_le32(from + 12);
-	memcpy(entry->tag, from + 16, AEAD_TAG_BYTES);
-	return STATUS_OK;
-}
 
 /* ---- Superblock ---------------------------------------------------------------------------- */
 

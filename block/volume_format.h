@@ -29,7 +29,8 @@
 #define VOLUME_GROUP_RESERVED  2u     /* A group's first blocks: its bitmap, alternately. */
 /* Block profile: and a node of the group tree for each of its heights, alternately too. */
 #define VOLUME_GROUP_RESERVED_BLOCK 8u
-#define VOLUME_GROUPS_MAX           16u /* State profile: the superblock has their entries. */
+#define VOLUME_GROUP_COUNT_MAX      131072u /* Block profile. */
+#define VOLUME_GROUPS_MAX           16u     /* State profile: the superblock has their entries. */
 #define VOLUME_GROUP_LEVELS_MAX     3u
 #define VOLUME_TREE_LEVELS          3u /* State profile. */
 #define VOLUME_TREE_LEVELS_MAX      5u
@@ -64,28 +65,57 @@ struct volume_geometry {
 	uint32_t txn_contents;
 };
 
-/* What the places of things can rely on, whatever made the geometry. */
-/*@ predicate geometry_is_sound{L}(struct volume_geometry *g) =
+/* What the places of things can rely on, whatever the profile and the sizes were. */
+/*@ predicate size_is_of(integer profile, integer size) = profile == VOLUME_PROFILE_STATE
+	? VOLUME_STATE_BLOCKS_MIN <= size <= VOLUME_STATE_BLOCKS_MAX
+	: profile == VOLUME_PROFILE_BLOCK &&
+	  VOLUME_BLOCK_BLOCKS_MIN <= size <= VOLUME_BLOCK_BLOCKS_MAX;
+    predicate places_are_sound{L}(struct volume_geometry *g) =
       (g->profile == VOLUME_PROFILE_STATE || g->profile == VOLUME_PROFILE_BLOCK) &&
-      g->group_first <= g->group_end <= 0x10000000000 && g->logical_blocks <= 0x100000000 &&
-      0 < g->group_reserved < VOLUME_GROUP_BLOCKS;
+      g->ring_first == 4 && VOLUME_RING_BLOCKS <= g->ring_blocks <= VOLUME_RING_BLOCKS_MAX &&
+      g->ring_first + g->ring_blocks == g->group_first && 512 <= g->group_end - g->group_first &&
+      g->group_end + 4 <= g->usable <= g->size <= VOLUME_BLOCK_BLOCKS_MAX &&
+      0 < g->group_count <= VOLUME_GROUP_COUNT_MAX && 0 < g->group_reserved <= 8 &&
+      (g->group_count - 1) * VOLUME_GROUP_BLOCKS + g->group_reserved <
+	g->group_end - g->group_first <= g->group_count * VOLUME_GROUP_BLOCKS;
+    predicate limits_are_sound{L}(struct volume_geometry *g) =
+      g->group_levels <= VOLUME_GROUP_LEVELS_MAX && g->tree_levels <= VOLUME_TREE_LEVELS_MAX &&
+      g->logical_blocks <= VOLUME_BLOCK_BLOCKS_MAX;
+    predicate geometry_is_sound{L}(struct volume_geometry *g) =
+      places_are_sound(g) && limits_are_sound(g);
     predicate is_allocatable{L}(struct volume_geometry *g, integer block) =
       g->group_first <= block < g->group_end &&
       (block - g->group_first) % VOLUME_GROUP_BLOCKS >= g->group_reserved; */
 
 /* STATUS_INVALID: not a size of that profile, or no profile. */
+/*@ requires \valid(geometry);
+    assigns *geometry;
+    ensures \result == STATUS_OK ==> geometry_is_sound(geometry) &&
+      geometry->profile == profile && geometry->size == geometry->usable == size;
+    ensures \result != STATUS_OK ==> \result == STATUS_INVALID; */
 MUST_CHECK
 enum status volume_geometry_make(uint32_t profile, uint64_t size, struct volume_geometry *geometry);
 /* Of a volume that may have grown: it keeps its ring, and while it is growing its groups. */
+/*@ requires \valid(geometry);
+    assigns *geometry;
+    ensures \result == STATUS_OK ==> geometry_is_sound(geometry);
+    ensures \result == STATUS_OK ==>
+      geometry->profile == profile && geometry->size == size && geometry->usable == usable &&
+      geometry->ring_blocks == ring_blocks;
+    ensures \result != STATUS_OK ==> \result == STATUS_INVALID; */
 MUST_CHECK
 enum status volume_geometry_grown(uint32_t profile, uint64_t size, uint64_t usable,
 				  uint64_t ring_blocks, struct volume_geometry *geometry);
 /* False: profile and size alone do not give this geometry. */
+//@ requires \valid_read(geometry); assigns \nothing;
 bool volume_geometry_is_plain(const struct volume_geometry *geometry);
 /* The largest volume of a profile; 0: no profile. */
+//@ assigns \nothing; ensures \forall integer s; size_is_of(profile, s) ==> s <= \result;
 uint64_t volume_size_max(uint32_t profile);
 /* Copy 0 is near the start of the device, copy 1 at the end of the volume. */
+//@ requires size >= 8 && slot < 2; assigns \nothing; ensures \result < 2 || \result < size;
 uint64_t volume_superblock_place(uint64_t size, uint32_t slot, uint32_t copy);
+//@ requires size >= 8 && area < 2; assigns \nothing; ensures 2 <= \result < size;
 uint64_t volume_keyslots_place(uint64_t size, uint32_t area, uint32_t copy);
 /* True for a block that may hold data, a node or the session table. */
 /*@ requires \valid_read(geometry);
@@ -98,16 +128,25 @@ bool volume_is_allocatable(const struct volume_geometry *geometry, uint64_t bloc
     ensures \result ==> block + count <= geometry->group_end &&
       (\forall integer i; 0 <= i < count ==> is_allocatable(geometry, block + i)); */
 bool volume_are_allocatable(const struct volume_geometry *geometry, uint64_t block, uint32_t count);
+/*@ requires \valid_read(geometry) && geometry_is_sound(geometry);
+    requires group <= geometry->group_count && slot <= geometry->group_reserved;
+    assigns \nothing;
+    ensures \result == geometry->group_first + group * VOLUME_GROUP_BLOCKS + slot;
+    ensures group < geometry->group_count ==> \result < geometry->group_end; */
 uint64_t volume_bitmap_place(const struct volume_geometry *geometry, uint32_t group, uint32_t slot);
 /* Of a node of the group tree; height 1 holds the bitmaps' entries. */
 uint64_t volume_group_node_place(const struct volume_geometry *geometry, uint32_t height,
 				 uint64_t index, uint32_t slot);
 /* Blocks that may hold data, nodes or the table. */
+/*@ requires \valid_read(geometry) && places_are_sound(geometry);
+    assigns \nothing;
+    ensures 500 < \result <= geometry->group_end - geometry->group_first; */
 uint64_t volume_allocatable_count(const struct volume_geometry *geometry);
 
 /* ---- Tree entries -------------------------------------------------------------------------- */
 
-#define VOLUME_ENTRY_BYTES 32u
+#define VOLUME_ENTRY_BYTES        32u
+#define VOLUME_ENTRY_PHYSICAL_END (UINT64_C(1) << 40) /* Above: flags and reserved bits. */
 
 /* A sealed block: where it is, and what opens it. All zero: a hole. */
 struct volume_entry {
@@ -117,11 +156,32 @@ struct volume_entry {
 	uint8_t tag[AEAD_TAG_BYTES];
 };
 
+/*@ requires \valid(to + (0 .. VOLUME_ENTRY_BYTES - 1)) && \valid_read(entry);
+    requires \separated(to + (0 .. VOLUME_ENTRY_BYTES - 1), entry);
+    assigns to[0 .. VOLUME_ENTRY_BYTES - 1]; */
 void volume_entry_encode(uint8_t to[VOLUME_ENTRY_BYTES], const struct volume_entry *entry);
 /* STATUS_AUTH_META: flags or reserved bits that this version does not know, or a hole that is not
  * all zero. */
+/*@ requires \valid_read(from + (0 .. VOLUME_ENTRY_BYTES - 1)) && \valid(entry);
+    requires \separated(from + (0 .. VOLUME_ENTRY_BYTES - 1), entry);
+    assigns *entry;
+    ensures \result == STATUS_OK ==> entry->physical < VOLUME_ENTRY_PHYSICAL_END;
+    ensures \result == STATUS_OK && entry->physical == 0 ==>
+      (\forall integer i; 0 <= i < VOLUME_ENTRY_BYTES ==> from[i] == 0);
+    ensures \result != STATUS_OK ==> \result == STATUS_AUTH_META; */
 MUST_CHECK
 enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct volume_entry *entry);
+/* The same of a node of the tree; STATUS_AUTH_META also if it points where nothing may be. */
+/*@ requires \valid_read(geometry) && \valid_read(node + (0 .. BLOCK_BYTES - 1));
+    requires slot < VOLUME_NODE_ENTRIES && \valid(entry);
+    requires \separated(entry, geometry) && \separated(entry, node + (0 .. BLOCK_BYTES - 1));
+    assigns *entry;
+    ensures \result == STATUS_OK ==>
+      entry->physical == 0 || is_allocatable(geometry, entry->physical);
+    ensures \result != STATUS_OK ==> \result == STATUS_AUTH_META; */
+MUST_CHECK
+enum status volume_slot_decode(const struct volume_geometry *geometry, const uint8_t *node,
+			       uint32_t slot, struct volume_entry *entry);
 
 /* ---- Superblock ---------------------------------------------------------------------------- */
 

@@ -21,15 +21,31 @@
 #define SPARE_SHARE  16u
 #define SPARE_BLOCKS 256u
 
+/* Of a tree with room for `count` leaves. */
+/*@ requires 1 <= least <= 2 && count <= VOLUME_BLOCK_BLOCKS_MAX;
+    assigns \nothing;
+    ensures least <= \result <= VOLUME_TREE_LEVELS_MAX;
+    ensures count <= VOLUME_GROUP_COUNT_MAX ==> \result <= VOLUME_GROUP_LEVELS_MAX; */
 static uint32_t levels_for(uint64_t count, uint32_t least)
 {
-	uint32_t levels = least;
-	while ((uint64_t)1 << (levels * VOLUME_NODE_SHIFT) < count) {
+	uint32_t levels = 1;
+	uint64_t room = VOLUME_NODE_ENTRIES;
+	/*@ loop invariant levels == 1 && room == 0x80 || levels == 2 && room == 0x4000 ||
+	      levels == 3 && room == 0x200000 || levels == 4 && room == 0x10000000 ||
+	      levels == 5 && room == 0x800000000;
+	    loop invariant levels > 3 ==> count > 0x200000;
+	    loop assigns levels, room;
+	    loop variant 5 - levels; */
+	while (levels < least || room < count) {
 		levels++;
+		room *= VOLUME_NODE_ENTRIES;
 	}
 	return levels;
 }
 
+/*@ assigns \nothing;
+    ensures VOLUME_RING_BLOCKS <= \result <= VOLUME_RING_BLOCKS_MAX;
+    ensures \result == VOLUME_RING_BLOCKS || \result <= size / 16; */
 static uint64_t ring_blocks_for(uint64_t size)
 {
 	uint64_t ring = size / RING_SHARE / RING_GRAIN * RING_GRAIN;
@@ -39,8 +55,15 @@ static uint64_t ring_blocks_for(uint64_t size)
 	return ring < VOLUME_RING_BLOCKS_MAX ? ring : VOLUME_RING_BLOCKS_MAX;
 }
 
+/*@ requires \valid(geometry) && places_are_sound(geometry);
+    assigns geometry->group_levels, geometry->tree_levels, geometry->logical_blocks,
+      geometry->slice_blocks, geometry->overlay_blocks, geometry->overlay_contents,
+      geometry->txn_blocks, geometry->txn_contents;
+    ensures limits_are_sound(geometry);
+    ensures places_are_sound(geometry); */
 static void state_limits(struct volume_geometry *geometry)
 {
+	geometry->group_levels = 0;
 	geometry->tree_levels = VOLUME_TREE_LEVELS;
 	geometry->logical_blocks = VOLUME_LOGICAL_BLOCKS;
 	geometry->slice_blocks = VOLUME_SLICE_BLOCKS;
@@ -50,6 +73,13 @@ static void state_limits(struct volume_geometry *geometry)
 	geometry->txn_contents = VOLUME_TXN_BLOCKS_MAX;
 }
 
+/*@ requires \valid(geometry) && places_are_sound(geometry);
+    requires geometry->profile == VOLUME_PROFILE_BLOCK;
+    assigns geometry->group_levels, geometry->tree_levels, geometry->logical_blocks,
+      geometry->slice_blocks, geometry->overlay_blocks, geometry->overlay_contents,
+      geometry->txn_blocks, geometry->txn_contents;
+    ensures limits_are_sound(geometry);
+    ensures places_are_sound(geometry); */
 static void block_limits(struct volume_geometry *geometry)
 {
 	uint64_t allocatable = volume_allocatable_count(geometry);
@@ -67,6 +97,8 @@ static void block_limits(struct volume_geometry *geometry)
 	geometry->txn_contents = TXN_CONTENTS;
 }
 
+/*@ assigns \nothing;
+    ensures \result ==> size_is_of(profile, size); */
 static bool size_is_valid(uint32_t profile, uint64_t size)
 {
 	if (profile == VOLUME_PROFILE_STATE) {
@@ -76,12 +108,18 @@ static bool size_is_valid(uint32_t profile, uint64_t size)
 	       size <= VOLUME_BLOCK_BLOCKS_MAX;
 }
 
+/*@ assigns \nothing;
+    ensures VOLUME_RING_BLOCKS <= \result <= VOLUME_RING_BLOCKS_MAX;
+    ensures \result == VOLUME_RING_BLOCKS || \result <= size / 16; */
 static uint64_t ring_of_new(uint32_t profile, uint64_t size)
 {
 	return profile == VOLUME_PROFILE_STATE ? VOLUME_RING_BLOCKS : ring_blocks_for(size);
 }
 
 /* A ring that this volume, or a smaller one before it grew, was made with. */
+/*@ assigns \nothing;
+    ensures \result ==> VOLUME_RING_BLOCKS <= ring <= VOLUME_RING_BLOCKS_MAX;
+    ensures \result ==> ring == VOLUME_RING_BLOCKS || ring <= size / 16; */
 static bool ring_is_valid(uint32_t profile, uint64_t size, uint64_t ring)
 {
 	return ring >= VOLUME_RING_BLOCKS && ring <= ring_of_new(profile, size) &&
@@ -110,6 +148,40 @@ enum status volume_geometry_make(uint32_t profile, uint64_t size, struct volume_
 	return volume_geometry_grown(profile, size, size, ring_of_new(profile, size), geometry);
 }
 
+/* What does not follow from the number of blocks in the groups. */
+/*@ requires \valid(geometry) && size_is_of(profile, size) && size_is_of(profile, usable);
+    requires usable <= size && VOLUME_RING_BLOCKS <= ring <= VOLUME_RING_BLOCKS_MAX;
+    requires ring == VOLUME_RING_BLOCKS || ring <= usable / 16;
+    assigns *geometry;
+    ensures places_are_sound(geometry);
+    ensures geometry->profile == profile && geometry->size == size &&
+      geometry->usable == usable && geometry->ring_blocks == ring; */
+static void places_set(struct volume_geometry *geometry, uint32_t profile, uint64_t size,
+		       uint64_t usable, uint64_t ring)
+{
+	uint32_t reserved = profile == VOLUME_PROFILE_STATE ? VOLUME_GROUP_RESERVED
+							    : VOLUME_GROUP_RESERVED_BLOCK;
+	uint64_t first = RING_FIRST + ring;
+	uint64_t blocks = usable - TAIL_BLOCKS - first;
+	uint64_t rest = blocks % VOLUME_GROUP_BLOCKS;
+	if (rest <= reserved) {
+		blocks -= rest; /* A last group without room for a block would only be a burden. */
+	}
+	uint64_t count = (blocks + VOLUME_GROUP_BLOCKS - 1) / VOLUME_GROUP_BLOCKS;
+	//@ assert 0 < count && count <= VOLUME_GROUP_COUNT_MAX;
+	//@ assert (count - 1) * VOLUME_GROUP_BLOCKS + reserved < blocks;
+	//@ assert blocks <= count * VOLUME_GROUP_BLOCKS;
+	geometry->profile = (enum volume_profile)profile;
+	geometry->size = size;
+	geometry->usable = usable;
+	geometry->ring_first = RING_FIRST;
+	geometry->ring_blocks = ring;
+	geometry->group_first = first;
+	geometry->group_end = first + blocks;
+	geometry->group_count = (uint32_t)count;
+	geometry->group_reserved = reserved;
+}
+
 enum status volume_geometry_grown(uint32_t profile, uint64_t size, uint64_t usable,
 				  uint64_t ring_blocks, struct volume_geometry *geometry)
 {
@@ -118,28 +190,8 @@ enum status volume_geometry_grown(uint32_t profile, uint64_t size, uint64_t usab
 	    !ring_is_valid(profile, usable, ring_blocks)) {
 		return STATUS_INVALID;
 	}
-	bool is_state = profile == VOLUME_PROFILE_STATE;
-	uint64_t ring = ring_blocks;
-	uint32_t reserved = is_state ? VOLUME_GROUP_RESERVED : VOLUME_GROUP_RESERVED_BLOCK;
-	uint64_t first = RING_FIRST + ring;
-	uint64_t end = usable - TAIL_BLOCKS;
-	uint64_t rest = (end - first) % VOLUME_GROUP_BLOCKS;
-	if (rest <= reserved) {
-		end -= rest; /* A last group without room for a block would only be a burden. */
-	}
-	*geometry = (struct volume_geometry){
-		.profile = (enum volume_profile)profile,
-		.size = size,
-		.usable = usable,
-		.ring_first = RING_FIRST,
-		.ring_blocks = ring,
-		.group_first = first,
-		.group_end = end,
-		.group_count =
-			(uint32_t)((end - first + VOLUME_GROUP_BLOCKS - 1) / VOLUME_GROUP_BLOCKS),
-		.group_reserved = reserved,
-	};
-	if (is_state) {
+	places_set(geometry, profile, size, usable, ring_blocks);
+	if (profile == VOLUME_PROFILE_STATE) {
 		state_limits(geometry);
 	} else {
 		block_limits(geometry);
@@ -185,8 +237,14 @@ uint64_t volume_group_node_place(const struct volume_geometry *geometry, uint32_
 	return geometry->group_first + group * VOLUME_GROUP_BLOCKS + (uint64_t)height * 2 + slot;
 }
 
+//@ requires each <= 8; assigns \nothing; ensures \result <= 8 * groups;
+static uint64_t reserved_count(uint32_t groups, uint32_t each)
+{
+	return (uint64_t)groups * each;
+}
+
 uint64_t volume_allocatable_count(const struct volume_geometry *geometry)
 {
 	return geometry->group_end - geometry->group_first -
-	       (uint64_t)geometry->group_count * geometry->group_reserved;
+	       reserved_count(geometry->group_count, geometry->group_reserved);
 }

@@ -84,11 +84,7 @@ void volume_node_keep(struct volume *volume, uint32_t level, uint64_t index,
 enum status volume_node_entry(struct volume *volume, const uint8_t *node, uint32_t level,
 			      uint64_t index, uint32_t slot, struct volume_entry *entry)
 {
-	enum status status = volume_entry_decode(node + (size_t)slot * VOLUME_ENTRY_BYTES, entry);
-	if (status == STATUS_OK && entry->physical != 0 &&
-	    !volume_is_allocatable(&volume->geometry, entry->physical)) {
-		status = STATUS_AUTH_META;
-	}
+	enum status status = volume_slot_decode(&volume->geometry, node, slot, entry);
 	return status == STATUS_OK ? status : volume_note(volume, status, level, index, UINT64_MAX);
 }
 

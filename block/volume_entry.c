@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+/* Tree entries to and from bytes: what a node, a superblock and the group tree consist of. Each
+ * lookup decodes several. */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "block/volume_format.h"
+
+STATIC_ASSERT(VOLUME_NODE_ENTRIES *VOLUME_ENTRY_BYTES == BLOCK_BYTES, "a node is one block");
+
+void volume_entry_encode(uint8_t to[VOLUME_ENTRY_BYTES], const struct volume_entry *entry)
+{
+	bytes_store_le64(to, entry->physical); /* flags and reserved: the zeroes above 40 bits. */
+	bytes_store_le32(to + 8, entry->session);
+	bytes_store_le32(to + 12, entry->counter);
+	memcpy(to + 16, entry->tag, AEAD_TAG_BYTES);
+}
+
+enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct volume_entry *entry)
+{
+	uint64_t first = bytes_load_le64(from);
+	if (first >= VOLUME_ENTRY_PHYSICAL_END) {
+		return STATUS_AUTH_META;
+	}
+	if (first == 0 && !bytes_are_zero(from, VOLUME_ENTRY_BYTES)) {
+		return STATUS_AUTH_META;
+	}
+	entry->physical = first;
+	entry->session = bytes_load_le32(from + 8);
+	entry->counter = bytes_load_le32(from + 12);
+	memcpy(entry->tag, from + 16, AEAD_TAG_BYTES);
+	return STATUS_OK;
+}
+
+enum status volume_slot_decode(const struct volume_geometry *geometry, const uint8_t *node,
+			       uint32_t slot, struct volume_entry *entry)
+{
+	enum status status = volume_entry_decode(node + (size_t)slot * VOLUME_ENTRY_BYTES, entry);
+	if (status == STATUS_OK && entry->physical != 0 &&
+	    !volume_is_allocatable(geometry, entry->physical)) {
+		status = STATUS_AUTH_META;
+	}
+	return status;
+}
