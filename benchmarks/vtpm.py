@@ -34,8 +34,7 @@ def storage_key(kind, number):
     """A template for a primary key that no other number gives."""
     unique = struct.pack(">I", number)
     if kind == "RSA":
-        return struct.pack(">HHIHHHHHHI", 0x0001, tpm.ALG_SHA256, 0x30072, 0, 0x0006, 128, 0x0043,
-                           tpm.ALG_NULL, 2048, 0) + tpm.sized(unique)
+        return tpm.rsa_storage_key(unique)
     return tpm.ECC_STORAGE_KEY[:-4] + tpm.sized(unique) + tpm.sized(b"")
 
 

@@ -68,6 +68,14 @@ MAX_NV_BUFFER = 1024
 ECC_STORAGE_KEY = struct.pack(">HHIHHHHHHHHH", 0x0023, ALG_SHA256, 0x30072, 0, 0x0006, 128, 0x0043,
                               ALG_NULL, 0x0003, ALG_NULL, 0, 0)
 
+
+def rsa_storage_key(unique):
+    """The same as a 2048-bit RSA key. Its primes follow from `unique`: another one is a new search,
+    a command that takes long."""
+    return struct.pack(">HHIHHHHHHI", 0x0001, ALG_SHA256, 0x30072, 0, 0x0006, 128, 0x0043,
+                       ALG_NULL, 2048, 0) + sized(unique)
+
+
 # The TCG EK Credential Profile's template L-2: P-256, with PolicySecret(endorsement).
 EK_POLICY = bytes.fromhex("837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa")
 ECC_ENDORSEMENT_KEY = struct.pack(">HHIH", 0x0023, ALG_SHA256, 0x300B2, 32) + EK_POLICY + \
