@@ -337,8 +337,10 @@ def failed(campaign, error, options):
     if isinstance(error, subprocess.CalledProcessError):
         print((error.stderr or b"").decode(errors="replace"))
     for name, party in (("service VM", campaign.service), ("guest", campaign.guest)):
-        if party:
-            print(f"--- {name}\n" + "\n".join(party.console().split("\n")[-20:]))
+        lines = party.console().split("\n") if party else []
+        # Not the PCRs and the log of each boot.
+        lines = [line for line in lines if not re.match(r"pcr |[0-9A-Za-z+/=]{40,}$", line)]
+        print(f"--- {name}\n" + "\n".join(lines[-30:]))
     if campaign.bridge:
         print("--- bridge\n" + "\n".join(campaign.bridge.log[-20:]))
     print(f"repeat: tests/qemu/reboots.py --count {options.count} --seed {options.seed} "
@@ -354,8 +356,10 @@ def run(options, folder):
         # The first boot is undisturbed: it sets up what the others have to keep.
         campaign.boot()
         campaign.complete_boot()
-        campaign.reset_guest(True)
-        for number, step in enumerate(plan(options.count, options.seed), 1):
+        steps = plan(options.count, options.seed)
+        if steps and steps[0].in_boot:
+            campaign.reset_guest(True)
+        for number, step in enumerate(steps, 1):
             campaign.step(step)
             print(f"  [{number:3}/{options.count}] {time.monotonic() - started:5.0f} s: "
                   f"{step.action}, {step.when()}; {campaign.boots} boots complete, "
