@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
-from harness import build, coverage, models, proof_report, proofs  # noqa: E402 (the path has to be set first)
+from harness import build, coverage, models, proof_report, proofs  # noqa: E402 (after the path)
 
 FAMILIES = {
     "style": "layers, limits, headers, format; builds with gcc, with clang and for production",
