@@ -2,7 +2,7 @@
 /* The inside of a volume: the functions that its files offer each other, over the struct of
  * volume_state_internal.h. Below: who calls whom, low to high.
  *
- *   volume_format, volume_geometry, volume_record   bytes
+ *   volume_format, volume_geometry, volume_entry, volume_record, volume_changes   bytes
  *   volume_keys      keyslots, key derivation
  *   volume_session   sealing and opening under session keys
  *   volume_alloc     free blocks, what a checkpoint takes and frees
