@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Takes turns: every side once, then every side again the other way round (A B B A), so that a
-machine that slows down slows down all of them, and none has its turns always before another. A side that fails is named and left out; the others go on."""
+machine that slows down slows down all of them, and none has its turns always before another. A
+side that fails is named and left out; the others go on."""
 
 import subprocess
 import time
