@@ -45,8 +45,12 @@ MUTATIONS = [
     Mutation("deferred-free", True, "blocks of the durable state are not reused", "checkpoints",
              "volume_cursor.c", "status = volume_build_allocate(volume, &physical);",
              "struct volume_deltas *given_up = &volume->build.deltas; "
-             "if (given_up->count != 0 && given_up->all[given_up->count - 1] % 2 == 1) { "
-             "physical = given_up->all[--given_up->count] / 2; } "
+             "uint64_t *last = &given_up->all[given_up->count - 1]; "
+             "struct volume_delta run = given_up->count == 0 ? (struct volume_delta){.count = 0} "
+             ": volume_delta_decode(*last); "
+             "if (run.frees) { physical = volume->geometry.group_first + "
+             "(uint64_t)run.group * VOLUME_GROUP_BLOCKS + run.first + run.count - 1; "
+             "*last -= 1; given_up->count -= run.count == 1 ? 1u : 0u; } "
              "else { status = volume_build_allocate(volume, &physical); }"),
     Mutation("flush-record", True, "a record is flushed before it is acknowledged", "commits",
              "volume_txn.c",
@@ -165,8 +169,12 @@ MUTATIONS = [
              "block-checkpoints", "volume_cursor.c",
              "status = volume_build_allocate(volume, &physical);",
              "struct volume_deltas *given_up = &volume->build.deltas; "
-             "if (given_up->count != 0 && given_up->all[given_up->count - 1] % 2 == 1) { "
-             "physical = given_up->all[--given_up->count] / 2; } "
+             "uint64_t *last = &given_up->all[given_up->count - 1]; "
+             "struct volume_delta run = given_up->count == 0 ? (struct volume_delta){.count = 0} "
+             ": volume_delta_decode(*last); "
+             "if (run.frees) { physical = volume->geometry.group_first + "
+             "(uint64_t)run.group * VOLUME_GROUP_BLOCKS + run.first + run.count - 1; "
+             "*last -= 1; given_up->count -= run.count == 1 ? 1u : 0u; } "
              "else { status = volume_build_allocate(volume, &physical); }"),
     Mutation("block-free", False, "blocks that are given up become free", "block-checkpoints",
              "volume_cursor.c",
