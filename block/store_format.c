@@ -65,13 +65,22 @@ static enum status decode_head(struct reader *reader, const uint8_t magic[MAGIC_
 	return format == STORE_FORMAT_VERSION ? STATUS_OK : STATUS_AUTH_META;
 }
 
+static bool is_padded(const uint8_t name[STORE_NAME_BYTES_MAX], size_t size)
+{
+	for (size_t at = size; at < STORE_NAME_BYTES_MAX; at++) {
+		if (name[at] != 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Read the zero-padded name field. Size 0 is a free entry and leaves an empty name. */
 static enum status decode_name(struct reader *reader, uint32_t size,
 			       char name[STORE_NAME_BYTES_MAX + 1])
 {
 	const uint8_t *bytes = reader_bytes(reader, STORE_NAME_BYTES_MAX);
-	if (bytes == NULL || size > STORE_NAME_BYTES_MAX ||
-	    !bytes_are_zero(bytes + size, STORE_NAME_BYTES_MAX - size)) {
+	if (bytes == NULL || size > STORE_NAME_BYTES_MAX || !is_padded(bytes, size)) {
 		return STATUS_AUTH_META;
 	}
 	memcpy(name, bytes, size);
@@ -124,7 +133,7 @@ static enum status decode_index_body(struct reader *reader, uint32_t slot_count,
 	uint32_t found = 0;
 	for (uint32_t slot = 0; slot < STORE_OBJECTS_MAX && status == STATUS_OK; slot++) {
 		status = decode_entry(reader, slot, slot_count, index);
-		found += index->names[slot][0] != '\0' ? 1u : 0u;
+		found += (uint32_t)(index->names[slot][0] != '\0');
 	}
 	if (status == STATUS_OK) {
 		status = decode_reserved(reader, BLOCK_BYTES - INDEX_END);

@@ -282,11 +282,13 @@ static bool superblock_fields_are_sane(const struct volume_superblock *superbloc
 static enum status superblock_entries_read(struct reader *reader,
 					   struct volume_superblock *superblock)
 {
-	enum status status = STATUS_OK;
-	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX && status == STATUS_OK; i++) {
-		status = entry_read(reader, &superblock->groups[i]);
+	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
+		enum status status = entry_read(reader, &superblock->groups[i]);
+		if (status != STATUS_OK) {
+			return status;
+		}
 	}
-	return status;
+	return STATUS_OK;
 }
 
 static void superblock_tail_read(struct reader *reader, struct volume_superblock *superblock)
