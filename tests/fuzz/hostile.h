@@ -72,6 +72,9 @@ struct hostile {
 	uint32_t device_id;
 	uint64_t offered;
 	bool is_pci; /* The transport. */
+	/* Each page is lent once, so what is in it is of no earlier request: a device that writes
+	 * to it before it is asked to only answers early. */
+	bool lends_once;
 	uint32_t config[HOSTILE_CONFIG_WORDS];
 	/* Does what a chain asks for and says how many bytes it wrote. False: keep it for later. */
 	bool (*serve)(const struct hostile_chain *chain, uint32_t *written_bytes);

@@ -373,7 +373,7 @@ enum status __wrap_virtq_chain_submit(struct virtq *queue, const struct virtq_se
 		const size_t at = (size_t)(segment->at.raw - HOSTILE_PHYS_BASE);
 		FUZZ_REQUIRE(!hostile_is_loan(at, segment->len_bytes) ||
 			     hostile.loan_is_used(at, segment->len_bytes, segment->device_writes));
-		if (segment->device_writes && segment->len_bytes > 0) {
+		if (segment->device_writes && segment->len_bytes > 0 && !hostile.lends_once) {
 			segment_lend(at, segment->len_bytes);
 		}
 	}

@@ -80,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hostile.offered = VIRTIO_F_VERSION_1 | hostile_ring_features(choice);
 	hostile.is_pci = (choice & 0x40) != 0;
 	hostile.serve = serve;
+	hostile.lends_once = true;
 	const size_t program_size = fuzz_u8(&input);
 	struct fuzz_input program = input;
 	program.size = program_size < fuzz_left(&input) ? input.at + program_size : input.size;
