@@ -77,11 +77,12 @@ void campaign_commits_run(struct checker *checker, uint64_t case_index)
 	scene_fini(&scene);
 }
 
-/* Commits of a block device, one kind a case: what fits into its record; what goes out of line,
- * with the record and all of its data unflushed at once; two records, only one of which commits. */
+/* Commits of a block device, one kind a case: two records, only one of which commits (the fewest
+ * states, so first); what fits into its record; what goes out of line, with the record and all of
+ * its data unflushed at once. */
 void campaign_block_commits_run(struct checker *checker, uint64_t case_index)
 {
-	static const enum op ops[] = {OP_WRITE, OP_LARGE, OP_LARGE, OP_CHAIN};
+	static const enum op ops[] = {OP_CHAIN, OP_WRITE, OP_LARGE, OP_LARGE};
 	const enum op op = ops[case_index % ARRAY_COUNT(ops)];
 	const struct crash_plan plan = {
 		.exhaustive_sectors = op == OP_WRITE ? 16 : 8,
