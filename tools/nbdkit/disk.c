@@ -151,11 +151,33 @@ enum status disk_zero(struct disk *disk, uint64_t offset_bytes, uint64_t size_by
 	return status;
 }
 
+static enum status flush_locked(struct disk *disk)
+{
+	return disk->is_device ? device_flush(&disk->session->device)
+			       : object_device_flush(disk->object);
+}
+
 enum status disk_flush(struct disk *disk)
 {
 	lock(disk);
-	enum status status = disk->is_device ? device_flush(&disk->session->device)
-					     : object_device_flush(disk->object);
+	enum status status = flush_locked(disk);
+	unlock(disk);
+	return status;
+}
+
+/* What is being written is committed first: the volume does not ask in the middle of that. */
+enum status disk_witness_sync(struct disk *disk)
+{
+	struct volume_freshness_info info;
+	enum status status = STATUS_OK;
+	lock(disk);
+	volume_freshness_get(disk->session->volume, &info);
+	if (info.freshness != VOLUME_FRESHNESS_ANCHORED) {
+		status = flush_locked(disk);
+		if (status == STATUS_OK) {
+			status = volume_witness_sync(disk->session->volume);
+		}
+	}
 	unlock(disk);
 	return status;
 }

@@ -46,6 +46,10 @@ MUST_CHECK
 enum status disk_zero(struct disk *disk, uint64_t offset_bytes, uint64_t size_bytes);
 MUST_CHECK
 enum status disk_flush(struct disk *disk);
+/* Let the witness have all that was written, if it does not; a disk that changes nothing asks
+ * nobody. Statuses of disk_flush() and volume_witness_sync(). */
+MUST_CHECK
+enum status disk_witness_sync(struct disk *disk);
 MUST_CHECK
 enum status disk_extent(struct disk *disk, uint64_t offset_bytes, uint64_t size_bytes,
 			uint64_t *extent_bytes, bool *is_hole);

@@ -1,43 +1,34 @@
 // SPDX-License-Identifier: MIT
 /* nbdkit plugin: the device of a Holdfast volume, or one of its objects, as a network block device.
- * docs/nbd.md. nbdkit's side of it: parameters, errors, which request is which. disk.h has the
- * rest. */
+ * docs/nbd.md. nbdkit's side of it: errors, and which request is which. choices.h has the
+ * parameters, disk.h the rest. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
-#include "base/bytes.h"
 #include "tools/holdfast/session.h"
+#include "tools/nbdkit/choices.h"
 #include "tools/nbdkit/disk.h"
 #include "tools/nbdkit/errno_of.h"
+#include "tools/nbdkit/witness_timer.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
 /* What is looked at for extents while the lock is held: milliseconds, if it is all data. */
 #define EXTENT_LOOK_BYTES ((uint64_t)256 << 20)
-#define CACHE_BYTES_MAX   ((int64_t)64 << 30)
 
 /* nbdkit loads a plugin once, and hands no context to most of its functions. */
 static struct plugin {
-	char *image;
-	char *key_file;
-	char *passphrase_file;
-	char *recovery_key_file;
-	char *witness;
-	char *object;
-	int64_t size_bytes; /* 0: as it is. */
-	int64_t cache_bytes;
-	bool read_only;
+	struct choices choices;
 	bool is_open;
 	struct session session;
 	struct disk disk;
-} the_plugin = {.cache_bytes = VOLUME_NODE_CACHE_BYTES_DEFAULT};
+	struct witness_timer witness_timer;
+} the_plugin;
 
 /* ---- Errors -------------------------------------------------------------------------------- */
 
@@ -78,115 +69,25 @@ static void plugin_load(void)
 	/* Keys are in memory: no core dump. */
 	const struct rlimit no_core = {.rlim_cur = 0, .rlim_max = 0};
 	(void)setrlimit(RLIMIT_CORE, &no_core);
+	choices_init(&the_plugin.choices);
 	session_init(&the_plugin.session);
-}
-
-static int config_path(char **path, const char *value)
-{
-	free(*path);
-	*path = nbdkit_absolute_path(value);
-	return *path != NULL ? 0 : -1;
-}
-
-static int config_size(const char *value)
-{
-	the_plugin.size_bytes = nbdkit_parse_size(value);
-	if (the_plugin.size_bytes == 0) {
-		nbdkit_error("size=%s: an object has at least one byte", value);
-	}
-	return the_plugin.size_bytes > 0 ? 0 : -1;
-}
-
-static int config_cache(const char *value)
-{
-	the_plugin.cache_bytes = nbdkit_parse_size(value);
-	if (the_plugin.cache_bytes > CACHE_BYTES_MAX) {
-		nbdkit_error("cache=%s: at most 64G", value);
-		return -1;
-	}
-	return the_plugin.cache_bytes >= 0 ? 0 : -1;
-}
-
-static int config_read_only(const char *value)
-{
-	int read_only = nbdkit_parse_bool(value);
-	the_plugin.read_only = read_only == 1;
-	return read_only < 0 ? -1 : 0;
-}
-
-static int config_object(const char *value)
-{
-	free(the_plugin.object);
-	the_plugin.object = strdup(value);
-	return the_plugin.object != NULL ? 0 : -1;
 }
 
 static int plugin_config(const char *key, const char *value)
 {
-	static const struct {
-		const char *key;
-		char **path;
-	} paths[] = {
-		{"image", &the_plugin.image},
-		{"key-file", &the_plugin.key_file},
-		{"passphrase-file", &the_plugin.passphrase_file},
-		{"recovery-key-file", &the_plugin.recovery_key_file},
-		{"witness", &the_plugin.witness},
-	};
-	for (size_t i = 0; i < ARRAY_COUNT(paths); i++) {
-		if (strcmp(key, paths[i].key) == 0) {
-			return config_path(paths[i].path, value);
-		}
-	}
-	if (strcmp(key, "object") == 0) {
-		return config_object(value);
-	}
-	if (strcmp(key, "size") == 0) {
-		return config_size(value);
-	}
-	if (strcmp(key, "cache") == 0) {
-		return config_cache(value);
-	}
-	if (strcmp(key, "readonly") == 0) {
-		return config_read_only(value);
-	}
-	nbdkit_error("unknown parameter '%s'", key);
-	return -1;
+	return choices_set(&the_plugin.choices, key, value);
 }
 
 static int plugin_config_complete(void)
 {
-	int keys = (the_plugin.key_file != NULL ? 1 : 0) +
-		   (the_plugin.passphrase_file != NULL ? 1 : 0) +
-		   (the_plugin.recovery_key_file != NULL ? 1 : 0);
-	if (the_plugin.image == NULL || keys != 1) {
-		nbdkit_error("image= and one of key-file=, passphrase-file=, recovery-key-file= "
-			     "are needed");
-		return -1;
-	}
-	if (the_plugin.read_only && the_plugin.size_bytes != 0) {
-		nbdkit_error("size= changes the object, readonly= forbids that");
-		return -1;
-	}
-	return 0;
+	return choices_check(&the_plugin.choices);
 }
-
-#define CONFIG_HELP                                                               \
-	"image=<PATH>              (required) The volume.\n"                      \
-	"key-file=<PATH>           A key of 32 bytes; or\n"                       \
-	"passphrase-file=<PATH>    a passphrase, the file's first line; or\n"     \
-	"recovery-key-file=<PATH>  a recovery key.\n"                             \
-	"object=<NAME>             The object to serve; block profile: device.\n" \
-	"size=<SIZE>               Make the object, or make it larger.\n"         \
-	"cache=<SIZE>              Memory for metadata (default 32M).\n"          \
-	"witness=<PATH>            The freshness witness of the volume.\n"        \
-	"readonly=<BOOL>           Share the image with other readers."
 
 /* ---- Life ---------------------------------------------------------------------------------- */
 
 static enum status explain_device(enum status status, const char *name, struct report *report)
 {
-	if (status == STATUS_INVALID && the_plugin.size_bytes != 0) {
+	if (status == STATUS_INVALID && the_plugin.choices.size_bytes != 0) {
 		return report_note(report, status, name,
 				   "size= is for objects; a device has the volume's size.");
 	}
@@ -201,7 +102,7 @@ static enum status explain_device(enum status status, const char *name, struct r
 static enum status explain_object(enum status status, const char *name, struct report *report)
 {
 	if (name == NULL) {
-		return report_note(report, status, the_plugin.image,
+		return report_note(report, status, the_plugin.choices.image,
 				   "A volume of the state profile: object= has to name one.");
 	}
 	if (status == STATUS_EXISTS) {
@@ -222,9 +123,9 @@ static enum status explain_object(enum status status, const char *name, struct r
 
 static enum status open_disk(struct report *report)
 {
-	const char *name = the_plugin.object;
+	const char *name = the_plugin.choices.object;
 	enum status status = disk_open(&the_plugin.disk, &the_plugin.session, name,
-				       (uint64_t)the_plugin.size_bytes);
+				       (uint64_t)the_plugin.choices.size_bytes);
 	the_plugin.is_open = status == STATUS_OK;
 	if (status == STATUS_OK) {
 		return status;
@@ -238,20 +139,42 @@ static enum status open_disk(struct report *report)
 /* Before nbdkit listens or goes to the background: who cannot serve does not start. */
 static int plugin_get_ready(void)
 {
-	const struct key_choice key = {.raw_file = the_plugin.key_file,
-				       .passphrase_file = the_plugin.passphrase_file,
-				       .recovery_file = the_plugin.recovery_key_file};
+	const struct key_choice key = {.raw_file = the_plugin.choices.key_file,
+				       .passphrase_file = the_plugin.choices.passphrase_file,
+				       .recovery_file = the_plugin.choices.recovery_key_file};
 	struct report report;
-	report_init(&report, the_plugin.image);
-	the_plugin.session.witness_choice.path = the_plugin.witness;
-	the_plugin.session.cache_bytes = (size_t)the_plugin.cache_bytes;
-	enum status status =
-		session_open(&the_plugin.session, the_plugin.image, &key,
-			     the_plugin.read_only ? FILE_ACCESS_READ : FILE_ACCESS_WRITE, &report);
+	report_init(&report, the_plugin.choices.image);
+	the_plugin.session.witness_choice.path = the_plugin.choices.witness;
+	the_plugin.session.cache_bytes = (size_t)the_plugin.choices.cache_bytes;
+	enum status status = session_open(
+		&the_plugin.session, the_plugin.choices.image, &key,
+		the_plugin.choices.read_only ? FILE_ACCESS_READ : FILE_ACCESS_WRITE, &report);
 	if (status == STATUS_OK) {
 		status = open_disk(&report);
 	}
 	return status == STATUS_OK ? 0 : refuse(&report, status);
+}
+
+/* For the log: no request waits for it. */
+static void witness_report(enum status status)
+{
+	if (status == STATUS_OK) {
+		nbdkit_debug("the witness has everything again");
+	} else {
+		nbdkit_error("witness: %s: %s", status_name(status), status_advice(status));
+	}
+}
+
+/* Threads do not survive the fork into the background, so not before. */
+static int plugin_after_fork(void)
+{
+	if (the_plugin.choices.witness == NULL || the_plugin.choices.witness_sync_s == 0 ||
+	    the_plugin.choices.read_only) {
+		return 0;
+	}
+	enum status status = witness_timer_start(&the_plugin.witness_timer, &the_plugin.disk,
+						 the_plugin.choices.witness_sync_s, witness_report);
+	return answer(status, "start of the witness's timer", 0, 0);
 }
 
 static void *plugin_open(int readonly)
@@ -270,17 +193,13 @@ static void plugin_close(void *handle)
 
 static void plugin_unload(void)
 {
+	witness_timer_stop(&the_plugin.witness_timer);
 	if (the_plugin.is_open) {
 		(void)answer(disk_flush(&the_plugin.disk), "the last flush", 0, 0);
 		disk_close(&the_plugin.disk);
 	}
 	session_close(&the_plugin.session);
-	free(the_plugin.image);
-	free(the_plugin.key_file);
-	free(the_plugin.passphrase_file);
-	free(the_plugin.recovery_key_file);
-	free(the_plugin.witness);
-	free(the_plugin.object);
+	choices_free(&the_plugin.choices);
 }
 
 /* ---- What it can do ------------------------------------------------------------------------ */
@@ -304,7 +223,7 @@ static int plugin_block_size(void *handle, uint32_t *minimum, uint32_t *preferre
 static int plugin_can_write(void *handle)
 {
 	(void)handle;
-	return the_plugin.read_only ? 0 : 1;
+	return the_plugin.choices.read_only ? 0 : 1;
 }
 
 /* Zeroing a part of a block, or any block of an object, reads it. */
@@ -431,9 +350,10 @@ static struct nbdkit_plugin plugin = {
 	.unload = plugin_unload,
 	.config = plugin_config,
 	.config_complete = plugin_config_complete,
-	.config_help = CONFIG_HELP,
+	.config_help = CHOICES_HELP,
 	.magic_config_key = "image",
 	.get_ready = plugin_get_ready,
+	.after_fork = plugin_after_fork,
 	.open = plugin_open,
 	.close = plugin_close,
 	.get_size = plugin_get_size,
