@@ -64,6 +64,13 @@ static enum fault_kind fault_now(struct disk *disk)
 	return FAULT_NONE;
 }
 
+bool disk_has_lied_since(const struct disk *disk, uint64_t operations)
+{
+	const struct fault *fault = &disk->fault;
+	return (fault->kind == FAULT_FLIPPED || fault->kind == FAULT_MISPLACED) &&
+	       fault->at > operations && fault->at <= disk->operations;
+}
+
 /* Whether an operation under this fault takes place, and what it reports. */
 static bool takes_place(enum fault_kind kind)
 {

@@ -87,6 +87,9 @@ void disk_init_from(struct disk *disk, const struct image *image);
 /* The whole disk, pending writes too; without its hook and fault. */
 void disk_copy(struct disk *to, const struct disk *from);
 void disk_fini(struct disk *disk);
+/* Whether an operation after the first `operations` was answered with a lie that was told once: to
+ * the same question there is another answer now. */
+bool disk_has_lied_since(const struct disk *disk, uint64_t operations);
 
 /* Everything that was accepted becomes durable. */
 void disk_settle(struct disk *disk);

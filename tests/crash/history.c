@@ -137,16 +137,17 @@ static bool keys_judge(struct checker *checker, struct disk *disk,
 	return true;
 }
 
-/* A walk over the whole volume finds what reads found, or more. */
+/* A walk over the whole volume finds what reads found, or more, unless it was told something else.
+ */
 static bool verify_judge(struct checker *checker, struct volume *volume, bool io_errors,
-			 const struct outcome *outcome)
+			 bool is_steady, const struct outcome *outcome)
 {
 	enum status status = volume_verify(volume, NULL, NULL);
 	if (status != STATUS_OK && !is_read_error(status, io_errors)) {
 		checker_violation(checker, "verify after tampering: %s", status_name(status));
 		return false;
 	}
-	if (status == STATUS_OK && outcome->unreadable_status == STATUS_AUTH_META) {
+	if (status == STATUS_OK && is_steady && outcome->unreadable_status == STATUS_AUTH_META) {
 		checker_violation(checker, "verify finds nothing wrong with a damaged tree");
 		return false;
 	}
@@ -157,6 +158,7 @@ bool history_judge_disk(struct checker *checker, struct disk *disk,
 			const struct history *const *histories, size_t count, bool io_errors,
 			struct outcome *outcome, struct volume **volume)
 {
+	const uint64_t operations = disk->operations;
 	struct volume *mounted = NULL;
 	struct volume_info info;
 	*outcome = (struct outcome){.mount = STATUS_OK};
@@ -179,7 +181,8 @@ bool history_judge_disk(struct checker *checker, struct disk *disk,
 	if (volume != NULL) {
 		*volume = mounted;
 	} else if (random_stream_one_in(&checker->dice, 16) &&
-		   !verify_judge(checker, mounted, io_errors, outcome)) {
+		   !verify_judge(checker, mounted, io_errors,
+				 !disk_has_lied_since(disk, operations), outcome)) {
 		return false;
 	}
 	return !random_stream_one_in(&checker->dice, 8) ||
