@@ -6,6 +6,7 @@ program counts with each of its cases, anything else as one.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -328,10 +329,16 @@ def run_proofs(tally, options):
     results = []
     smoke = proofs.SMOKE if "proofs" in options.families else proofs.SMOKE_NONE
     smoke = proofs.SMOKE_NIGHTLY if options.nightly else smoke
-    for unit in proofs.load_units():
-        if unit.name not in off and unit.name in (options.units or [unit.name]):
+    units = [unit for unit in proofs.load_units()
+             if unit.name not in off and unit.name in (options.units or [unit.name])]
+    proofs.environment(proofs.cache_folder())  # Once, before there are threads.
+    # Half of a proof is one thread's work, so units are proved side by side.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        proved = [pool.submit(proofs.run_unit, unit, smoke) for unit in units]
+        for unit, proof in zip(units, proved):
             tally.step(f"proof {unit.name}", f"./test proofs {unit.name}",
-                       lambda unit=unit: results.append(prove_unit(unit, smoke)))
+                       lambda unit=unit, proof=proof: results.append(
+                           (unit, show_proof(unit, proof.result()))))
     for name, model in models.load_models().items():
         if name in (options.units or [name]):
             tally.step(f"model {name}", f"./test proofs {name}",
@@ -346,10 +353,9 @@ def run_proofs(tally, options):
                    lambda: subprocess.run(command, cwd=build.ROOT, check=True))
 
 
-def prove_unit(unit, smoke):
-    result = proofs.run_unit(unit, smoke)
+def show_proof(unit, result):
     print(proof_report.describe(unit, result), flush=True)
-    return unit, result
+    return result
 
 
 def run_family(tally, family, options):

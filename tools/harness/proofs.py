@@ -8,6 +8,7 @@ goals as well, so that a change costs only what it changes.
 """
 
 import datetime
+import functools
 import hashlib
 import json
 import os
@@ -151,6 +152,7 @@ def cache_folder():
     return os.path.join(build.build_root(), "proofs")
 
 
+@functools.cache
 def environment(folder):
     """Why3 does not find cvc5 by itself: a configuration of our own, beside the cache."""
     os.makedirs(os.path.join(folder, "goals"), exist_ok=True)
@@ -168,6 +170,7 @@ def environment(folder):
     return variables
 
 
+@functools.cache
 def versions():
     """The first line that each tool says of itself."""
     return "\n".join(subprocess.run([name, "--version" if name != "frama-c" else "-version"],
