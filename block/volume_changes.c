@@ -68,12 +68,19 @@ static size_t ranges_cost(const uint8_t *base, const uint8_t *content)
 	return cost;
 }
 
-static void change_write(struct writer *writer, uint32_t logical, enum volume_change_kind kind,
-			 uint32_t offset, const uint8_t *bytes, uint32_t size_bytes)
+/* What every change begins with; `size_bytes` follow. */
+static void header_write(struct writer *writer, uint32_t logical, enum volume_change_kind kind,
+			 uint32_t offset, uint32_t size_bytes)
 {
 	writer_le32(writer, logical);
 	writer_le16(writer, (uint16_t)((uint32_t)kind * VOLUME_CHANGE_KIND_UNIT + offset));
 	writer_le16(writer, (uint16_t)size_bytes);
+}
+
+static void change_write(struct writer *writer, uint32_t logical, enum volume_change_kind kind,
+			 uint32_t offset, const uint8_t *bytes, uint32_t size_bytes)
+{
+	header_write(writer, logical, kind, offset, size_bytes);
 	writer_copy(writer, bytes, size_bytes);
 }
 
@@ -113,9 +120,7 @@ void volume_change_hole_encode(struct writer *writer, uint32_t logical)
 void volume_change_carried_encode(struct writer *writer, uint32_t logical, uint32_t counter,
 				  const uint8_t tag[AEAD_TAG_BYTES])
 {
-	writer_le32(writer, logical);
-	writer_le16(writer, (uint16_t)(VOLUME_CHANGE_CARRIED * VOLUME_CHANGE_KIND_UNIT));
-	writer_le16(writer, VOLUME_CARRIED_BYTES);
+	header_write(writer, logical, VOLUME_CHANGE_CARRIED, 0, VOLUME_CARRIED_BYTES);
 	writer_le32(writer, counter);
 	writer_copy(writer, tag, AEAD_TAG_BYTES);
 }
@@ -123,9 +128,8 @@ void volume_change_carried_encode(struct writer *writer, uint32_t logical, uint3
 void volume_change_extent_encode(struct writer *writer, uint32_t logical, uint64_t physical,
 				 uint32_t counter, uint32_t count)
 {
-	writer_le32(writer, logical);
-	writer_le16(writer, (uint16_t)(VOLUME_CHANGE_EXTENT * VOLUME_CHANGE_KIND_UNIT));
-	writer_le16(writer, (uint16_t)(VOLUME_EXTENT_HEADER_BYTES + count * AEAD_TAG_BYTES));
+	header_write(writer, logical, VOLUME_CHANGE_EXTENT, 0,
+		     VOLUME_EXTENT_HEADER_BYTES + count * AEAD_TAG_BYTES);
 	writer_le64(writer, physical);
 	writer_le32(writer, counter);
 }

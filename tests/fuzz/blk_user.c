@@ -115,6 +115,20 @@ uint8_t blk_user_tag_next(void)
 	return blk_user.writes;
 }
 
+/* What blocks may hold after a change that the disk was fit for. */
+static void change_judge(uint64_t first, uint64_t count, uint8_t tag, enum status status)
+{
+	if (!addr_within(first, count, virtio_blk_device(&blk_driver)->capacity.n)) {
+		FUZZ_REQUIRE(status == STATUS_INVALID);
+		return;
+	}
+	if (is_busy(status)) {
+		return;
+	}
+	blk_user_judge(status);
+	blk_user_wrote(first, count, tag, status);
+}
+
 void blk_user_write(struct fuzz_input *input)
 {
 	const struct block_device *device = virtio_blk_device(&blk_driver);
@@ -131,15 +145,7 @@ void blk_user_write(struct fuzz_input *input)
 		FUZZ_REQUIRE(status == STATUS_READ_ONLY || status == STATUS_INVALID);
 		return;
 	}
-	if (!addr_within(first, count, device->capacity.n)) {
-		FUZZ_REQUIRE(status == STATUS_INVALID);
-		return;
-	}
-	if (is_busy(status)) {
-		return;
-	}
-	blk_user_judge(status);
-	blk_user_wrote(first, count, tag, status);
+	change_judge(first, count, tag, status);
 }
 
 void blk_user_id(void)
@@ -186,13 +192,5 @@ void blk_user_zeroes(struct fuzz_input *input)
 		FUZZ_REQUIRE(status == STATUS_UNSUPPORTED);
 		return;
 	}
-	if (!addr_within(first, count, device->capacity.n)) {
-		FUZZ_REQUIRE(status == STATUS_INVALID);
-		return;
-	}
-	if (is_busy(status)) {
-		return;
-	}
-	blk_user_judge(status);
-	blk_user_wrote(first, count, BLK_MODEL_ZERO_TAG, status);
+	change_judge(first, count, BLK_MODEL_ZERO_TAG, status);
 }
