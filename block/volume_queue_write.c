@@ -123,9 +123,7 @@ static enum status hole_stage(struct volume *volume, uint32_t logical)
 
 static bool is_blank(const uint8_t *bytes)
 {
-	/* Most blocks differ from zero at their beginning, or near it. */
-	return bytes_load_le64(bytes) == 0 && bytes_are_zero(bytes, 64) &&
-	       bytes_are_zero(bytes, BLOCK_BYTES);
+	return bytes_are_zero(bytes, BLOCK_BYTES);
 }
 
 /* Blocks from the first on, which is not blank, up to the next one that is. */

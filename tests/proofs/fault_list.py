@@ -27,8 +27,8 @@ FAULTS = [
           "size > reader->size - reader->at", "size > reader->size"),
     Fault("reader-sticky", "base-reader", "reader_bytes", False, "a failed reader reads on",
           "if (reader->failed || size", "if (size"),
-    Fault("bytes-zero", "base-bytes", "bytes_are_zero", False, "only the last word counts",
-          "seen |= word;", "seen = word;"),
+    Fault("bytes-zero", "base-bytes", "both", False, "every other word counts",
+          "return a | b;", "return b;"),
     # ---- vtpm ----
     Fault("frame-size-max", "vtpm-frame", "leave_header", True, "a body that is too long is stored",
           "if (size < TPM_HEADER_BYTES || size > TPM_COMMAND_BYTES_MAX) {",

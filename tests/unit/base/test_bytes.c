@@ -86,6 +86,23 @@ static void test_bytes_are_zero_looks_at_its_range_only(void **state)
 	assert_false(bytes_are_zero(bytes + 1, 3));
 }
 
+/* Each length, each place for the one byte that is not zero, and none outside counts. */
+static void test_bytes_are_zero_sees_every_byte(void **state)
+{
+	(void)state;
+	uint8_t bytes[1 + 100 + 1] = {1};
+	for (size_t size = 0; size <= 100; size++) {
+		bytes[1 + size] = 1;
+		assert_true(bytes_are_zero(bytes + 1, size));
+		for (size_t at = 0; at < size; at++) {
+			bytes[1 + at] = 0x80;
+			assert_false(bytes_are_zero(bytes + 1, size));
+			bytes[1 + at] = 0;
+		}
+		bytes[1 + size] = 0;
+	}
+}
+
 static void test_bytes_secure_zero_erases_its_range_only(void **state)
 {
 	(void)state;
@@ -105,6 +122,7 @@ int main(void)
 		cmocka_unit_test(test_bytes_store_writes_its_width_and_no_more),
 		cmocka_unit_test(test_bytes_equal_sees_every_bit),
 		cmocka_unit_test(test_bytes_are_zero_looks_at_its_range_only),
+		cmocka_unit_test(test_bytes_are_zero_sees_every_byte),
 		cmocka_unit_test(test_bytes_secure_zero_erases_its_range_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
