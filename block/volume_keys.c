@@ -75,8 +75,14 @@ enum status volume_key_expand(const struct volume *volume, const uint8_t salt[VO
 enum status volume_anchor_key_derive(struct volume *volume)
 {
 	const uint8_t no_salt[VOLUME_SALT_BYTES] = {0};
-	return volume_key_derive(volume, no_salt, volume->master.generation, "holdfast v1 anchor",
-				 volume->anchor_key);
+	uint8_t raw[SHA256_BYTES];
+	enum status status = volume_key_derive(volume, no_salt, volume->master.generation,
+					       "holdfast v1 anchor", raw);
+	if (status == STATUS_OK) {
+		status = hmac_key_expand(&volume->anchor_key, raw, sizeof(raw));
+	}
+	secure_zero(raw, sizeof(raw));
+	return status;
 }
 
 enum status volume_key_check(const struct volume_key *key)

@@ -49,8 +49,7 @@ static enum status anchor_extend(struct volume *volume, uint64_t sequence, uint6
 		{.bytes = volume->superblock.keyslot_digest, .size_bytes = SHA256_BYTES},
 	};
 	uint8_t next[VOLUME_ANCHOR_BYTES];
-	enum status status = hash_hmac_sha256(volume->anchor_key, sizeof(volume->anchor_key),
-					      inputs, ARRAY_COUNT(inputs), next);
+	enum status status = hmac_compute(&volume->anchor_key, inputs, ARRAY_COUNT(inputs), next);
 	if (status == STATUS_OK) {
 		memcpy(volume->log.anchor, next, sizeof(next));
 	}

@@ -15,6 +15,7 @@
 #include "block/volume_format.h"
 #include "block/volume_nonce.h"
 #include "block/volume_record.h"
+#include "crypto/hash.h"
 
 #define VOLUME_NODE_CACHE_STATE 16u
 #define VOLUME_NODE_CACHE_BLOCK 256u
@@ -376,7 +377,7 @@ struct volume {
 	/* A rotation began, or ended, and the other area, or slot, is still what it was before. */
 	bool area_is_stale;
 	bool slot_is_stale;
-	uint8_t anchor_key[SHA256_BYTES];
+	struct hmac_key anchor_key;
 
 	struct volume_superblock superblock; /* As last made durable. */
 	/* The build's superblock may be on the device, at least in part. */

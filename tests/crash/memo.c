@@ -18,6 +18,7 @@
 enum function {
 	SHA256 = 1,
 	HMAC,
+	HMAC_EXPANDED,
 	EXTRACT,
 	EXPAND
 };
@@ -36,6 +37,8 @@ enum status __real_hash_sha256(const struct hash_input *inputs, size_t count,
 enum status __real_hash_hmac_sha256(const uint8_t *key, size_t key_size_bytes,
 				    const struct hash_input *inputs, size_t count,
 				    uint8_t out[SHA256_BYTES]);
+enum status __real_hmac_compute(const struct hmac_key *key, const struct hash_input *inputs,
+				size_t count, uint8_t out[SHA256_BYTES]);
 enum status __real_hkdf_extract(const uint8_t *salt, size_t salt_size_bytes, const uint8_t *ikm,
 				size_t ikm_size_bytes, uint8_t prk[SHA256_BYTES]);
 enum status __real_hkdf_expand(const uint8_t prk[SHA256_BYTES], const uint8_t *info,
@@ -45,6 +48,8 @@ enum status __wrap_hash_sha256(const struct hash_input *inputs, size_t count,
 enum status __wrap_hash_hmac_sha256(const uint8_t *key, size_t key_size_bytes,
 				    const struct hash_input *inputs, size_t count,
 				    uint8_t out[SHA256_BYTES]);
+enum status __wrap_hmac_compute(const struct hmac_key *key, const struct hash_input *inputs,
+				size_t count, uint8_t out[SHA256_BYTES]);
 enum status __wrap_hkdf_extract(const uint8_t *salt, size_t salt_size_bytes, const uint8_t *ikm,
 				size_t ikm_size_bytes, uint8_t prk[SHA256_BYTES]);
 enum status __wrap_hkdf_expand(const uint8_t prk[SHA256_BYTES], const uint8_t *info,
@@ -153,6 +158,23 @@ enum status __wrap_hash_hmac_sha256(const uint8_t *key, size_t key_size_bytes,
 	if (answer == NULL) {
 		return memo_keep(__real_hash_hmac_sha256(key, key_size_bytes, inputs, count, out),
 				 out);
+	}
+	memcpy(out, answer, SHA256_BYTES);
+	return STATUS_OK;
+}
+
+enum status __wrap_hmac_compute(const struct hmac_key *key, const struct hash_input *inputs,
+				size_t count, uint8_t out[SHA256_BYTES])
+{
+	question_begin(HMAC_EXPANDED);
+	question_add(key->inner, sizeof(key->inner));
+	question_add(key->outer, sizeof(key->outer));
+	for (size_t i = 0; i < count; i++) {
+		question_add(inputs[i].bytes, inputs[i].size_bytes);
+	}
+	const uint8_t *answer = memo_answer();
+	if (answer == NULL) {
+		return memo_keep(__real_hmac_compute(key, inputs, count, out), out);
 	}
 	memcpy(out, answer, SHA256_BYTES);
 	return STATUS_OK;

@@ -121,11 +121,14 @@ static bool random_and_kdf_step(void)
 	uint64_t sequence = 1;
 	const struct entropy_port port = {.read_word = read_word, .context = &sequence};
 	struct random random;
+	struct hmac_key key;
 	uint8_t out[SHA512_BYTES] = {0};
 	const struct hash_input input = {.bytes = out, .size_bytes = sizeof(out)};
 	if (random_init(&random, &port, out, 0) != STATUS_OK ||
 	    random_fill(&random, out, sizeof(out)) != STATUS_OK ||
 	    hash_hmac_sha256(out, 32, &input, 1, out) != STATUS_OK ||
+	    hmac_key_expand(&key, out, 32) != STATUS_OK ||
+	    hmac_compute(&key, &input, 1, out) != STATUS_OK ||
 	    hkdf_extract(NULL, 0, out, 32, out) != STATUS_OK ||
 	    hkdf_expand(out, out, 1, out, sizeof(out)) != STATUS_OK) {
 		return false;

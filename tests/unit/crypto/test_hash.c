@@ -143,6 +143,11 @@ static void test_hash_hmac_rfc4231(void **state)
 		};
 		assert_int_equal(hash_hmac_sha256(key, key_size, inputs, 2, mac), STATUS_OK);
 		assert_hex(mac, sizeof(mac), mac_vectors[i].mac);
+		struct hmac_key expanded;
+		memset(mac, 0, sizeof(mac));
+		assert_int_equal(hmac_key_expand(&expanded, key, key_size), STATUS_OK);
+		assert_int_equal(hmac_compute(&expanded, inputs, 2, mac), STATUS_OK);
+		assert_hex(mac, sizeof(mac), mac_vectors[i].mac);
 	}
 }
 
