@@ -4,6 +4,7 @@
 import array
 import contextlib
 import os
+import re
 import signal
 import socket
 import struct
@@ -33,12 +34,12 @@ def command(code=0x17b, body=b"", size=None):
 
 
 @contextlib.contextmanager
-def serving(folder, service, *protocols):
+def serving(folder, service, *protocols, trace=None):
     """A running bridge with FOLDER/PROTOCOL; it has to end in order."""
     environment = dict(os.environ, ASAN_OPTIONS="exitcode=99", UBSAN_OPTIONS="exitcode=99")
     process = subprocess.Popen(
         [PROGRAM, "tpm", "serve", *(f"--{p}=unix:{folder}/{p}" for p in protocols),
-         service.service, service.control],
+         *([f"--trace={trace}"] if trace else []), service.service, service.control],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     try:
         assert process.stdout.readline() == b"ready: TPM 0\n", process.stderr.read()
@@ -130,6 +131,51 @@ def test_status(folder):
         assert b"power        on" in ok("tpm", "status", service.control)
         text = ok("tpm", "status", "--json", service.control)
         assert b'"power_ons": 3' in text and b'"locality": 0' in text
+
+
+def test_trace(folder):
+    """A line for each request that went to the TPM, when it has ended; nothing of its content."""
+    path = os.path.join(folder, "trace")
+    with Service(folder) as service, serving(folder, service, "raw", "qemu", trace=path):
+        exchange(connect(folder, "raw"), command(0x144, b"very secret"), 21)
+        machine = Machine(folder)
+        assert exchange(machine.data, command(), 10) == FAILURE  # From the bridge: not switched on.
+        machine.switch_on()
+        leaving = connect(folder, "raw")
+        leaving.sendall(command(fake_service.SLOW))
+        wait_for(lambda: ("command", fake_service.SLOW, 0) in service.seen)
+        leaving.close()
+        assert exchange(machine.data, command(), 10) == echoed(b"")
+        machine.close()
+        wait_for(lambda: len(open(path, encoding="ascii").readlines()) == 5)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    with open(path, encoding="ascii") as file:
+        pattern = r"[-\d]{10}T[:\d]{8}\.\d{6}Z (.*) waited_us=\d+ took_us=\d+\n"
+        lines = [re.fullmatch(pattern, line) for line in file]
+    assert [line.group(1) for line in lines] == [
+        "raw command=0x00000144 locality=0 result=0x00000000",
+        "machine control=4 result=OK",
+        "gone command=0x00000999 locality=0 result=0x00000909",
+        "machine command=0x0000017b locality=0 result=0x00000000",
+        "bridge control=4 result=OK"]
+    with Service(folder) as service:
+        with serving(folder, service, "raw", trace=path):
+            exchange(connect(folder, "raw"), command(), 10)
+    with open(path, encoding="ascii") as file:
+        assert len(file.readlines()) == 6, "a trace is appended to"
+
+
+def test_trace_without_room(folder):
+    """What cannot be traced is served."""
+    with Service(folder) as service:
+        with serving(folder, service, "raw", trace="/dev/full") as process:
+            client = connect(folder, "raw")
+            for _ in range(3):
+                assert exchange(client, command(), 10) == echoed(b"")
+            assert process.stderr.readline() == \
+                b"holdfast: tpm: the trace ends: it cannot be written\n"
+        fails("IO", "tpm", "serve", f"--raw=unix:{folder}/raw", f"--trace={folder}/none/trace",
+              service.service, service.control)
 
 
 def test_raw_clients_take_turns(folder):

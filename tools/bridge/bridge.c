@@ -20,11 +20,16 @@
 #define POLL_MS_MAX 60000u
 #define POLL_FDS    (1u + 2u + BRIDGE_LISTENERS_MAX + BRIDGE_CLIENTS_MAX)
 
-static uint64_t now_ms(void)
+static uint64_t now_us(void)
 {
 	struct timespec now;
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static uint64_t now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 void bridge_init(struct bridge *bridge, const char *service_path, const char *control_path,
@@ -42,52 +47,6 @@ void bridge_init(struct bridge *bridge, const char *service_path, const char *co
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
 	bridge->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static enum status add_listener(struct bridge *bridge, const struct address *address,
-				enum client_kind kind, struct client_session *session)
-{
-	if (bridge->listener_count == BRIDGE_LISTENERS_MAX) {
-		return STATUS_LIMIT;
-	}
-	struct bridge_listener *listener = &bridge->listeners[bridge->listener_count];
-	const enum status status = address_listen(address, &listener->fd);
-	if (status == STATUS_OK) {
-		listener->address = *address;
-		listener->kind = kind;
-		listener->session = session;
-		bridge->listener_count++;
-	}
-	return status;
-}
-
-enum status bridge_listen(struct bridge *bridge, enum bridge_protocol protocol,
-			  const struct address *address)
-{
-	struct client_session *session = &bridge->sessions[bridge->listener_count];
-	struct address second;
-	enum status status = STATUS_OK;
-	switch (protocol) {
-	case BRIDGE_QEMU: return add_listener(bridge, address, CLIENT_SWTPM_CONTROL, session);
-	case BRIDGE_RAW: return add_listener(bridge, address, CLIENT_RAW, session);
-	case BRIDGE_SWTPM:
-		status = address_second(address, ".ctrl", &second);
-		if (status == STATUS_OK) {
-			status = add_listener(bridge, address, CLIENT_RAW, session);
-		}
-		return status != STATUS_OK
-			       ? status
-			       : add_listener(bridge, &second, CLIENT_SWTPM_CONTROL, session);
-	case BRIDGE_MSSIM:
-		status = address_second(address, ".platform", &second);
-		if (status == STATUS_OK) {
-			status = add_listener(bridge, address, CLIENT_MSSIM_COMMAND, session);
-		}
-		return status != STATUS_OK
-			       ? status
-			       : add_listener(bridge, &second, CLIENT_MSSIM_PLATFORM, session);
-	}
-	return STATUS_INVALID;
 }
 
 static void serve_client(struct bridge *bridge, struct client *client);
@@ -168,6 +127,8 @@ static void drop_client(struct bridge *bridge, struct client *client)
 static void answer(struct bridge *bridge, struct client *client, const struct link_outcome *outcome,
 		   uint32_t code)
 {
+	trace_request(&bridge->trace, client, outcome, code, now_us());
+	client->running = false;
 	const enum status status =
 		outcome != NULL ? client_complete(client, outcome) : client_fail(client, code);
 	if (status != STATUS_OK) {
@@ -211,7 +172,7 @@ static void queue_job(struct bridge *bridge, struct client *client)
 {
 	client->busy = true;
 	client->order = bridge->next_order++;
-	client->since_ms = now_ms();
+	client->came_us = now_us();
 	client->session->used_power |=
 		client->job.is_control && (client->job.control.command == TPM_CONTROL_POWER_ON ||
 					   client->job.control.command == TPM_CONTROL_POWER_OFF);
@@ -286,14 +247,16 @@ static void take_outcome(struct bridge *bridge)
 	}
 	bridge->running = NULL;
 	if (bridge->recycling) {
+		trace_own(&bridge->trace, &bridge->link.job, &outcome,
+			  now_us() - bridge->recycling_since_us);
 		bridge->recycling = false;
 		return;
 	}
 	if (client->abandoned) {
+		trace_request(&bridge->trace, client, &outcome, 0, now_us());
 		free_client(client);
 		return;
 	}
-	client->running = false;
 	answer(bridge, client, &outcome, 0);
 }
 
@@ -306,6 +269,7 @@ static void start_recycling(struct bridge *bridge)
 	(void)fprintf(stderr, "holdfast: tpm: a machine left; its TPM is reset\n");
 	bridge->recycle_wanted = false;
 	bridge->recycling = true;
+	bridge->recycling_since_us = now_us();
 	link_start(&bridge->link, &job, now_ms());
 }
 
@@ -325,6 +289,7 @@ static void start_jobs(struct bridge *bridge)
 			continue;
 		}
 		client->running = true;
+		client->began_us = now_us();
 		bridge->running = client;
 		link_start(&bridge->link, &client->job, now_ms());
 	}
@@ -335,7 +300,7 @@ static void fail_waiting_jobs(struct bridge *bridge)
 {
 	struct client *client = oldest_job(bridge);
 	while (!link_is_up(&bridge->link) && client != NULL &&
-	       now_ms() - client->since_ms >= GRACE_MS) {
+	       now_ms() - client->came_us / 1000 >= GRACE_MS) {
 		answer(bridge, client, NULL, TPM_RC_FAILURE);
 		client = oldest_job(bridge);
 	}
@@ -357,8 +322,8 @@ static int poll_timeout(struct bridge *bridge)
 	uint64_t at = link_deadline_ms(&bridge->link);
 	/* Jobs that wait behind another have no deadline of their own: that one has. */
 	const struct client *client = link_is_up(&bridge->link) ? NULL : oldest_job(bridge);
-	if (client != NULL && client->since_ms + GRACE_MS < at) {
-		at = client->since_ms + GRACE_MS;
+	if (client != NULL && client->came_us / 1000 + GRACE_MS < at) {
+		at = client->came_us / 1000 + GRACE_MS;
 	}
 	if (at <= now) {
 		return 0;
@@ -473,5 +438,6 @@ void bridge_close(struct bridge *bridge)
 		address_unlink(&bridge->listeners[i].address);
 	}
 	link_close(&bridge->link);
+	trace_close(&bridge->trace);
 	(void)close(bridge->signal_fd);
 }

@@ -15,6 +15,7 @@
 #include "tools/bridge/address.h"
 #include "tools/bridge/client.h"
 #include "tools/bridge/link.h"
+#include "tools/bridge/trace.h"
 
 #define BRIDGE_CLIENTS_MAX   32u
 #define BRIDGE_LISTENERS_MAX 8u
@@ -36,6 +37,7 @@ struct bridge_listener {
 /* Caller's storage; large. */
 struct bridge {
 	struct link link;
+	struct trace trace; /* The owner opens it, if it wants one. */
 	struct bridge_listener listeners[BRIDGE_LISTENERS_MAX];
 	uint32_t listener_count;
 	struct client_session sessions[BRIDGE_LISTENERS_MAX]; /* Shared by a listener's clients. */
@@ -44,6 +46,7 @@ struct bridge {
 	struct client *running; /* Whose job the link has; may be abandoned. NULL: the link is free,
 				   or has a job of our own. */
 	bool recycling;         /* A job of our own: the TPM is reset behind a machine that left. */
+	uint64_t recycling_since_us;
 	bool recycle_wanted;
 	bool was_up;  /* For the log. */
 	bool is_full; /* Said so. */
@@ -74,5 +77,5 @@ enum status bridge_ask(struct bridge *bridge, const struct link_job *job,
 MUST_CHECK
 enum status bridge_run(struct bridge *bridge);
 
-/* Close and remove everything. */
+/* Close and remove everything; the trace too. */
 void bridge_close(struct bridge *bridge);

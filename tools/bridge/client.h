@@ -50,8 +50,9 @@ struct client {
 	bool running;                      /* With the TPM now. */
 	bool abandoned;                    /* It left while its job was running. */
 	uint64_t order;                    /* Of its job among those that wait. */
-	uint64_t since_ms;
-	size_t request_bytes; /* Of `channel.received`, that the job borrows. */
+	uint64_t came_us;                  /* Its job; of a clock that does not jump. */
+	uint64_t began_us;                 /* With the TPM, if it runs. */
+	size_t request_bytes;              /* Of `channel.received`, that the job borrows. */
 	struct link_job job;
 	struct swtpm_request swtpm;
 	struct mssim_request mssim;

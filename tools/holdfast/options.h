@@ -29,6 +29,7 @@ struct tpm_options {
 	uint32_t listener_count;
 	uint16_t instance;
 	uint32_t wait_s;
+	const char *trace_path; /* NULL: none. */
 };
 
 struct options {

@@ -11,6 +11,7 @@ enum long_option {
 	LONG_SWTPM,
 	LONG_MSSIM,
 	LONG_RAW,
+	LONG_TRACE,
 	LONG_INSTANCE,
 	LONG_WAIT,
 };
@@ -51,6 +52,7 @@ static error_t parse_listen(int key, char *argument, struct argp_state *state)
 	case LONG_SWTPM: add_listener(tpm, BRIDGE_SWTPM, argument, state); return 0;
 	case LONG_MSSIM: add_listener(tpm, BRIDGE_MSSIM, argument, state); return 0;
 	case LONG_RAW: add_listener(tpm, BRIDGE_RAW, argument, state); return 0;
+	case LONG_TRACE: tpm->trace_path = argument; return 0;
 	case ARGP_KEY_SUCCESS:
 		if (tpm->listener_count == 0) {
 			argp_error(state, "give at least one of --qemu, --swtpm, --mssim and "
@@ -82,6 +84,8 @@ static const struct argp_option listen_options[] = {
 	{"mssim", LONG_MSSIM, "ADDRESS", 0,
 	 "For the 'mssim:' TCTI and the IBM TSS; the platform is PORT+1 or PATH.platform", 0},
 	{"raw", LONG_RAW, "ADDRESS", 0, "Commands and responses, nothing around them", 0},
+	{"trace", LONG_TRACE, "FILE", 0,
+	 "Append a line for each request: time, code, result, how long it waited and took", 0},
 	{0},
 };
 static const struct argp_option tpm_options[] = {

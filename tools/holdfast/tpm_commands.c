@@ -52,11 +52,24 @@ static enum status listen_everywhere(struct bridge *bridge, const struct options
 	return STATUS_OK;
 }
 
+static enum status open_trace(struct bridge *bridge, const struct options *options,
+			      struct report *report)
+{
+	const char *path = options->tpm.trace_path;
+	if (path == NULL || trace_open(&bridge->trace, path) == STATUS_OK) {
+		return STATUS_OK;
+	}
+	return report_note(report, STATUS_IO, path, "Cannot write the trace there.");
+}
+
 enum status tpm_serve(const struct options *options, struct report *report)
 {
 	static struct bridge bridge;
 	bridge_init(&bridge, options->positional[0], options->positional[1], options->tpm.instance);
-	enum status status = listen_everywhere(&bridge, options, report);
+	enum status status = open_trace(&bridge, options, report);
+	if (status == STATUS_OK) {
+		status = listen_everywhere(&bridge, options, report);
+	}
 	if (status == STATUS_OK) {
 		status = bridge_wait(&bridge, (uint64_t)options->tpm.wait_s * 1000);
 		if (status != STATUS_AGAIN) {
