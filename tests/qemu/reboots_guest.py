@@ -64,6 +64,7 @@ exec 3<>/dev/tpmrm0
 done
 echo "refused $code"
 }}
+[ -c /dev/tpmrm0 ] || echo no-tpm
 exec 3<>/dev/tpmrm0 4<>/dev/ttyS1
 report
 echo report-end
@@ -71,6 +72,7 @@ while read word more <&4; do
 case $word in
 use) use $more & ;;
 reboot) $b reboot -f ;;
+dmesg) $b dmesg; echo dmesg-end ;;
 esac
 done
 """

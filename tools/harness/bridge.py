@@ -85,8 +85,8 @@ def connect_unix(path):
     return vm.connect(path, READY_S)
 
 
-def serve(machine, folder, *protocols, number=0):
-    """A bridge to TPM `number` of a VM, with UNIX sockets FOLDER/PROTOCOL.sock."""
+def serve(machine, folder, *protocols, number=0, more=()):
+    """A bridge to TPM `number` of a VM, with UNIX sockets FOLDER/PROTOCOL.sock; `more` options."""
     addresses = {name: "unix:" + os.path.join(folder, f"{name}.sock") for name in protocols}
     return Bridge(machine.tpm_path_of(number), machine.tpm_control_path_of(number), addresses,
-                  "--instance", str(number))
+                  "--instance", str(number), *more)
