@@ -4,8 +4,8 @@ whether a guest that gave its TPM up had a host without time for it.
 
 Linux's driver waits 750 ms for a command that is short, and two seconds for a self-test
 (docs/tpm-bridge.md). On a host whose processors are all taken a thread of the three programs may
-wait as long as that for one. The guest then says so, and Linux's scheduler tells how long threads
-that could have run did not.
+wait as long as that for one: the guest's own is enough. The guest then says so, and the host's
+scheduler tells how long threads that could have run did not.
 """
 
 import glob
@@ -22,8 +22,10 @@ TRACE_LINE = re.compile(r"(\S+) (\S+) (.*) waited_us=(\d+) took_us=(\d+)$")
 
 
 def starved_s(processes):
-    """How long all threads of the processes were ready to run, and did not."""
-    total = 0
+    """How long all threads of the processes were ready to run, and did not; and the time that the
+    host, if it is a guest itself, did not get."""
+    with open("/proc/stat", encoding="ascii") as file:
+        total = int(file.readline().split()[8]) * 1000000000 // os.sysconf("SC_CLK_TCK")
     for process in processes:
         for path in glob.glob(f"/proc/{process.pid}/task/*/schedstat"):
             try:
