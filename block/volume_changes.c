@@ -3,66 +3,86 @@
 #include "base/bytes.h"
 #include "block/volume_record.h"
 
-/* The bits in which 8 bytes differ. */
-static uint64_t word_difference(const uint8_t *base, const uint8_t *content, uint32_t at)
+/* What a block without a base differs from. */
+static const uint8_t zeroes[BLOCK_BYTES];
+
+#define WORD_BYTES ((uint32_t)sizeof(uint64_t))
+#define TURN_BYTES (4 * WORD_BYTES)
+
+/* The bits in which 8 bytes differ; the first byte's are the lowest. */
+static uint64_t difference(const uint8_t *base, const uint8_t *content, uint32_t at)
 {
-	return bytes_load_le64(content + at) ^ (base == NULL ? 0 : bytes_load_le64(base + at));
+	return bytes_load_le64(content + at) ^ bytes_load_le64(base + at);
 }
 
-/* A byte of 0 borrows from its highest bit, if none below it is 0. */
-static bool has_zero_byte(uint64_t word)
+/* The first byte at or after `at` that differs, or the block's end. Words that are the same are
+ * most of all words. */
+static uint32_t same_skip(const uint8_t *base, const uint8_t *content, uint32_t at)
 {
-	return ((word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080)) != 0;
-}
-
-/* The next range of `content` at or after `at` that differs from `base` (NULL: zeroes). Unchanged
- * gaps that are no longer than a change's header are swallowed. False: nothing differs. Words that
- * are all the same, or the same in no byte, are most of all words: they go by as a whole. */
-static bool next_range(const uint8_t *base, const uint8_t *content, uint32_t at, uint32_t *first,
-		       uint32_t *end)
-{
-	uint32_t gap = 0;
-	bool found = false;
-	for (uint32_t i = at; i < BLOCK_BYTES; i++) {
-		if (i + sizeof(uint64_t) <= BLOCK_BYTES) {
-			const uint64_t difference = word_difference(base, content, i);
-			if (difference == 0 && !found) {
-				i += (uint32_t)sizeof(difference) - 1;
-				continue;
-			}
-			if (!has_zero_byte(difference)) {
-				*first = found ? *first : i;
-				found = true;
-				i += (uint32_t)sizeof(difference) - 1;
-				*end = i + 1;
-				gap = 0;
-				continue;
-			}
-		}
-		uint8_t was = base == NULL ? 0 : base[i];
-		if (content[i] != was) {
-			if (!found) {
-				*first = i;
-				found = true;
-			}
-			*end = i + 1;
-			gap = 0;
-			continue;
-		}
-		gap++;
-		if (found && gap > VOLUME_CHANGE_HEADER_BYTES) {
-			break;
+	while (at + TURN_BYTES <= BLOCK_BYTES &&
+	       (difference(base, content, at) | difference(base, content, at + WORD_BYTES) |
+		difference(base, content, at + 2 * WORD_BYTES) |
+		difference(base, content, at + 3 * WORD_BYTES)) == 0) {
+		at += TURN_BYTES;
+	}
+	for (; at + WORD_BYTES <= BLOCK_BYTES; at += WORD_BYTES) {
+		const uint64_t bits = difference(base, content, at);
+		if (bits != 0) {
+			return at + (uint32_t)__builtin_ctzll(bits) / 8;
 		}
 	}
-	return found;
+	while (at < BLOCK_BYTES && content[at] == base[at]) {
+		at++;
+	}
+	return at;
 }
 
-static size_t ranges_cost(const uint8_t *base, const uint8_t *content)
+/* How many bytes from `at` on differ, without one that does not between them; a word's at most. */
+static uint32_t differing_count(const uint8_t *base, const uint8_t *content, uint32_t at)
+{
+	if (at + WORD_BYTES > BLOCK_BYTES) {
+		return content[at] == base[at] ? 0 : 1;
+	}
+	/* A byte of 0 borrows from its highest bit, and so may those above it, but none below. */
+	const uint64_t bits = difference(base, content, at);
+	const uint64_t same =
+		(bits - UINT64_C(0x0101010101010101)) & ~bits & UINT64_C(0x8080808080808080);
+	return same == 0 ? WORD_BYTES : (uint32_t)__builtin_ctzll(same) / 8;
+}
+
+/* The next range of `content` at or after `at` that differs from `base`. Unchanged gaps that are no
+ * longer than a change's header are swallowed. With its header a range takes more than `most` if it
+ * does, however much more. False: nothing differs. */
+static bool next_range(const uint8_t *base, const uint8_t *content, uint32_t at, size_t most,
+		       uint32_t *first, uint32_t *end)
+{
+	uint32_t gap = 0;
+	at = same_skip(base, content, at);
+	/* The gap at a range's end is no longer than its header: `most` is passed with it. */
+	const uint32_t stop = most < BLOCK_BYTES - at ? at + (uint32_t)most + 1 : BLOCK_BYTES;
+	*first = at;
+	while (at < stop && gap <= VOLUME_CHANGE_HEADER_BYTES) {
+		const uint32_t count = differing_count(base, content, at);
+		if (count == 0) {
+			at++;
+			gap++;
+		} else {
+			at += count;
+			*end = at;
+			gap = 0;
+		}
+	}
+	return *first < BLOCK_BYTES;
+}
+
+/* What the ranges take as changes; if that is more than `most`, something that is more. */
+static size_t ranges_cost(const uint8_t *base, const uint8_t *content, size_t most)
 {
 	size_t cost = 0;
 	uint32_t first = 0;
 	uint32_t end = 0;
-	for (uint32_t at = 0; next_range(base, content, at, &first, &end); at = end) {
+	for (uint32_t at = 0;
+	     cost <= most && next_range(base, content, at, most - cost, &first, &end); at = end) {
 		cost += VOLUME_CHANGE_HEADER_BYTES + end - first;
 	}
 	return cost;
@@ -88,19 +108,19 @@ uint32_t volume_changes_encode(struct writer *writer, uint32_t logical, const ui
 			       const uint8_t content[BLOCK_BYTES])
 {
 	enum volume_change_kind kind = VOLUME_CHANGE_PATCH;
-	size_t patch_cost = base == NULL ? SIZE_MAX : ranges_cost(base, content);
+	const size_t patch_cost = base == NULL ? SIZE_MAX : ranges_cost(base, content, SIZE_MAX);
 	if (patch_cost == 0) {
 		return 0;
 	}
 	/* From zeroes if that is no longer, or all there is: recovery then needs no old content. */
-	if (base == NULL || ranges_cost(NULL, content) <= patch_cost) {
-		base = NULL;
+	if (base == NULL || ranges_cost(zeroes, content, patch_cost) <= patch_cost) {
+		base = zeroes;
 		kind = VOLUME_CHANGE_FRESH;
 	}
 	uint32_t count = 0;
 	uint32_t first = 0;
 	uint32_t end = 0;
-	for (uint32_t at = 0; next_range(base, content, at, &first, &end); at = end) {
+	for (uint32_t at = 0; next_range(base, content, at, BLOCK_BYTES, &first, &end); at = end) {
 		change_write(writer, logical, kind, first, content + first, end - first);
 		kind = VOLUME_CHANGE_PATCH;
 		count++;

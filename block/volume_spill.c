@@ -218,8 +218,9 @@ STATIC_ASSERT(RECORD_BYTES_INLINE <= VOLUME_RECORD_BLOCKS_INLINE * BLOCK_BYTES &
 struct filling {
 	struct writer writer;
 	uint32_t change_count;
-	uint32_t appended; /* Records before this one. */
-	size_t limit;      /* Its length, without what it carries. */
+	uint32_t appended;      /* Records before this one. */
+	size_t limit;           /* Its length, without what it carries. */
+	uint32_t carried_block; /* Of the record, where the first that it carries is sealed. */
 	uint32_t carried;
 	struct volume_map_entry *carries[VOLUME_INLINE_BLOCKS];
 };
@@ -230,15 +231,17 @@ static void filling_begin(struct volume *volume, struct filling *filling)
 						  : RECORD_BYTES_INLINE;
 	writer_init(&filling->writer, volume->log.record, filling->limit);
 	writer_zero(&filling->writer, VOLUME_RECORD_OVERHEAD);
+	/* Behind anything that a record with some has to say; they move up once its length is
+	 * known. A block alone, as most commits have, is said in one, and carried right behind
+	 * that. */
+	filling->carried_block = volume->txn.staged.count == 1 ? 1 : VOLUME_RECORD_BLOCKS_INLINE;
 	filling->change_count = 0;
 	filling->carried = 0;
 }
 
-/* Where carried blocks are sealed: behind anything that a record with some has to say. They move up
- * once its length is known. */
-static uint8_t *carried_at(const struct volume *volume, uint32_t i)
+static uint8_t *carried_at(const struct volume *volume, const struct filling *filling, uint32_t i)
 {
-	return volume->log.record + (size_t)(VOLUME_RECORD_BLOCKS_INLINE + i) * BLOCK_BYTES;
+	return volume->log.record + (size_t)(filling->carried_block + i) * BLOCK_BYTES;
 }
 
 static size_t filling_left(const struct filling *filling)
@@ -249,8 +252,10 @@ static size_t filling_left(const struct filling *filling)
 static enum status filling_append(struct volume *volume, struct filling *filling, bool commits)
 {
 	const uint32_t sealed_blocks = volume_record_sealed_blocks((uint32_t)filling->writer.at);
-	memmove(volume->log.record + (size_t)sealed_blocks * BLOCK_BYTES, carried_at(volume, 0),
-		(size_t)filling->carried * BLOCK_BYTES);
+	if (sealed_blocks != filling->carried_block) {
+		memmove(volume->log.record + (size_t)sealed_blocks * BLOCK_BYTES,
+			carried_at(volume, filling, 0), (size_t)filling->carried * BLOCK_BYTES);
+	}
 	enum status status = volume_log_append(volume, filling->writer.at, filling->change_count,
 					       filling->carried, commits);
 	if (status == STATUS_OK) {
@@ -294,7 +299,7 @@ static enum status content_carry(struct volume *volume, struct filling *filling,
 	enum status status =
 		volume_block_seal(volume, VOLUME_LEVEL_DATA, staged->logical, 0,
 				  volume_map_content(&volume->txn.staged, staged),
-				  carried_at(volume, filling->carried), &staged->entry);
+				  carried_at(volume, filling, filling->carried), &staged->entry);
 	if (status == STATUS_OK) {
 		volume_change_carried_encode(&filling->writer, staged->logical,
 					     staged->entry.counter, staged->entry.tag);

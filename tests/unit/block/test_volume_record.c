@@ -328,38 +328,75 @@ static size_t ranges_expected(const uint8_t *base, const uint8_t *content, uint3
 	return cost;
 }
 
+/* The changes as such, byte by byte: from zeroes if that is no longer. Returns how many. */
+static uint32_t changes_expected(struct writer *writer, const uint8_t *base, const uint8_t *content)
+{
+	static const uint8_t zeroes[BLOCK_BYTES];
+	uint32_t count = 0;
+	const bool is_fresh =
+		ranges_expected(zeroes, content, &count) <= ranges_expected(base, content, &count);
+	const uint8_t *from = is_fresh ? zeroes : base;
+	uint32_t kind = is_fresh ? VOLUME_CHANGE_FRESH : VOLUME_CHANGE_PATCH;
+	count = 0;
+	for (uint32_t at = 0; at < BLOCK_BYTES;) {
+		const uint32_t first = at++;
+		uint32_t end = at;
+		if (content[first] == from[first]) {
+			continue;
+		}
+		for (; at < BLOCK_BYTES && at - end <= VOLUME_CHANGE_HEADER_BYTES; at++) {
+			end = content[at] != from[at] ? at + 1 : end;
+		}
+		writer_le32(writer, 1);
+		writer_le16(writer, (uint16_t)(kind * VOLUME_CHANGE_KIND_UNIT + first));
+		writer_le16(writer, (uint16_t)(end - first));
+		writer_copy(writer, content + first, end - first);
+		kind = VOLUME_CHANGE_PATCH;
+		at = end;
+		count++;
+	}
+	return count;
+}
+
 /* However densely they differ: whole words go by faster, and to the same end. */
 static void test_changes_are_those_of_single_bytes(void **state)
 {
 	static uint8_t base[BLOCK_BYTES];
 	static uint8_t content[BLOCK_BYTES];
 	static uint8_t encoded[VOLUME_CHANGE_BYTES_MAX];
+	static uint8_t wanted[VOLUME_CHANGE_BYTES_MAX];
+	uint32_t fresh_count = 0;
 	uint64_t random = 7;
 	(void)state;
 	for (uint32_t turn = 0; turn < 400; turn++) {
 		/* Of 256 bytes so many differ, in bursts of up to 32. */
-		const uint32_t density = turn * 256 / 399;
+		const uint32_t density = turn * 256 / 398; /* In the end all. */
 		for (uint32_t i = 0; i < BLOCK_BYTES;) {
 			random = random * UINT64_C(6364136223846793005) + 99;
 			const uint32_t burst = 1 + (uint32_t)(random >> 33) % 32;
 			const bool differs = (uint32_t)(random >> 40) % 256 < density;
+			/* Every other block has zeroes as well, and some are shorter from those. */
+			const bool is_zero = turn % 2 == 1 && (random >> 58) % 8 != 0;
 			for (uint32_t k = 0; k < burst && i < BLOCK_BYTES; k++, i++) {
 				base[i] = (uint8_t)(1 + (random >> 48));
 				content[i] = (uint8_t)(base[i] + (differs ? 1 + k % 200 : 0));
+				if (is_zero) {
+					content[i] = 0;
+					base[i] = differs ? base[i] : 0;
+				}
 			}
 		}
 		struct writer writer;
-		uint32_t count = 0;
-		const size_t cost = ranges_expected(base, content, &count);
-		const size_t fresh = VOLUME_CHANGE_HEADER_BYTES + BLOCK_BYTES;
+		struct writer expected;
 		writer_init(&writer, encoded, sizeof(encoded));
-		const uint32_t changes = volume_changes_encode(&writer, 1, base, content);
-		if (cost < fresh / 2) { /* Certainly no change from zeroes. */
-			assert_int_equal(changes, count);
-			assert_int_equal(writer.at, cost);
-		}
-		assert_true(writer.at <= cost);
+		writer_init(&expected, wanted, sizeof(wanted));
+		const uint32_t count = changes_expected(&expected, base, content);
+		assert_int_equal(volume_changes_encode(&writer, 1, base, content), count);
+		assert_int_equal(writer.at, expected.at);
+		assert_memory_equal(encoded, wanted, writer.at);
+		fresh_count += count != 0 && wanted[5] >> 4 == VOLUME_CHANGE_FRESH ? 1 : 0;
 	}
+	assert_true(fresh_count > 10 && fresh_count < 390);
 }
 
 static void test_changes_are_short(void **state)
@@ -387,6 +424,19 @@ static void test_changes_are_short(void **state)
 	writer_init(&writer, record, sizeof(record));
 	assert_int_equal(volume_changes_encode(&writer, 1, base, content), 1);
 	assert_int_equal(writer.at, 8 + 1);
+	memset(base + 3000, 0, BLOCK_BYTES - 3000); /* As long from zeroes as from its base. */
+	memset(content, 0x22, 3000);
+	writer_init(&writer, record, sizeof(record));
+	assert_int_equal(volume_changes_encode(&writer, 1, base, content), 1);
+	assert_int_equal(writer.at, 8 + 3000);
+	assert_int_equal(record[5] >> 4, VOLUME_CHANGE_FRESH);
+	base[1000] = 0x22; /* A byte shorter from its base. */
+	base[1500] = 0x22;
+	memcpy(base + 2000, content + 2000, 9);
+	writer_init(&writer, record, sizeof(record));
+	assert_int_equal(volume_changes_encode(&writer, 1, base, content), 2);
+	assert_int_equal(writer.at, 2 * 8 + 3000 - 9);
+	assert_int_equal(record[5] >> 4, VOLUME_CHANGE_PATCH);
 	fixture_random_bytes(content, sizeof(content));
 	writer_init(&writer, record, sizeof(record));
 	assert_true(volume_changes_encode(&writer, 1, base, content) >= 1);
