@@ -237,6 +237,13 @@ struct volume_map_entry *volume_map_find(const struct volume_map *map, uint32_t 
 const struct volume_map_entry *volume_pending_find(const struct volume *volume, uint32_t logical);
 /* Find or add (as a hole). NULL: full. */
 struct volume_map_entry *volume_map_take(struct volume_map *map, uint32_t logical);
+/* How many blocks from `logical` on are not there; `most` at most. */
+uint32_t volume_map_gap(const struct volume_map *map, uint32_t logical, uint32_t most);
+/* Add blocks that are not there, from `logical` on, as PLACED. The pool has room for them. */
+void volume_map_place(struct volume_map *map, uint32_t logical, const struct volume_entry *entries,
+		      uint32_t count);
+/* Take over what a transaction has made of its blocks. The pool has room for all of that. */
+void volume_map_merge(struct volume_map *map, const struct volume_map *newer);
 /* Change the kind; CONTENT takes room in the pool. False: there is none. */
 bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
 		       enum volume_map_kind kind);

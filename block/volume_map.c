@@ -23,10 +23,25 @@ uint32_t volume_pool_contents(const struct volume_pool *pool)
 /* A map that has fewer entries than slots / this is cleared entry by entry. */
 #define CLEAR_SHARE 16u
 
-/* Where a logical block's entry is, or behind it. */
+/* Slots in a line of the CPU's cache. */
+#define LINE_SLOTS 16u
+
+/* Where a logical block's entry is, or behind it. Sixteen neighbours share a line, since what is
+ * written in sequence would otherwise miss the CPU's cache once a block; in which order they lie
+ * there differs from line to line, so that a stride uses all columns. */
 static uint32_t first_slot(const struct volume_map *map, uint32_t logical)
 {
-	return (uint32_t)((uint64_t)logical * 0x9e3779b97f4a7c15u >> 32) & map->slot_mask;
+	const uint64_t hash = (uint64_t)(logical / LINE_SLOTS) * 0x9e3779b97f4a7c15u;
+	const uint32_t line = (uint32_t)(hash >> 32) & map->slot_mask & ~(LINE_SLOTS - 1);
+	return line | (logical ^ (uint32_t)(hash >> 60)) % LINE_SLOTS;
+}
+
+/* Down the column, then down the next one: so all slots are one cycle, and those who share a line
+ * do not crowd each other out of it. */
+static uint32_t next_slot(const struct volume_map *map, uint32_t slot)
+{
+	const uint32_t below = slot + LINE_SLOTS;
+	return below <= map->slot_mask ? below : (below + 1) % LINE_SLOTS;
 }
 
 static void content_give_back(struct volume_pool *pool, const struct volume_map_entry *entry)
@@ -38,7 +53,7 @@ static void content_give_back(struct volume_pool *pool, const struct volume_map_
 static void slots_clear_run(struct volume_map *map, uint32_t logical)
 {
 	for (uint32_t slot = first_slot(map, logical); map->slots[slot] != 0;
-	     slot = (slot + 1) & map->slot_mask) { /* Ends: at most half of them are taken. */
+	     slot = next_slot(map, slot)) { /* Ends: at most half of them are taken. */
 		map->slots[slot] = 0;
 	}
 }
@@ -101,7 +116,7 @@ static uint32_t slot_of(const struct volume_map *map, uint32_t logical)
 		if (index == 0 || map->pool->entries[index - 1].logical == logical) {
 			return slot;
 		}
-		slot = (slot + 1) & map->slot_mask;
+		slot = next_slot(map, slot);
 	}
 }
 
@@ -118,15 +133,18 @@ const struct volume_map_entry *volume_pending_find(const struct volume *volume, 
 	return entry != NULL ? entry : volume_map_find(&volume->frozen, logical);
 }
 
-struct volume_map_entry *volume_map_take(struct volume_map *map, uint32_t logical)
+uint32_t volume_map_gap(const struct volume_map *map, uint32_t logical, uint32_t most)
 {
-	uint32_t slot = slot_of(map, logical);
-	if (map->slots[slot] != 0) {
-		return &map->pool->entries[map->slots[slot] - 1];
+	uint32_t count = 0;
+	while (count < most && map->slots[slot_of(map, logical + count)] == 0) {
+		count++;
 	}
-	if (map->pool->taken == map->pool->room) {
-		return NULL;
-	}
+	return count;
+}
+
+/* A new one in its slot, which is empty; the pool has room. */
+static struct volume_map_entry *entry_add(struct volume_map *map, uint32_t slot, uint32_t logical)
+{
 	struct volume_map_entry *entry = volume_map_at(map, map->count++);
 	map->pool->taken++;
 	*entry = (struct volume_map_entry){.logical = logical, .kind = VOLUME_MAP_HOLE};
@@ -134,8 +152,23 @@ struct volume_map_entry *volume_map_take(struct volume_map *map, uint32_t logica
 	return entry;
 }
 
-bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
-		       enum volume_map_kind kind)
+struct volume_map_entry *volume_map_take(struct volume_map *map, uint32_t logical)
+{
+	const uint32_t slot = slot_of(map, logical);
+	if (map->slots[slot] != 0) {
+		return &map->pool->entries[map->slots[slot] - 1];
+	}
+	return map->pool->taken == map->pool->room ? NULL : entry_add(map, slot, logical);
+}
+
+static bool is_counted(enum volume_map_kind kind)
+{
+	return kind == VOLUME_MAP_CONTENT || kind == VOLUME_MAP_CARRIED;
+}
+
+/* As volume_map_become(), where one of the two kinds takes room or is counted. */
+static bool become_counted(struct volume_map *map, struct volume_map_entry *entry,
+			   enum volume_map_kind kind)
 {
 	bool had = entry->kind == VOLUME_MAP_CONTENT;
 	bool has = kind == VOLUME_MAP_CONTENT;
@@ -152,6 +185,43 @@ bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
 	map->pool->carried += kind == VOLUME_MAP_CARRIED ? 1 : 0;
 	entry->kind = kind;
 	return true;
+}
+
+bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
+		       enum volume_map_kind kind)
+{
+	if (is_counted(entry->kind) || is_counted(kind)) {
+		return become_counted(map, entry, kind);
+	}
+	entry->kind = kind;
+	return true;
+}
+
+void volume_map_place(struct volume_map *map, uint32_t logical, const struct volume_entry *entries,
+		      uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct volume_map_entry *entry =
+			entry_add(map, slot_of(map, logical + i), logical + i);
+		entry->kind = VOLUME_MAP_PLACED;
+		entry->entry = entries[i];
+	}
+}
+
+void volume_map_merge(struct volume_map *map, const struct volume_map *newer)
+{
+	for (uint32_t i = 0; i < newer->count; i++) {
+		const struct volume_map_entry *from = volume_map_at(newer, i);
+		struct volume_map_entry *entry = volume_map_take(map, from->logical);
+		const enum volume_map_kind kind =
+			from->is_carried ? VOLUME_MAP_CARRIED : from->kind;
+		(void)volume_map_become(map, entry, kind); /* There is room. */
+		entry->entry = from->entry;
+		if (kind == VOLUME_MAP_CONTENT) {
+			memcpy(volume_map_content(map, entry), volume_map_content(newer, from),
+			       BLOCK_BYTES);
+		}
+	}
 }
 
 uint8_t *volume_map_content(const struct volume_map *map, const struct volume_map_entry *entry)

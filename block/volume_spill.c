@@ -158,14 +158,10 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 static uint32_t run_length(const struct volume *volume, uint32_t logical, uint32_t most)
 {
 	const struct volume_map *map = &volume->txn.staged;
-	uint32_t count = 1;
 	most = smaller(most, volume_txn_batch_room(volume));
 	most = smaller(most, map->pool->room - map->count);
 	most = smaller(most, volume->geometry.txn_blocks - volume->txn.spilled);
-	while (count < most && volume_map_find(map, logical + count) == NULL) {
-		count++;
-	}
-	return count;
+	return most <= 1 ? 1 : 1 + volume_map_gap(map, logical + 1, most - 1);
 }
 
 enum status volume_block_txn_place(struct volume *volume, uint32_t logical, const uint8_t *content,
@@ -176,7 +172,7 @@ enum status volume_block_txn_place(struct volume *volume, uint32_t logical, cons
 	if (status != STATUS_OK) {
 		return status;
 	}
-	const struct volume_map_entry *staged = volume_map_find(map, logical);
+	struct volume_map_entry *staged = volume_map_find(map, logical);
 	struct volume_entry entries[VOLUME_BATCH_BLOCKS];
 	struct place place;
 	if (volume_txn_is_full(volume) && staged == NULL) {
@@ -193,8 +189,10 @@ enum status volume_block_txn_place(struct volume *volume, uint32_t logical, cons
 		return status;
 	}
 	/* Only now: an entry that a failure left behind would be a hole. */
-	for (uint32_t i = 0; i < place.count; i++) {
-		entry_place(map, volume_map_take(map, logical + i), &entries[i]);
+	if (staged != NULL) {
+		entry_place(map, staged, &entries[0]);
+	} else {
+		volume_map_place(map, logical, entries, place.count);
 	}
 	*count = place.count;
 	return STATUS_OK;
@@ -288,6 +286,18 @@ static uint32_t extent_count(const struct volume_map *map, uint32_t first, size_
 	return count;
 }
 
+/* What follows an extent's change: room for all of it is asked for at once. */
+static void extent_tags(struct writer *writer, const struct volume_map *map, uint32_t first,
+			uint32_t count)
+{
+	uint8_t *tags = writer->data + writer->at;
+	writer_zero(writer, (size_t)count * AEAD_TAG_BYTES);
+	for (uint32_t i = 0; i < count && writer_ok(writer); i++) {
+		memcpy(tags + (size_t)i * AEAD_TAG_BYTES, volume_map_at(map, first + i)->entry.tag,
+		       AEAD_TAG_BYTES);
+	}
+}
+
 /* Content that takes fewer bytes than this goes into the record as it is; more is sealed for good,
  * and carried. */
 #define CARRIED_FROM_BYTES (BLOCK_BYTES / 2)
@@ -348,10 +358,7 @@ static enum status entry_encode(struct volume *volume, struct filling *filling, 
 		count = extent_count(map, *at, filling_left(filling));
 		volume_change_extent_encode(&filling->writer, staged->logical,
 					    staged->entry.physical, staged->entry.counter, count);
-		for (uint32_t i = 0; i < count; i++) {
-			writer_copy(&filling->writer, volume_map_at(map, *at + i)->entry.tag,
-				    AEAD_TAG_BYTES);
-		}
+		extent_tags(&filling->writer, map, *at, count);
 		filling->change_count++;
 	} else if (staged->kind == VOLUME_MAP_CONTENT) {
 		status = space_check(volume, staged->logical);
@@ -398,20 +405,7 @@ static enum status records_append(struct volume *volume)
 
 void volume_block_txn_apply(struct volume *volume)
 {
-	const struct volume_map *map = &volume->txn.staged;
-	struct volume_map *overlay = &volume->overlay;
-	for (uint32_t i = 0; i < map->count; i++) {
-		const struct volume_map_entry *staged = volume_map_at(map, i);
-		struct volume_map_entry *entry = volume_map_take(overlay, staged->logical);
-		const enum volume_map_kind kind =
-			staged->is_carried ? VOLUME_MAP_CARRIED : staged->kind;
-		(void)volume_map_become(overlay, entry, kind); /* begin saw to it. */
-		entry->entry = staged->entry;
-		if (kind == VOLUME_MAP_CONTENT) {
-			memcpy(volume_map_content(overlay, entry), volume_map_content(map, staged),
-			       BLOCK_BYTES);
-		}
-	}
+	volume_map_merge(&volume->overlay, &volume->txn.staged); /* begin saw to the room. */
 }
 
 enum status volume_block_txn_write(struct volume *volume)
