@@ -329,33 +329,74 @@ enum status volume_allocate_again(struct volume *volume, uint64_t physical, uint
 
 /* ---- While a checkpoint builds the next state ------------------------------------------------ */
 
-static enum status delta_note(struct volume *volume, uint64_t physical, bool frees)
+static enum status delta_note(struct volume *volume, uint64_t physical, uint32_t count, bool frees)
 {
 	const uint64_t offset = physical - volume->geometry.group_first;
-	return volume_deltas_note(&volume->build.deltas, offset, frees) ? STATUS_OK
-									: STATUS_NO_MEMORY;
+	return volume_deltas_note(&volume->build.deltas, offset, count, frees) ? STATUS_OK
+									       : STATUS_NO_MEMORY;
 }
 
-enum status volume_build_take(struct volume *volume, uint64_t physical)
+enum status volume_build_take(struct volume *volume, uint64_t physical, uint32_t count)
 {
-	return delta_note(volume, physical, false);
+	return delta_note(volume, physical, count, false);
 }
 
-enum status volume_build_free(struct volume *volume, uint64_t physical)
+enum status volume_build_free(struct volume *volume, uint64_t physical, uint32_t count)
 {
-	return delta_note(volume, physical, true);
+	return delta_note(volume, physical, count, true);
 }
 
-enum status volume_build_allocate(struct volume *volume, uint64_t *physical)
+/* Entries from the first on that are neighbours on the device. */
+static uint32_t neighbours(const struct volume_entry *entries, uint32_t most)
 {
-	uint32_t count = 0;
-	enum status status = allocate(volume, 1, physical, &count);
-	if (status == STATUS_OK) {
-		volume->build.taken++;
-		volume->bitmaps.build_taken++;
-		status = volume_build_take(volume, *physical);
+	uint32_t count = 1;
+	while (count < most && entries[count].physical == entries[0].physical + count) {
+		count++;
+	}
+	return count;
+}
+
+enum status volume_build_take_all(struct volume *volume, const struct volume_entry *entries,
+				  uint32_t count)
+{
+	enum status status = STATUS_OK;
+	for (uint32_t i = 0; i < count && status == STATUS_OK;) {
+		const uint32_t run = neighbours(entries + i, count - i);
+		status = volume_build_take(volume, entries[i].physical, run);
+		i += run;
 	}
 	return status;
+}
+
+enum status volume_build_free_all(struct volume *volume, const struct volume_entry *entries,
+				  uint32_t count)
+{
+	enum status status = STATUS_OK;
+	for (uint32_t i = 0; i < count && status == STATUS_OK;) {
+		const bool is_hole = entries[i].physical == 0;
+		const uint32_t run = is_hole ? 1 : neighbours(entries + i, count - i);
+		status = is_hole ? STATUS_OK : volume_build_free(volume, entries[i].physical, run);
+		i += run;
+	}
+	return status;
+}
+
+enum status volume_build_allocate(struct volume *volume, uint32_t most, uint64_t *physical,
+				  uint32_t *count)
+{
+	enum status status = allocate(volume, most, physical, count);
+	if (status == STATUS_OK) {
+		volume->build.taken += *count;
+		volume->bitmaps.build_taken += *count;
+		status = volume_build_take(volume, *physical, *count);
+	}
+	return status;
+}
+
+enum status volume_build_allocate_one(struct volume *volume, uint64_t *physical)
+{
+	uint32_t count = 0;
+	return volume_build_allocate(volume, 1, physical, &count);
 }
 
 static struct volume_session_row *row_for(struct volume *volume, uint32_t session)

@@ -101,10 +101,10 @@ static enum status heal_turn(struct volume *volume)
 	bool done = false;
 	enum status status = volume_pairs_heal_one(volume, &done);
 	if (status == STATUS_OK && done) {
-		uint32_t count = volume_map_order_carried(&volume->frozen, &volume->geometry,
-							  build->head.offset, build->order);
+		volume_map_order_carried(&volume->frozen, &volume->geometry, build->head.offset,
+					 build->order, build->carried);
 		/* The memory of the deltas, of which there are none yet: it is larger. */
-		volume_sort_begin(&build->sorter, build->order, count, build->deltas.all,
+		volume_sort_begin(&build->sorter, build->order, build->carried, build->deltas.all,
 				  VOLUME_MAP_ORDER_SHIFT);
 		volume_build_phase_end(volume);
 	}
@@ -119,17 +119,18 @@ static enum status move_turn(struct volume *volume)
 	uint8_t *room = NULL;
 	if (build->done == build->carried) {
 		build->done = 0;
-		volume_map_order(&volume->frozen, build->order);
+		build->run = 0;
+		const uint32_t runs = volume_map_order(&volume->frozen, build->order);
 		/* Again memory of the deltas: so far there is one for each move at most, which is
 		 * no more than a sixth. */
-		volume_sort_begin(&build->sorter, build->order, volume->frozen.count,
+		volume_sort_begin(&build->sorter, build->order, runs,
 				  build->deltas.all + build->deltas.count, VOLUME_MAP_ORDER_SHIFT);
 		volume_build_phase_end(volume);
 		return STATUS_OK;
 	}
 	struct volume_map_entry *entry =
 		volume_map_at(&volume->frozen, (uint32_t)build->order[build->done]);
-	enum status status = volume_build_allocate(volume, &entry->home);
+	enum status status = volume_build_allocate_one(volume, &entry->home);
 	if (status == STATUS_OK) {
 		status = volume_batch_next(volume, entry->home, &room);
 	}
@@ -142,54 +143,67 @@ static enum status move_turn(struct volume *volume)
 	return status;
 }
 
-/* The block is at its home; `is_taken`: the checkpoint itself has put it there. */
-static enum status placed_rehome(struct volume *volume, const struct volume_map_entry *entry,
-				 uint64_t home, bool is_taken)
+/* The blocks are at their homes; what the log carried the checkpoint itself has put there. */
+static enum status placed_rehome(struct volume *volume, const struct volume_run *run,
+				 bool is_carried)
 {
-	struct volume_entry placed = entry->entry;
-	placed.physical = home;
-	enum status status = is_taken ? STATUS_OK : volume_build_take(volume, home);
-	return status == STATUS_OK ? volume_cursor_place(volume, entry->logical, &placed) : status;
+	struct volume_entry entries[VOLUME_BATCH_BLOCKS];
+	for (uint32_t i = 0; i < run->count; i++) {
+		const struct volume_map_entry *entry =
+			volume_map_at(&volume->frozen, run->index + i);
+		entries[i] = entry->entry;
+		entries[i].physical = is_carried ? entry->home : entry->entry.physical;
+	}
+	enum status status =
+		is_carried ? STATUS_OK : volume_build_take_all(volume, entries, run->count);
+	return status == STATUS_OK ? volume_cursor_place(volume, run->logical, entries, run->count)
+				   : status;
 }
 
-static enum status entry_rehome(struct volume *volume, const struct volume_map_entry *entry)
+static enum status run_rehome(struct volume *volume, const struct volume_run *run)
 {
-	switch (entry->kind) {
+	const struct volume_map_entry *first = volume_map_at(&volume->frozen, run->index);
+	switch (first->kind) {
 	case VOLUME_MAP_CONTENT:
-		return volume_cursor_put(volume, entry->logical,
-					 volume_map_content(&volume->frozen, entry));
-	case VOLUME_MAP_HOLE: return volume_cursor_put(volume, entry->logical, NULL);
-	case VOLUME_MAP_PLACED: return placed_rehome(volume, entry, entry->entry.physical, false);
-	case VOLUME_MAP_CARRIED: return placed_rehome(volume, entry, entry->home, true);
+		return volume_cursor_put(volume, run->logical,
+					 volume_map_content(&volume->frozen, first));
+	case VOLUME_MAP_HOLE: return volume_cursor_put(volume, run->logical, NULL);
+	case VOLUME_MAP_PLACED: return placed_rehome(volume, run, false);
+	case VOLUME_MAP_CARRIED: return placed_rehome(volume, run, true);
 	case VOLUME_MAP_LOST: break;
 	}
 	/* The old block has to stay unreadable: if the host put its bytes back, the block would
 	 * open without the patch, which is older than the rest of the volume. */
-	return volume_cursor_spoil(volume, entry->logical);
+	return volume_cursor_spoil(volume, run->logical);
 }
 
-/* The next one, which has been sought, and those behind it that are in the same leaf and have no
+/* May it be brought home in one turn with others of `leaf`, of which there are `count`? */
+static bool run_goes_along(const struct volume *volume, const struct volume_run *run, uint32_t leaf,
+			   uint32_t count)
+{
+	return run->logical >> VOLUME_NODE_SHIFT == leaf && count + run->count <= REHOME_BLOCKS &&
+	       volume_map_at(&volume->frozen, run->index)->kind != VOLUME_MAP_CONTENT;
+}
+
+/* The next run, which has been sought, and those behind it that are in the same leaf and have no
  * content to seal. */
-static enum status entries_rehome(struct volume *volume)
+static enum status runs_rehome(struct volume *volume, struct volume_run run)
 {
 	struct volume_build *build = &volume->build;
-	const struct volume_map *frozen = &volume->frozen;
-	uint32_t leaf = 0;
+	const size_t end = volume->frozen.count;
+	const uint32_t leaf = run.logical >> VOLUME_NODE_SHIFT;
+	uint32_t count = 0;
 	enum status status = STATUS_OK;
-	for (uint32_t i = 0; i < REHOME_BLOCKS && build->done < frozen->count; i++) {
-		const struct volume_map_entry *entry =
-			volume_map_at(frozen, (uint32_t)build->order[build->done]);
-		uint32_t above = entry->logical >> VOLUME_NODE_SHIFT;
-		if (i != 0 && (above != leaf || entry->kind == VOLUME_MAP_CONTENT)) {
+	do {
+		status = run_rehome(volume, &run);
+		count += run.count;
+		build->done += run.count;
+		build->run++;
+		if (status != STATUS_OK || build->done == end) {
 			break;
 		}
-		leaf = above;
-		status = entry_rehome(volume, entry);
-		build->done++;
-		if (status != STATUS_OK) {
-			break;
-		}
-	}
+		run = volume_run_decode(build->order[build->run]);
+	} while (run_goes_along(volume, &run, leaf, count));
 	return status;
 }
 
@@ -208,11 +222,10 @@ static enum status rehome_turn(struct volume *volume)
 		build->phase = sweeps ? VOLUME_PHASE_LEAVE : VOLUME_PHASE_SWEPT;
 		return build->grows ? volume_grow_build(volume) : STATUS_OK;
 	}
-	const struct volume_map_entry *entry =
-		volume_map_at(&volume->frozen, (uint32_t)build->order[build->done]);
+	const struct volume_run run = volume_run_decode(build->order[build->run]);
 	bool there = false;
-	enum status status = volume_cursor_seek(volume, entry->logical, &there);
-	return status == STATUS_OK && there ? entries_rehome(volume) : status;
+	enum status status = volume_cursor_seek(volume, run.logical, &there);
+	return status == STATUS_OK && there ? runs_rehome(volume, run) : status;
 }
 
 static enum status leave_turn(struct volume *volume)
@@ -259,9 +272,9 @@ static void deltas_sort_begin(struct volume_build *build)
 static enum status table_place(struct volume *volume)
 {
 	struct volume_build *build = &volume->build;
-	enum status status = volume_build_allocate(volume, &build->table_place);
+	enum status status = volume_build_allocate_one(volume, &build->table_place);
 	if (status == STATUS_OK && build->superblock.table.physical != 0) {
-		status = volume_build_free(volume, build->superblock.table.physical);
+		status = volume_build_free(volume, build->superblock.table.physical, 1);
 	}
 	if (status == STATUS_OK) {
 		deltas_sort_begin(build);

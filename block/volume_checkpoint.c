@@ -141,11 +141,7 @@ static enum status superblock_copy_write(struct volume *volume, uint32_t copy)
 static void build_accept(struct volume *volume)
 {
 	struct volume_build *build = &volume->build;
-	for (uint32_t i = 0; i < volume->frozen.count; i++) {
-		const enum volume_map_kind kind = volume_map_at(&volume->frozen, i)->kind;
-		volume->counters.rehomed_blocks +=
-			kind == VOLUME_MAP_CONTENT || kind == VOLUME_MAP_CARRIED ? 1u : 0u;
-	}
+	volume->counters.rehomed_blocks += (uint64_t)build->contents + build->carried;
 	volume->superblock = build->superblock;
 	volume->superblock_in_doubt = false;
 	volume->table = build->table;

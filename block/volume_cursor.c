@@ -53,7 +53,7 @@ static enum status release(struct volume *volume, const struct volume_entry *old
 	if (old->physical == 0) {
 		return STATUS_OK;
 	}
-	enum status status = volume_build_free(volume, old->physical);
+	enum status status = volume_build_free(volume, old->physical, 1);
 	return status == STATUS_OK ? volume_build_count(volume, old->session, -1) : status;
 }
 
@@ -65,7 +65,7 @@ static enum status place(struct volume *volume, uint32_t level, uint64_t index,
 	uint8_t *room = NULL;
 	enum status status = volume_build_count(volume, volume->session.id, 1);
 	if (status == STATUS_OK) {
-		status = volume_build_allocate(volume, &physical);
+		status = volume_build_allocate_one(volume, &physical);
 	}
 	if (status == STATUS_OK) {
 		status = volume_batch_next(volume, physical, &room);
@@ -209,33 +209,39 @@ enum status volume_cursor_put(struct volume *volume, uint32_t logical, const uin
 	return status == STATUS_OK ? leaf_replace(volume, logical, &made) : status;
 }
 
-/* `made` is one block more of its session, and `old` one fewer: mostly of the same, whose count
- * then stays what it is. */
+/* Each of `made` is one block more of its session, and its `old` one fewer: mostly of the same,
+ * whose count then stays what it is. */
 static enum status sessions_count(struct volume *volume, const struct volume_entry *old,
-				  const struct volume_entry *made)
+				  const struct volume_entry *made, uint32_t count)
 {
-	if (old->physical != 0 && old->session == made->session) {
-		return STATUS_OK;
+	enum status status = STATUS_OK;
+	for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+		if (old[i].physical != 0 && old[i].session == made[i].session) {
+			continue;
+		}
+		status = volume_build_count(volume, made[i].session, 1);
+		if (status == STATUS_OK && old[i].physical != 0) {
+			status = volume_build_count(volume, old[i].session, -1);
+		}
 	}
-	enum status status = volume_build_count(volume, made->session, 1);
-	return status == STATUS_OK && old->physical != 0
-		       ? volume_build_count(volume, old->session, -1)
-		       : status;
+	return status;
 }
 
 enum status volume_cursor_place(struct volume *volume, uint32_t logical,
-				const struct volume_entry *entry)
+				const struct volume_entry *entries, uint32_t count)
 {
-	struct volume_entry old;
-	enum status status = slot_get(volume, logical, &old);
+	struct volume_entry old[VOLUME_BATCH_BLOCKS];
+	enum status status = volume_node_entries(volume, node_at(volume, VOLUME_LEVEL_LEAF),
+						 VOLUME_LEVEL_LEAF, logical >> VOLUME_NODE_SHIFT,
+						 slot_in_parent(logical), count, old);
 	if (status == STATUS_OK) {
-		status = sessions_count(volume, &old, entry);
-	}
-	if (status == STATUS_OK && old.physical != 0) {
-		status = volume_build_free(volume, old.physical);
+		status = sessions_count(volume, old, entries, count);
 	}
 	if (status == STATUS_OK) {
-		slot_set(volume, logical, entry);
+		status = volume_build_free_all(volume, old, count);
+	}
+	for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+		slot_set(volume, logical + i, &entries[i]);
 	}
 	return status;
 }

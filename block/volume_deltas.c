@@ -4,6 +4,8 @@
  * through twice. */
 #include "block/volume_deltas_internal.h"
 
+#include "base/bytes.h"
+
 #define COUNT_MASK  0xffffu
 #define FIRST_SHIFT 16u
 #define GROUP_SHIFT (VOLUME_DELTA_ORDER_SHIFT + 1)
@@ -22,6 +24,11 @@ struct volume_delta volume_delta_decode(uint64_t number)
 	};
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* A run of no block. */
 static uint64_t run_begin(uint64_t offset, bool frees)
 {
@@ -37,41 +44,52 @@ static uint64_t run_end(uint64_t run)
 	return run - count + (count << FIRST_SHIFT);
 }
 
-/* Writing in sequence takes and frees in turns, so that one of the last two runs goes on. */
-bool volume_deltas_note(struct volume_deltas *deltas, uint64_t offset, bool frees)
+/* Neighbours of one group. Writing in sequence takes and frees in turns, so that one of the last
+ * two runs goes on. */
+static bool run_note(struct volume_deltas *deltas, uint64_t offset, uint64_t count, bool frees)
 {
 	const uint64_t here = run_begin(offset, frees);
 	for (size_t back = 1; back <= 2 && back <= deltas->count; back++) {
 		uint64_t *run = &deltas->all[deltas->count - back];
 		if (run_end(*run) == here) {
-			*run += 1;
+			*run += count; /* Still of the group, which has room for it in the mask. */
 			return true;
 		}
 	}
 	if (deltas->count == deltas->room) {
 		return false;
 	}
-	deltas->all[deltas->count++] = here + 1;
+	deltas->all[deltas->count++] = here + count;
 	return true;
+}
+
+bool volume_deltas_note(struct volume_deltas *deltas, uint64_t offset, uint64_t count, bool frees)
+{
+	bool has_room = true;
+	while (count > 0 && has_room) { /* Mostly once: runs end where groups do. */
+		const uint64_t here =
+			smaller(count, VOLUME_GROUP_BLOCKS - offset % VOLUME_GROUP_BLOCKS);
+		has_room = run_note(deltas, offset, here, frees);
+		offset += here;
+		count -= here;
+	}
+	return has_room;
 }
 
 bool volume_delta_apply(const struct volume_delta *delta, uint8_t *bitmap)
 {
 	const uint32_t end = delta->first + delta->count;
 	bool changes = true;
-	for (uint32_t at = delta->first / 8; at * 8 < end; at++) { /* The run's part of a byte. */
-		uint32_t from = delta->first > at * 8 ? delta->first - at * 8 : 0;
-		uint32_t to = end - at * 8 < 8 ? end - at * 8 : 8;
-		uint32_t mask = (1u << to) - (1u << from);
-		changes = changes && (bitmap[at] & mask) == (delta->frees ? mask : 0);
-		bitmap[at] = (uint8_t)(delta->frees ? bitmap[at] & ~mask : bitmap[at] | mask);
+	/* The run's part of each 64 bits: bit i of them is bit i of their bytes, little-endian. */
+	for (uint32_t at = delta->first / 64 * 64; at < end; at += 64) {
+		const uint32_t from = delta->first > at ? delta->first - at : 0;
+		const uint32_t to = end - at < 64 ? end - at : 64;
+		const uint64_t mask = UINT64_MAX << from & UINT64_MAX >> (64 - to);
+		const uint64_t bits = bytes_load_le64(bitmap + at / 8);
+		changes = changes && (bits & mask) == (delta->frees ? mask : 0);
+		bytes_store_le64(bitmap + at / 8, delta->frees ? bits & ~mask : bits | mask);
 	}
 	return changes;
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 /* How many of the `count` numbers from `first` on are below `limit`. */

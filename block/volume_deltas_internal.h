@@ -32,10 +32,11 @@ struct volume_deltas {
 
 /* A number of the list, as what it says. */
 struct volume_delta volume_delta_decode(uint64_t number);
-/* Add a block, by its offset from the first group: to the run that it continues, if that is one of
- * the last two, or as a run of its own. False: there is no room. */
+/* Add neighbouring blocks, the first by its offset from the first group: to the run that they
+ * continue, if that is one of the last two, or as a run of their own; a group's end divides them.
+ * False: there is no room. */
 MUST_CHECK
-bool volume_deltas_note(struct volume_deltas *deltas, uint64_t offset, bool frees);
+bool volume_deltas_note(struct volume_deltas *deltas, uint64_t offset, uint64_t count, bool frees);
 /* Set or clear a run's bits in its group's bitmap. False: one of them was so already. */
 bool volume_delta_apply(const struct volume_delta *delta, uint8_t *bitmap);
 /* How many of a run's blocks are among the `passed` ones that come first on a round from `round`

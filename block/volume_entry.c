@@ -42,3 +42,20 @@ enum status volume_slot_decode(const struct volume_geometry *geometry, const uin
 	}
 	return status;
 }
+
+enum status volume_slots_decode(const struct volume_geometry *geometry, const uint8_t *node,
+				uint32_t slot, uint32_t count, struct volume_entry *entries)
+{
+	/*@ loop invariant 0 <= i <= count;
+	    loop invariant \forall integer j; 0 <= j < i ==>
+	      entries[j].physical == 0 || is_allocatable(geometry, entries[j].physical);
+	    loop assigns i, entries[0 .. count - 1];
+	    loop variant count - i; */
+	for (uint32_t i = 0; i < count; i++) {
+		enum status status = volume_slot_decode(geometry, node, slot + i, &entries[i]);
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	return STATUS_OK;
+}

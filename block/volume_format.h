@@ -182,6 +182,18 @@ enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct v
 MUST_CHECK
 enum status volume_slot_decode(const struct volume_geometry *geometry, const uint8_t *node,
 			       uint32_t slot, struct volume_entry *entry);
+/* The same of neighbours, from `slot` on. */
+/*@ requires \valid_read(geometry) && \valid_read(node + (0 .. BLOCK_BYTES - 1));
+    requires slot + count <= VOLUME_NODE_ENTRIES && \valid(entries + (0 .. count - 1));
+    requires \separated(entries + (0 .. count - 1), geometry);
+    requires \separated(entries + (0 .. count - 1), node + (0 .. BLOCK_BYTES - 1));
+    assigns entries[0 .. count - 1];
+    ensures \result == STATUS_OK ==> (\forall integer i; 0 <= i < count ==>
+      entries[i].physical == 0 || is_allocatable(geometry, entries[i].physical));
+    ensures \result != STATUS_OK ==> \result == STATUS_AUTH_META; */
+MUST_CHECK
+enum status volume_slots_decode(const struct volume_geometry *geometry, const uint8_t *node,
+				uint32_t slot, uint32_t count, struct volume_entry *entries);
 
 /* ---- Superblock ---------------------------------------------------------------------------- */
 

@@ -175,14 +175,24 @@ MUST_CHECK
 enum status volume_allocate_again(struct volume *volume, uint64_t physical, uint32_t count);
 /* Blocks that can be taken, if everything in the log is given up. */
 uint64_t volume_space_left(const struct volume *volume);
-/* Note that the next state has, or no longer has, a block. */
+/* Note that the next state has, or no longer has, these neighbouring blocks. */
 MUST_CHECK
-enum status volume_build_take(struct volume *volume, uint64_t physical);
+enum status volume_build_take(struct volume *volume, uint64_t physical, uint32_t count);
 MUST_CHECK
-enum status volume_build_free(struct volume *volume, uint64_t physical);
-/* Allocate and note. */
+enum status volume_build_free(struct volume *volume, uint64_t physical, uint32_t count);
+/* The same of the blocks that entries name; holes name none. */
 MUST_CHECK
-enum status volume_build_allocate(struct volume *volume, uint64_t *physical);
+enum status volume_build_take_all(struct volume *volume, const struct volume_entry *entries,
+				  uint32_t count);
+MUST_CHECK
+enum status volume_build_free_all(struct volume *volume, const struct volume_entry *entries,
+				  uint32_t count);
+/* Allocate neighbours and note them: at least one, `most` at most. */
+MUST_CHECK
+enum status volume_build_allocate(struct volume *volume, uint32_t most, uint64_t *physical,
+				  uint32_t *count);
+MUST_CHECK
+enum status volume_build_allocate_one(struct volume *volume, uint64_t *physical);
 /* Count a block sealed by a session in the new table. */
 MUST_CHECK
 enum status volume_build_count(struct volume *volume, uint32_t session, int32_t change);
@@ -250,15 +260,22 @@ bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
 uint8_t *volume_map_content(const struct volume_map *map, const struct volume_map_entry *entry);
 /* Content blocks in use, by all maps of a pool. */
 uint32_t volume_pool_contents(const struct volume_pool *pool);
-/* Numbers that volume_sort() brings into the order of logical blocks: the index is in the low
- * VOLUME_MAP_ORDER_SHIFT bits. */
+/* Entries that were added one after the other, of neighbours below one leaf. More than one only if
+ * all are on the device, and either PLACED or CARRIED; VOLUME_BATCH_BLOCKS at most. */
+struct volume_run {
+	uint32_t logical; /* The first. */
+	uint32_t index;
+	uint32_t count;
+};
+/* The map's runs, as numbers that volume_sort() brings into the order of logical blocks, which
+ * begin at bit VOLUME_MAP_ORDER_SHIFT; returns how many. */
 #define VOLUME_MAP_ORDER_SHIFT 32u
-void volume_map_order(const struct volume_map *map, uint64_t *order);
-/* The same into the order of the log from `head` on, for the entries that it carries; returns how
- * many these are. */
-uint32_t volume_map_order_carried(const struct volume_map *map,
-				  const struct volume_geometry *geometry, uint32_t head,
-				  uint64_t *order);
+uint32_t volume_map_order(const struct volume_map *map, uint64_t *order);
+struct volume_run volume_run_decode(uint64_t number);
+/* The `count` entries that the log carries, in its order from `head` on: the index is below bit
+ * VOLUME_MAP_ORDER_SHIFT. */
+void volume_map_order_carried(const struct volume_map *map, const struct volume_geometry *geometry,
+			      uint32_t head, uint64_t *order, uint32_t count);
 
 /* ---- volume_sort.c ------------------------------------------------------------------------- */
 

@@ -229,26 +229,70 @@ uint8_t *volume_map_content(const struct volume_map *map, const struct volume_ma
 	return map->pool->content + (size_t)entry->content * BLOCK_BYTES;
 }
 
-uint32_t volume_map_order_carried(const struct volume_map *map,
-				  const struct volume_geometry *geometry, uint32_t head,
-				  uint64_t *order)
+/* ---- Order --------------------------------------------------------------------------------- */
+
+void volume_map_order_carried(const struct volume_map *map, const struct volume_geometry *geometry,
+			      uint32_t head, uint64_t *order, uint32_t count)
 {
 	const uint64_t ring = geometry->ring_blocks;
-	uint32_t count = 0;
-	for (uint32_t i = 0; i < map->count; i++) {
+	uint32_t found = 0;
+	for (uint32_t i = 0; found < count && i < map->count; i++) {
 		const struct volume_map_entry *entry = volume_map_at(map, i);
 		if (entry->kind == VOLUME_MAP_CARRIED) {
 			const uint64_t offset = entry->entry.physical - geometry->ring_first;
-			order[count++] =
+			order[found++] =
 				(offset + ring - head) % ring << VOLUME_MAP_ORDER_SHIFT | i;
+		}
+	}
+}
+
+/* A run's number: logical block, count, index, from the highest bits down. */
+#define RUN_COUNT_SHIFT 24u
+STATIC_ASSERT(VOLUME_BATCH_BLOCKS < 1u << (VOLUME_MAP_ORDER_SHIFT - RUN_COUNT_SHIFT),
+	      "a run's count has room");
+STATIC_ASSERT(VOLUME_RING_BLOCKS_MAX < 1u << (RUN_COUNT_SHIFT - 8),
+	      "so has an index, of which there are a few for each block of the ring");
+
+struct volume_run volume_run_decode(uint64_t number)
+{
+	return (struct volume_run){
+		.logical = (uint32_t)(number >> VOLUME_MAP_ORDER_SHIFT),
+		.index = (uint32_t)number & ((1u << RUN_COUNT_SHIFT) - 1),
+		.count = (uint32_t)number >> RUN_COUNT_SHIFT,
+	};
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint32_t run_length(const struct volume_map *map, uint32_t first)
+{
+	const struct volume_map_entry *start = volume_map_at(map, first);
+	const uint32_t in_leaf = VOLUME_NODE_ENTRIES - start->logical % VOLUME_NODE_ENTRIES;
+	const uint32_t most = smaller(VOLUME_BATCH_BLOCKS, smaller(in_leaf, map->count - first));
+	uint32_t count = 1;
+	if (start->kind != VOLUME_MAP_PLACED && start->kind != VOLUME_MAP_CARRIED) {
+		return count;
+	}
+	for (; count < most; count++) {
+		const struct volume_map_entry *next = volume_map_at(map, first + count);
+		if (next->logical != start->logical + count || next->kind != start->kind) {
+			break;
 		}
 	}
 	return count;
 }
 
-void volume_map_order(const struct volume_map *map, uint64_t *order)
+uint32_t volume_map_order(const struct volume_map *map, uint64_t *order)
 {
-	for (uint32_t i = 0; i < map->count; i++) {
-		order[i] = (uint64_t)volume_map_at(map, i)->logical << 32 | i;
+	uint32_t runs = 0;
+	for (uint32_t i = 0; i < map->count;) {
+		const uint32_t count = run_length(map, i);
+		const uint64_t logical = volume_map_at(map, i)->logical;
+		order[runs++] = logical << VOLUME_MAP_ORDER_SHIFT | count << RUN_COUNT_SHIFT | i;
+		i += count;
 	}
+	return runs;
 }

@@ -317,7 +317,8 @@ struct volume_build {
 	struct volume_deltas deltas;
 	struct volume_sorter sorter;
 	struct volume_sweep sweep;
-	uint64_t *order; /* Of the frozen map's entries. */
+	uint64_t *order; /* Of the frozen map's carried entries, then of its runs. */
+	uint32_t run;    /* The next one. */
 	uint8_t *bitmap; /* One block: the group that is being changed; then the superblock. */
 	size_t done;     /* Carried blocks, then entries, then deltas, that are worked off. */
 	uint32_t group;

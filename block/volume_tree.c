@@ -81,11 +81,18 @@ void volume_node_keep(struct volume *volume, uint32_t level, uint64_t index,
 		.entry = *entry, .level = level, .index = index, .used_at = ++volume->clock};
 }
 
+enum status volume_node_entries(struct volume *volume, const uint8_t *node, uint32_t level,
+				uint64_t index, uint32_t slot, uint32_t count,
+				struct volume_entry *entries)
+{
+	enum status status = volume_slots_decode(&volume->geometry, node, slot, count, entries);
+	return status == STATUS_OK ? status : volume_note(volume, status, level, index, UINT64_MAX);
+}
+
 enum status volume_node_entry(struct volume *volume, const uint8_t *node, uint32_t level,
 			      uint64_t index, uint32_t slot, struct volume_entry *entry)
 {
-	enum status status = volume_slot_decode(&volume->geometry, node, slot, entry);
-	return status == STATUS_OK ? status : volume_note(volume, status, level, index, UINT64_MAX);
+	return volume_node_entries(volume, node, level, index, slot, 1, entry);
 }
 
 /* The leaf above a logical block, borrowed; NULL: a hole, as is all up to `*end`. */
@@ -141,25 +148,24 @@ void volume_tree_prefetch(struct volume *volume, uint32_t logical)
 enum status volume_tree_find_many(struct volume *volume, uint32_t logical, uint32_t count,
 				  struct volume_entry *entries)
 {
-	const uint8_t *leaf = NULL;
-	uint64_t end = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t slot = (logical + i) & (VOLUME_NODE_ENTRIES - 1);
-		enum status status = STATUS_OK;
-		if (i == 0 || slot == 0) {
-			status = leaf_find(volume, logical + i, &leaf, &end);
-		}
-		entries[i] = (struct volume_entry){.physical = 0};
+	enum status status = STATUS_OK;
+	for (uint32_t i = 0; i < count && status == STATUS_OK;) { /* A leaf in each turn. */
+		const uint32_t slot = (logical + i) & (VOLUME_NODE_ENTRIES - 1);
+		const uint32_t left = VOLUME_NODE_ENTRIES - slot;
+		const uint32_t here = count - i < left ? count - i : left;
+		const uint8_t *leaf = NULL;
+		uint64_t end = 0;
+		status = leaf_find(volume, logical + i, &leaf, &end);
 		if (status == STATUS_OK && leaf != NULL) {
-			status = volume_node_entry(volume, leaf, VOLUME_LEVEL_LEAF,
-						   (logical + i) >> VOLUME_NODE_SHIFT, slot,
-						   &entries[i]);
+			status = volume_node_entries(volume, leaf, VOLUME_LEVEL_LEAF,
+						     (logical + i) >> VOLUME_NODE_SHIFT, slot, here,
+						     entries + i);
+		} else {
+			memset(entries + i, 0, here * sizeof(*entries)); /* A hole. */
 		}
-		if (status != STATUS_OK) {
-			return status;
-		}
+		i += here;
 	}
-	return STATUS_OK;
+	return status;
 }
 
 enum status volume_tree_find(struct volume *volume, uint32_t logical, struct volume_entry *entry)

@@ -32,7 +32,12 @@ enum status volume_node_get(struct volume *volume, uint32_t level, uint64_t inde
 void volume_node_keep(struct volume *volume, uint32_t level, uint64_t index,
 		      const struct volume_entry *old, const struct volume_entry *entry,
 		      const uint8_t *node);
-/* Decode one entry of a node and check where it points. */
+/* Decode entries of a node, from `slot` on, and check where they point. */
+MUST_CHECK
+enum status volume_node_entries(struct volume *volume, const uint8_t *node, uint32_t level,
+				uint64_t index, uint32_t slot, uint32_t count,
+				struct volume_entry *entries);
+/* One of them. */
 MUST_CHECK
 enum status volume_node_entry(struct volume *volume, const uint8_t *node, uint32_t level,
 			      uint64_t index, uint32_t slot, struct volume_entry *entry);
@@ -45,10 +50,11 @@ enum status volume_cursor_seek(struct volume *volume, uint32_t logical, bool *th
 /* Replace (content NULL: by a hole) the block that was sought. */
 MUST_CHECK
 enum status volume_cursor_put(struct volume *volume, uint32_t logical, const uint8_t *content);
-/* Replace it by one that is on the device already, and noted as taken. */
+/* Replace it, and those behind it in its leaf, by blocks that are on the device already, and noted
+ * as taken: VOLUME_BATCH_BLOCKS at most. */
 MUST_CHECK
 enum status volume_cursor_place(struct volume *volume, uint32_t logical,
-				const struct volume_entry *entry);
+				const struct volume_entry *entries, uint32_t count);
 /* Make the block that was sought unreadable for good, until it is overwritten: its tag becomes one
  * that nothing matches. */
 MUST_CHECK

@@ -43,7 +43,7 @@ MUTATIONS = [
              "volume_chain.c",
              "if (volume_leftover_is_honest(&so_far, &record)) {", "if (true) {"),
     Mutation("deferred-free", True, "blocks of the durable state are not reused", "checkpoints",
-             "volume_cursor.c", "status = volume_build_allocate(volume, &physical);",
+             "volume_cursor.c", "status = volume_build_allocate_one(volume, &physical);",
              "struct volume_deltas *given_up = &volume->build.deltas; "
              "uint64_t *last = &given_up->all[given_up->count - 1]; "
              "struct volume_delta run = given_up->count == 0 ? (struct volume_delta){.count = 0} "
@@ -51,7 +51,7 @@ MUTATIONS = [
              "if (run.frees) { physical = volume->geometry.group_first + "
              "(uint64_t)run.group * VOLUME_GROUP_BLOCKS + run.first + run.count - 1; "
              "*last -= 1; given_up->count -= run.count == 1 ? 1u : 0u; } "
-             "else { status = volume_build_allocate(volume, &physical); }"),
+             "else { status = volume_build_allocate_one(volume, &physical); }"),
     Mutation("flush-record", True, "a record is flushed before it is acknowledged", "commits",
              "volume_txn.c",
              "volume_txn_settle(volume, block_flush(volume->device))",
@@ -85,7 +85,7 @@ MUTATIONS = [
              "volume_groups.c", "entry->physical == first ? first + 1 : first;", "first;"),
     Mutation("free", False, "blocks that are given up become free", "checkpoints",
              "volume_cursor.c",
-             "enum status status = volume_build_free(volume, old->physical);",
+             "enum status status = volume_build_free(volume, old->physical, 1);",
              "enum status status = STATUS_OK;"),
     Mutation("spoil", False, "a block whose patch was lost stays lost", "bits",
              "volume_cursor.c", "entry.tag[i] = (uint8_t)~entry.tag[i];", ""),
@@ -167,7 +167,7 @@ MUTATIONS = [
              "txn->cursor = volume->bitmaps.cursor;"),
     Mutation("block-deferred-free", True, "blocks of the durable state are not reused",
              "block-checkpoints", "volume_cursor.c",
-             "status = volume_build_allocate(volume, &physical);",
+             "status = volume_build_allocate_one(volume, &physical);",
              "struct volume_deltas *given_up = &volume->build.deltas; "
              "uint64_t *last = &given_up->all[given_up->count - 1]; "
              "struct volume_delta run = given_up->count == 0 ? (struct volume_delta){.count = 0} "
@@ -175,14 +175,15 @@ MUTATIONS = [
              "if (run.frees) { physical = volume->geometry.group_first + "
              "(uint64_t)run.group * VOLUME_GROUP_BLOCKS + run.first + run.count - 1; "
              "*last -= 1; given_up->count -= run.count == 1 ? 1u : 0u; } "
-             "else { status = volume_build_allocate(volume, &physical); }"),
+             "else { status = volume_build_allocate_one(volume, &physical); }"),
     Mutation("block-free", False, "blocks that are given up become free", "block-checkpoints",
              "volume_cursor.c",
-             "enum status status = volume_build_free(volume, old->physical);",
+             "enum status status = volume_build_free(volume, old->physical, 1);",
              "enum status status = STATUS_OK;"),
     Mutation("block-place", False, "what lies out of line is counted as taken",
              "block-checkpoints", "volume_build.c",
-             "is_taken ? STATUS_OK : volume_build_take(volume, home);", "STATUS_OK;"),
+             "is_carried ? STATUS_OK : volume_build_take_all(volume, entries, run->count);",
+             "STATUS_OK;"),
     Mutation("carried-tail", True, "blocks that a record carries are proven like others",
              "block-commits", "volume_replay.c",
              "return is_sealed_apart(change) ?",
@@ -244,8 +245,8 @@ MUTATIONS = [
              "if (status == STATUS_OK && (false ||"),
     Mutation("bitmap-step", False, "each entry of a checkpoint's list changes its bit",
              "block-checkpoints block-walk block-sequences", "volume_alloc.c",
-             "return delta_note(volume, physical, false);",
-             "(void)volume; (void)physical; return STATUS_OK;"),
+             "return delta_note(volume, physical, count, false);",
+             "(void)volume; (void)physical; (void)count; return STATUS_OK;"),
     Mutation("spill-write", True, "what is gathered is written before the record commits",
              "block-commits", "volume_spill.c",
              "return status == STATUS_OK ? volume_txn_batch_write(volume) : status;",

@@ -35,8 +35,8 @@ static void test_takes_and_frees_in_turns_are_two_runs(void **state)
 	(void)state;
 	struct volume_deltas deltas = list_make(2);
 	for (uint32_t i = 0; i < 1000; i++) {
-		assert_true(volume_deltas_note(&deltas, 5000 + i, false));
-		assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS + 7 + i, true));
+		assert_true(volume_deltas_note(&deltas, 5000 + i, 1, false));
+		assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS + 7 + i, 1, true));
 	}
 	assert_int_equal(deltas.count, 2);
 	run_is(&deltas, 0, 0, false, 5000, 1000);
@@ -47,12 +47,12 @@ static void test_runs_end_at_groups_gaps_and_directions(void **state)
 {
 	(void)state;
 	struct volume_deltas deltas = list_make(RUNS_MAX);
-	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS - 2, false));
-	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS - 1, false));
-	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS, false));     /* Next group. */
-	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS + 2, false)); /* A gap. */
-	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS + 3, true));
-	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS + 2, true)); /* Backwards. */
+	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS - 2, 1, false));
+	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS - 1, 1, false));
+	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS, 1, false)); /* Next group. */
+	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS + 2, 1, false)); /* A gap. */
+	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS + 3, 1, true));
+	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS + 2, 1, true)); /* Backwards. */
 	assert_int_equal(deltas.count, 5);
 	run_is(&deltas, 0, 0, false, VOLUME_GROUP_BLOCKS - 2, 2);
 	run_is(&deltas, 1, 1, false, 0, 1);
@@ -68,18 +68,34 @@ static void test_a_run_is_as_long_as_a_group(void **state)
 	struct volume_deltas deltas = list_make(1);
 	for (uint32_t i = 0; i < VOLUME_GROUP_BLOCKS; i++) {
 		assert_true(
-			volume_deltas_note(&deltas, last_group * VOLUME_GROUP_BLOCKS + i, true));
+			volume_deltas_note(&deltas, last_group * VOLUME_GROUP_BLOCKS + i, 1, true));
 	}
 	run_is(&deltas, 0, (uint32_t)last_group, true, 0, VOLUME_GROUP_BLOCKS);
+}
+
+static void test_neighbours_are_noted_at_once(void **state)
+{
+	(void)state;
+	struct volume_deltas deltas = list_make(4);
+	assert_true(volume_deltas_note(&deltas, 10, 20, false));
+	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS - 5, 12, true)); /* In two. */
+	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS + 7, 3, true));  /* Goes on. */
+	assert_true(volume_deltas_note(&deltas, 30, 1, false)); /* Not one of the last two. */
+	assert_int_equal(deltas.count, 4);
+	run_is(&deltas, 0, 0, false, 10, 20);
+	run_is(&deltas, 1, 0, true, VOLUME_GROUP_BLOCKS - 5, 5);
+	run_is(&deltas, 2, 1, true, 0, 10);
+	run_is(&deltas, 3, 0, false, 30, 1);
+	assert_false(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS + 8, 2, false));
 }
 
 static void test_a_full_list_says_so(void **state)
 {
 	(void)state;
 	struct volume_deltas deltas = list_make(1);
-	assert_true(volume_deltas_note(&deltas, 10, false));
-	assert_false(volume_deltas_note(&deltas, 20, false));
-	assert_true(volume_deltas_note(&deltas, 11, false)); /* It still goes on. */
+	assert_true(volume_deltas_note(&deltas, 10, 1, false));
+	assert_false(volume_deltas_note(&deltas, 20, 1, false));
+	assert_true(volume_deltas_note(&deltas, 11, 1, false)); /* It still goes on. */
 	assert_int_equal(deltas.count, 1);
 	run_is(&deltas, 0, 0, false, 10, 2);
 }
@@ -89,9 +105,9 @@ static void test_order_is_by_group_then_takes_first(void **state)
 {
 	(void)state;
 	struct volume_deltas deltas = list_make(RUNS_MAX);
-	assert_true(volume_deltas_note(&deltas, 3, true));
-	assert_true(volume_deltas_note(&deltas, 900, false));
-	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS, false));
+	assert_true(volume_deltas_note(&deltas, 3, 1, true));
+	assert_true(volume_deltas_note(&deltas, 900, 1, false));
+	assert_true(volume_deltas_note(&deltas, VOLUME_GROUP_BLOCKS, 1, false));
 	assert_true(numbers[1] >> VOLUME_DELTA_ORDER_SHIFT < numbers[0] >>
 		    VOLUME_DELTA_ORDER_SHIFT);
 	assert_true(numbers[0] >> VOLUME_DELTA_ORDER_SHIFT < numbers[2] >>
@@ -160,6 +176,7 @@ int main(void)
 		cmocka_unit_test(test_takes_and_frees_in_turns_are_two_runs),
 		cmocka_unit_test(test_runs_end_at_groups_gaps_and_directions),
 		cmocka_unit_test(test_a_run_is_as_long_as_a_group),
+		cmocka_unit_test(test_neighbours_are_noted_at_once),
 		cmocka_unit_test(test_a_full_list_says_so),
 		cmocka_unit_test(test_order_is_by_group_then_takes_first),
 		cmocka_unit_test(test_applies_to_its_bits_and_no_others),
