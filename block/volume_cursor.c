@@ -171,10 +171,15 @@ static enum status slot_get(struct volume *volume, uint32_t logical, struct volu
 				 logical >> VOLUME_NODE_SHIFT, slot_in_parent(logical), entry);
 }
 
-static void slot_set(struct volume *volume, uint32_t logical, const struct volume_entry *entry)
+/* That slot, and those behind it. */
+static void slots_set(struct volume *volume, uint32_t logical, const struct volume_entry *entries,
+		      uint32_t count)
 {
-	uint8_t *leaf = node_at(volume, VOLUME_LEVEL_LEAF);
-	volume_entry_encode(leaf + (size_t)slot_in_parent(logical) * VOLUME_ENTRY_BYTES, entry);
+	uint8_t *slot = node_at(volume, VOLUME_LEVEL_LEAF) +
+			(size_t)slot_in_parent(logical) * VOLUME_ENTRY_BYTES;
+	for (uint32_t i = 0; i < count; i++) {
+		volume_entry_encode(slot + (size_t)i * VOLUME_ENTRY_BYTES, &entries[i]);
+	}
 	volume->build.cursor.dirty[0] = true;
 }
 
@@ -189,7 +194,7 @@ static enum status leaf_replace(struct volume *volume, uint32_t logical,
 	}
 	status = release(volume, &old);
 	if (status == STATUS_OK) {
-		slot_set(volume, logical, made);
+		slots_set(volume, logical, made, 1);
 	}
 	return status;
 }
@@ -240,8 +245,8 @@ enum status volume_cursor_place(struct volume *volume, uint32_t logical,
 	if (status == STATUS_OK) {
 		status = volume_build_free_all(volume, old, count);
 	}
-	for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-		slot_set(volume, logical + i, &entries[i]);
+	if (status == STATUS_OK) {
+		slots_set(volume, logical, entries, count);
 	}
 	return status;
 }
@@ -256,7 +261,7 @@ enum status volume_cursor_spoil(struct volume *volume, uint32_t logical)
 	for (size_t i = 0; i < AEAD_TAG_BYTES; i++) {
 		entry.tag[i] = (uint8_t)~entry.tag[i];
 	}
-	slot_set(volume, logical, &entry);
+	slots_set(volume, logical, &entry, 1);
 	return STATUS_OK;
 }
 

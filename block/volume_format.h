@@ -171,18 +171,8 @@ void volume_entry_encode(uint8_t to[VOLUME_ENTRY_BYTES], const struct volume_ent
     ensures \result != STATUS_OK ==> \result == STATUS_AUTH_META; */
 MUST_CHECK
 enum status volume_entry_decode(const uint8_t from[VOLUME_ENTRY_BYTES], struct volume_entry *entry);
-/* The same of a node of the tree; STATUS_AUTH_META also if it points where nothing may be. */
-/*@ requires \valid_read(geometry) && \valid_read(node + (0 .. BLOCK_BYTES - 1));
-    requires slot < VOLUME_NODE_ENTRIES && \valid(entry);
-    requires \separated(entry, geometry) && \separated(entry, node + (0 .. BLOCK_BYTES - 1));
-    assigns *entry;
-    ensures \result == STATUS_OK ==>
-      entry->physical == 0 || is_allocatable(geometry, entry->physical);
-    ensures \result != STATUS_OK ==> \result == STATUS_AUTH_META; */
-MUST_CHECK
-enum status volume_slot_decode(const struct volume_geometry *geometry, const uint8_t *node,
-			       uint32_t slot, struct volume_entry *entry);
-/* The same of neighbours, from `slot` on. */
+/* The same of neighbours in a node of the tree, from `slot` on; STATUS_AUTH_META also if one points
+ * where nothing may be. */
 /*@ requires \valid_read(geometry) && \valid_read(node + (0 .. BLOCK_BYTES - 1));
     requires slot + count <= VOLUME_NODE_ENTRIES && \valid(entries + (0 .. count - 1));
     requires \separated(entries + (0 .. count - 1), geometry);

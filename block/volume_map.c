@@ -26,14 +26,42 @@ uint32_t volume_pool_contents(const struct volume_pool *pool)
 /* Slots in a line of the CPU's cache. */
 #define LINE_SLOTS 16u
 
-/* Where a logical block's entry is, or behind it. Sixteen neighbours share a line, since what is
- * written in sequence would otherwise miss the CPU's cache once a block; in which order they lie
- * there differs from line to line, so that a stride uses all columns. */
-static uint32_t first_slot(const struct volume_map *map, uint32_t logical)
+/* Where sixteen neighbours have their first slots: in one line, since what is written in sequence
+ * would otherwise miss the CPU's cache once a block. In which order they lie there differs from
+ * line to line, so that a stride uses all columns. */
+struct slot_line {
+	uint32_t first;
+	uint32_t twist;
+};
+
+static struct slot_line line_of(const struct volume_map *map, uint32_t logical)
 {
 	const uint64_t hash = (uint64_t)(logical / LINE_SLOTS) * 0x9e3779b97f4a7c15u;
-	const uint32_t line = (uint32_t)(hash >> 32) & map->slot_mask & ~(LINE_SLOTS - 1);
-	return line | (logical ^ (uint32_t)(hash >> 60)) % LINE_SLOTS;
+	return (struct slot_line){
+		.first = (uint32_t)(hash >> 32) & map->slot_mask & ~(LINE_SLOTS - 1),
+		.twist = (uint32_t)(hash >> 60),
+	};
+}
+
+static uint32_t slot_in(struct slot_line line, uint32_t logical)
+{
+	return line.first | (logical ^ line.twist) % LINE_SLOTS;
+}
+
+/* Where a logical block's entry is, or behind it. */
+static uint32_t first_slot(const struct volume_map *map, uint32_t logical)
+{
+	return slot_in(line_of(map, logical), logical);
+}
+
+/* The same for one block after the other: mostly the next one is in the line of the last one. */
+static uint32_t first_slot_of_next(const struct volume_map *map, struct slot_line *line,
+				   uint32_t last, uint32_t logical)
+{
+	if (logical / LINE_SLOTS != last / LINE_SLOTS) {
+		*line = line_of(map, logical);
+	}
+	return slot_in(*line, logical);
 }
 
 /* Down the column, then down the next one: so all slots are one cycle, and those who share a line
@@ -107,10 +135,9 @@ void volume_map_freeze(struct volume_map *map, struct volume_map *older)
 	*map = empty;
 }
 
-/* The slot that holds `logical`, or the empty one where it belongs. */
-static uint32_t slot_of(const struct volume_map *map, uint32_t logical)
+/* The slot that holds `logical`, or the empty one where it belongs, from its first one on. */
+static uint32_t slot_from(const struct volume_map *map, uint32_t slot, uint32_t logical)
 {
-	uint32_t slot = first_slot(map, logical);
 	for (;;) { /* Ends: at most half of the slots are taken. */
 		uint32_t index = map->slots[slot];
 		if (index == 0 || map->pool->entries[index - 1].logical == logical) {
@@ -118,6 +145,11 @@ static uint32_t slot_of(const struct volume_map *map, uint32_t logical)
 		}
 		slot = next_slot(map, slot);
 	}
+}
+
+static uint32_t slot_of(const struct volume_map *map, uint32_t logical)
+{
+	return slot_from(map, first_slot(map, logical), logical);
 }
 
 struct volume_map_entry *volume_map_find(const struct volume_map *map, uint32_t logical)
@@ -135,9 +167,14 @@ const struct volume_map_entry *volume_pending_find(const struct volume *volume, 
 
 uint32_t volume_map_gap(const struct volume_map *map, uint32_t logical, uint32_t most)
 {
+	struct slot_line line = line_of(map, logical);
 	uint32_t count = 0;
-	while (count < most && map->slots[slot_of(map, logical + count)] == 0) {
-		count++;
+	for (; count < most; count++) {
+		const uint32_t at = logical + count;
+		const uint32_t first = first_slot_of_next(map, &line, at - 1, at);
+		if (map->slots[first] != 0 && map->slots[slot_from(map, first, at)] != 0) {
+			break;
+		}
 	}
 	return count;
 }
@@ -145,20 +182,27 @@ uint32_t volume_map_gap(const struct volume_map *map, uint32_t logical, uint32_t
 /* A new one in its slot, which is empty; the pool has room. */
 static struct volume_map_entry *entry_add(struct volume_map *map, uint32_t slot, uint32_t logical)
 {
-	struct volume_map_entry *entry = volume_map_at(map, map->count++);
+	const uint32_t at = volume_map_place_of(map, map->count++);
+	struct volume_map_entry *entry = &map->pool->entries[at];
 	map->pool->taken++;
 	*entry = (struct volume_map_entry){.logical = logical, .kind = VOLUME_MAP_HOLE};
-	map->slots[slot] = (uint32_t)(entry - map->pool->entries) + 1;
+	map->slots[slot] = at + 1;
 	return entry;
 }
 
-struct volume_map_entry *volume_map_take(struct volume_map *map, uint32_t logical)
+/* Find or add, from its first slot on. NULL: full. */
+static struct volume_map_entry *take_from(struct volume_map *map, uint32_t first, uint32_t logical)
 {
-	const uint32_t slot = slot_of(map, logical);
+	const uint32_t slot = slot_from(map, first, logical);
 	if (map->slots[slot] != 0) {
 		return &map->pool->entries[map->slots[slot] - 1];
 	}
 	return map->pool->taken == map->pool->room ? NULL : entry_add(map, slot, logical);
+}
+
+struct volume_map_entry *volume_map_take(struct volume_map *map, uint32_t logical)
+{
+	return take_from(map, first_slot(map, logical), logical);
 }
 
 static bool is_counted(enum volume_map_kind kind)
@@ -200,9 +244,11 @@ bool volume_map_become(struct volume_map *map, struct volume_map_entry *entry,
 void volume_map_place(struct volume_map *map, uint32_t logical, const struct volume_entry *entries,
 		      uint32_t count)
 {
+	struct slot_line line = line_of(map, logical);
 	for (uint32_t i = 0; i < count; i++) {
-		struct volume_map_entry *entry =
-			entry_add(map, slot_of(map, logical + i), logical + i);
+		const uint32_t at = logical + i;
+		const uint32_t first = first_slot_of_next(map, &line, at - 1, at);
+		struct volume_map_entry *entry = entry_add(map, slot_from(map, first, at), at);
 		entry->kind = VOLUME_MAP_PLACED;
 		entry->entry = entries[i];
 	}
@@ -210,13 +256,17 @@ void volume_map_place(struct volume_map *map, uint32_t logical, const struct vol
 
 void volume_map_merge(struct volume_map *map, const struct volume_map *newer)
 {
+	struct slot_line line = line_of(map, 0);
+	uint32_t last = 0;
 	for (uint32_t i = 0; i < newer->count; i++) {
 		const struct volume_map_entry *from = volume_map_at(newer, i);
-		struct volume_map_entry *entry = volume_map_take(map, from->logical);
+		const uint32_t first = first_slot_of_next(map, &line, last, from->logical);
+		struct volume_map_entry *entry = take_from(map, first, from->logical);
 		const enum volume_map_kind kind =
 			from->is_carried ? VOLUME_MAP_CARRIED : from->kind;
 		(void)volume_map_become(map, entry, kind); /* There is room. */
 		entry->entry = from->entry;
+		last = from->logical;
 		if (kind == VOLUME_MAP_CONTENT) {
 			memcpy(volume_map_content(map, entry), volume_map_content(newer, from),
 			       BLOCK_BYTES);

@@ -292,7 +292,10 @@ static void extent_tags(struct writer *writer, const struct volume_map *map, uin
 {
 	uint8_t *tags = writer->data + writer->at;
 	writer_zero(writer, (size_t)count * AEAD_TAG_BYTES);
-	for (uint32_t i = 0; i < count && writer_ok(writer); i++) {
+	if (!writer_ok(writer)) {
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++) {
 		memcpy(tags + (size_t)i * AEAD_TAG_BYTES, volume_map_at(map, first + i)->entry.tag,
 		       AEAD_TAG_BYTES);
 	}

@@ -141,11 +141,16 @@ struct volume_map {
 	uint32_t *slots; /* Index into the pool's entries + 1; 0: empty. */
 };
 
-/* Entry `index` in the order in which they were added. */
-static inline struct volume_map_entry *volume_map_at(const struct volume_map *map, uint32_t index)
+/* Where in the pool entry `index` is, in the order in which they were added. */
+static inline uint32_t volume_map_place_of(const struct volume_map *map, uint32_t index)
 {
 	uint32_t at = map->first + index; /* Both below the room, which is far below 2^31. */
-	return &map->pool->entries[at < map->pool->room ? at : at - map->pool->room];
+	return at < map->pool->room ? at : at - map->pool->room;
+}
+
+static inline struct volume_map_entry *volume_map_at(const struct volume_map *map, uint32_t index)
+{
+	return &map->pool->entries[volume_map_place_of(map, index)];
 }
 
 /* Writes to neighbouring blocks, gathered into one. */
