@@ -36,7 +36,7 @@ static enum status next(struct volume *volume, struct volume_batch *batch, uint6
 	if (batch->count == 0) {
 		batch->first = physical;
 	}
-	CHECK(count <= VOLUME_BATCH_BLOCKS - batch->count); /* volume_txn_batch_room() says so. */
+	CHECK(count <= VOLUME_BATCH_BLOCKS - batch->count); /* volume_batch_room() says so. */
 	*room = batch->blocks + (size_t)batch->count * BLOCK_BYTES;
 	batch->count += count;
 	return STATUS_OK;
@@ -52,6 +52,12 @@ enum status volume_batch_next(struct volume *volume, uint64_t physical, uint8_t 
 	return next(volume, &volume->build.batch, physical, 1, room);
 }
 
+enum status volume_batch_run(struct volume *volume, uint64_t physical, uint32_t count,
+			     uint8_t **room)
+{
+	return next(volume, &volume->build.batch, physical, count, room);
+}
+
 enum status volume_txn_batch_write(struct volume *volume)
 {
 	return write_out(volume, &volume->txn.batch);
@@ -63,10 +69,21 @@ enum status volume_txn_batch_next(struct volume *volume, uint64_t physical, uint
 	return next(volume, &volume->txn.batch, physical, count, room);
 }
 
+/* A full one is written before the next block. */
+static uint32_t room_of(const struct volume_batch *batch)
+{
+	return batch->count == VOLUME_BATCH_BLOCKS ? VOLUME_BATCH_BLOCKS
+						   : VOLUME_BATCH_BLOCKS - batch->count;
+}
+
+uint32_t volume_batch_room(const struct volume *volume)
+{
+	return room_of(&volume->build.batch);
+}
+
 uint32_t volume_txn_batch_room(const struct volume *volume)
 {
-	const uint32_t count = volume->txn.batch.count;
-	return count == VOLUME_BATCH_BLOCKS ? VOLUME_BATCH_BLOCKS : VOLUME_BATCH_BLOCKS - count;
+	return room_of(&volume->txn.batch);
 }
 
 uint8_t *volume_txn_batch_find(const struct volume *volume, uint64_t physical)

@@ -111,36 +111,21 @@ static enum status heal_turn(struct volume *volume)
 	return status;
 }
 
-/* A block that the log carries is sealed already: its ciphertext moves as it is. In the order of
- * the log, which the host has seen, and not in that of logical numbers, which it has not. */
 static enum status move_turn(struct volume *volume)
 {
 	struct volume_build *build = &volume->build;
-	uint8_t *room = NULL;
-	if (build->done == build->carried) {
-		build->done = 0;
-		build->run = 0;
-		const uint32_t runs = volume_map_order(&volume->frozen, build->order);
-		/* Again memory of the deltas: so far there is one for each move at most, which is
-		 * no more than a sixth. */
-		volume_sort_begin(&build->sorter, build->order, runs,
-				  build->deltas.all + build->deltas.count, VOLUME_MAP_ORDER_SHIFT);
-		volume_build_phase_end(volume);
-		return STATUS_OK;
+	if (build->done < build->carried) {
+		return volume_build_move(volume);
 	}
-	struct volume_map_entry *entry =
-		volume_map_at(&volume->frozen, (uint32_t)build->order[build->done]);
-	enum status status = volume_build_allocate_one(volume, &entry->home);
-	if (status == STATUS_OK) {
-		status = volume_batch_next(volume, entry->home, &room);
-	}
-	if (status == STATUS_OK) {
-		status = block_read(volume->device, (struct physical_block){entry->entry.physical},
-				    (struct block_count){1}, room);
-		volume->transfers++;
-	}
-	build->done++;
-	return status;
+	build->done = 0;
+	build->run = 0;
+	const uint32_t runs = volume_map_order(&volume->frozen, build->order);
+	/* Again memory of the deltas: so far there is one for each move at most, which is no more
+	 * than a sixth. */
+	volume_sort_begin(&build->sorter, build->order, runs,
+			  build->deltas.all + build->deltas.count, VOLUME_MAP_ORDER_SHIFT);
+	volume_build_phase_end(volume);
+	return STATUS_OK;
 }
 
 /* The blocks are at their homes; what the log carried the checkpoint itself has put there. */

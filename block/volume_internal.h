@@ -17,6 +17,7 @@
  *   volume_witness, volume_freshness  what the witness knows, when a commit may be acknowledged
  *   volume_spill     data of large transactions, written before their records
  *   volume_room      room for the next transaction, and the pace of a checkpoint that makes it
+ *   volume_carried   the blocks that a checkpoint moves from the log to their homes
  *   volume_build     the state that a checkpoint writes, turn by turn
  *   volume_checkpoint, volume_txn, volume_commit, volume_mount, volume_create, volume_keyslots,
  * volume_verify */
@@ -218,14 +219,18 @@ enum status volume_group_node_entry(struct volume *volume, const uint8_t *node, 
 /* Room for one block at `physical` in the batch; writes the batch out when it cannot grow. */
 MUST_CHECK
 enum status volume_batch_next(struct volume *volume, uint64_t physical, uint8_t **room);
+/* The same for `count` blocks: no more than there is room for. */
+MUST_CHECK
+enum status volume_batch_run(struct volume *volume, uint64_t physical, uint32_t count,
+			     uint8_t **room);
+/* How many blocks the next ones there may be. */
+uint32_t volume_batch_room(const struct volume *volume);
 MUST_CHECK
 enum status volume_batch_write(struct volume *volume);
-/* The same for the batch of the running transaction, and for `count` blocks: no more than there is
- * room for. */
+/* The same for the batch of the running transaction. */
 MUST_CHECK
 enum status volume_txn_batch_next(struct volume *volume, uint64_t physical, uint32_t count,
 				  uint8_t **room);
-/* How many blocks the next one there may be. */
 uint32_t volume_txn_batch_room(const struct volume *volume);
 MUST_CHECK
 enum status volume_txn_batch_write(struct volume *volume);
@@ -436,6 +441,10 @@ void volume_build_begin(struct volume *volume);
 /* A device call at most, or two where a bitmap is read and written. */
 MUST_CHECK
 enum status volume_build_turn(struct volume *volume);
+/* Move the next blocks that the log carries, of which there are some, to their homes: those that
+ * one read reaches. volume_carried.c. */
+MUST_CHECK
+enum status volume_build_move(struct volume *volume);
 /* On to the next phase. */
 void volume_build_phase_end(struct volume *volume);
 /* Blocks that a checkpoint of `contents` blocks and `nodes` nodes takes before it frees any. */

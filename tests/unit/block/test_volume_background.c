@@ -115,7 +115,7 @@ static void test_no_call_waits_for_a_checkpoint(void **state)
 		      (unsigned long long)counters.checkpoint_stalls);
 	assert_true(checkpoints >= 6);
 	assert_int_equal(counters.checkpoint_stalls, 0);
-	assert_true(steps > 400);
+	assert_true(steps > 60); /* So there is something to interleave. */
 	assert_true(begins.most <= 2);
 	assert_true(puts.most <= 2);
 	assert_true(commits.most <= 2 + 2); /* Its own two. */

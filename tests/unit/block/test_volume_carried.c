@@ -259,6 +259,49 @@ static void test_round_the_ring(void **state)
 	assert_int_equal(ledger_repeats(), 0);
 	fixture_fini(&fixture);
 }
+/* Every second block of the ring is a record; a read takes in as much as a write. */
+static void test_moved_together(void **state)
+{
+	struct fixture fixture;
+	(void)state;
+	fixture_init_profile(&fixture, VOLUME_PROFILE_BLOCK, SMALL, true);
+	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
+	for (uint32_t i = 0; i < 64; i++) {
+		noise_commit(&fixture, 3 * i, i + 1);
+	}
+	assert_int_equal(fixture.volume->pool.carried, 64);
+	sim_disk_counters_reset(&fixture.disk);
+	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
+	assert_true(fixture.disk.counters.reads <= 16);
+	for (uint32_t i = 0; i < 64; i++) {
+		assert_true(i == 0 ||
+			    home_place(&fixture, 3 * i) > home_place(&fixture, 3 * i - 3));
+		noise_check(&fixture, 3 * i, i + 1);
+	}
+	fixture_fini(&fixture);
+}
+
+/* A sector of the ring that nobody needs any more holds up no checkpoint. */
+static void test_what_lies_between_may_be_unreadable(void **state)
+{
+	struct fixture fixture;
+	(void)state;
+	fixture_init_profile(&fixture, VOLUME_PROFILE_BLOCK, SMALL, true);
+	for (uint32_t i = 0; i < 10; i++) {
+		noise_commit(&fixture, 5 * i, i + 1);
+	}
+	const uint64_t record = carried_place(&fixture, 20) + 1;
+	assert_true(record < carried_place(&fixture, 25));
+	fixture.disk.bad_block = record;
+	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_OK);
+	for (uint32_t i = 0; i < 10; i++) {
+		noise_check(&fixture, 5 * i, i + 1);
+	}
+	noise_commit(&fixture, 7, 100);
+	fixture.disk.bad_block = carried_place(&fixture, 7);
+	assert_int_equal(volume_checkpoint(fixture.volume), STATUS_IO);
+	fixture_fini(&fixture);
+}
 
 int main(void)
 {
@@ -266,6 +309,8 @@ int main(void)
 		cmocka_unit_test(test_sealed_once),
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_homes_are_in_the_order_of_the_log),
+		cmocka_unit_test(test_moved_together),
+		cmocka_unit_test(test_what_lies_between_may_be_unreadable),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_older_volumes),
 		cmocka_unit_test(test_short_content_is_not_carried),
