@@ -244,7 +244,6 @@ enum status virtq_chain_submit(struct virtq *queue, const struct virtq_segment *
 	const uint16_t id =
 		in_table ? table_publish(queue, &chain, &table) : entries_publish(queue, &chain);
 	struct virtq_slot *slot = &queue->slots[id];
-	slot->ring_entries = in_table ? (uint16_t)1 : segment_count;
 	slot->table = table;
 	slot->turn = queue->next_turn;
 	slot->serial = queue->next_serial;
@@ -311,7 +310,8 @@ static uint16_t oldest_id(const struct virtq *queue)
 /* The chain's entries, its id and its table are ours again. */
 static void chain_retire(struct virtq *queue, uint16_t id)
 {
-	struct virtq_slot *slot = &queue->slots[id];
+	const struct virtq_slot *slot = &queue->slots[id];
+	queue->free_count = (uint16_t)(queue->free_count + slot->ring_entries);
 	if (queue->is_packed) {
 		virtq_packed_used_advance(queue, id);
 	} else {
@@ -321,9 +321,7 @@ static void chain_retire(struct virtq *queue, uint16_t id)
 		queue->slots[queue->free_tables].free_table = slot->table;
 		queue->free_tables++;
 	}
-	queue->free_count = (uint16_t)(queue->free_count + slot->ring_entries);
 	queue->chains_in_flight--;
-	slot->ring_entries = 0;
 }
 
 enum status virtq_used_poll(struct virtq *queue, struct virtq_token *token, uint32_t *written_bytes)

@@ -52,7 +52,7 @@ struct virtq_token {
 /* Private. Most fields belong to the chain whose id is the slot's index; the others are lists that
  * live here so that one array is all the storage a queue needs. */
 struct virtq_slot {
-	uint16_t ring_entries; /* 0: no chain in flight has this id. */
+	uint16_t ring_entries; /* Of its chain, from this one to the end. 0: the id is free. */
 	uint16_t next;         /* Split: the descriptor after this one. */
 	uint16_t table;        /* Its indirect table, or VIRTQ_NO_TABLE. */
 	uint16_t turn;         /* When it was submitted, modulo 2^16. */
@@ -61,7 +61,7 @@ struct virtq_slot {
 	uint16_t free_id;    /* Lists: ids that are free, in the order in which they became so; */
 	uint16_t free_table; /* indirect tables that are; */
 	uint16_t id_of_turn; /* and the ids in flight by their turn. */
-	bool is_free;        /* This id is in the first list, once. */
+	bool is_head;        /* A chain in flight has this id. */
 };
 
 /* What a queue is to be like. */

@@ -33,6 +33,7 @@ struct virtq_parts {
       q->device_offset < 0x10000 && q->driver_offset < 0x10000;
     predicate split_is_sound{L}(struct virtq *q) =
       ring_is_sound(q) && q->device_offset % 8 == 4 && q->driver_offset % 2 == 0 &&
+      VIRTQ_DESC_BYTES * q->size <= q->ring.size_bytes &&
       q->device_offset + 6 + 8 * q->size <= q->ring.size_bytes &&
       q->driver_offset + 6 + 2 * q->size <= q->ring.size_bytes;
     predicate packed_is_sound{L}(struct virtq *q) =
@@ -46,7 +47,7 @@ struct virtq_parts {
     logic integer distance(integer from, integer to) = to >= from ? to - from : to - from + 65536;
     // Chains in flight were submitted in the last turns.
     predicate turns_are_sound{L}(struct virtq *q) =
-      \forall integer i; 0 <= i < q->size && q->slots[i].ring_entries != 0 ==>
+      \forall integer i; 0 <= i < q->size && q->slots[i].is_head ==>
 	distance(distance(q->chains_in_flight, q->next_turn), q->slots[i].turn) <
 	  q->chains_in_flight;
     logic integer announced{L}(struct virtq *q) = distance(q->used_index, q->used_seen); */
@@ -56,6 +57,12 @@ struct virtq_parts {
 static inline uint16_t virtq_distance(uint16_t from, uint16_t to)
 {
 	return (uint16_t)(to >= from ? to - from : to + 65536 - from);
+}
+
+//@ assigns \nothing; ensures \result == (index + 1) % 65536;
+static inline uint16_t virtq_index_after(uint16_t index)
+{
+	return (uint16_t)((index + 1u) % 65536u);
 }
 
 /*@ requires \valid_read(queue);
@@ -102,7 +109,7 @@ struct virtq_entries {
       0 <= place < size && (place >= first ? place - first : place + size - first) < count;
     predicate list_is_sound{L}(struct virtq_slot *s, integer size, integer first, integer count) =
       (\forall integer p; is_listed(size, first, count, p) ==>
-	s[p].free_id < size && s[s[p].free_id].is_free) &&
+	s[p].free_id < size && s[s[p].free_id].ring_entries == 0) &&
       (\forall integer p, r; is_listed(size, first, count, p) &&
 	is_listed(size, first, count, r) && p != r ==> s[p].free_id != s[r].free_id);
     predicate ids_are_sound{L}(struct virtq *q) =
@@ -112,29 +119,68 @@ struct virtq_entries {
       list_is_sound(q->slots, q->size, q->free_first, q->free_ids);
     predicate other_ids_kept{A, B}(struct virtq *q, integer id) =
       \forall integer i; 0 <= i < \at(q->size, A) && i != id ==>
-	(\at(q->slots[i].is_free, A) <==> \at(q->slots[i].is_free, B)); */
+	\at(q->slots[i].ring_entries, A) == \at(q->slots[i].ring_entries, B); */
 
-/* All ids are free. */
+/* Split: each entry of a chain but its last has a next one, which is the next one of no other and
+ * no chain's first. Since the entries left count down along the links, a chain in flight has
+ * exactly the entries that its id says, none of them twice, none free, and none is another's.
+ * `a` and `b`: entries whose links are not written yet; -1 for none. */
+/*@ predicate has_next{L}(struct virtq_slot *s, integer size, integer a, integer b, integer i) =
+      0 <= i < size && i != a && i != b && s[i].ring_entries > 1;
+    predicate is_unlinked{L}(struct virtq_slot *s, integer size, integer a, integer b,
+      integer id) = \forall integer i; has_next(s, size, a, b, i) ==> s[i].next != id;
+    predicate links_count{L}(struct virtq_slot *s, integer size, integer a, integer b) =
+      \forall integer i; has_next(s, size, a, b, i) ==> s[i].next < size &&
+	s[s[i].next].ring_entries == s[i].ring_entries - 1 && !s[s[i].next].is_head;
+    predicate links_differ{L}(struct virtq_slot *s, integer size, integer a, integer b) =
+      \forall integer i, j; has_next(s, size, a, b, i) && has_next(s, size, a, b, j) &&
+	i != j ==> s[i].next != s[j].next;
+    predicate links_are_sound{L}(struct virtq_slot *s, integer size, integer a, integer b) =
+      links_count(s, size, a, b) && links_differ(s, size, a, b) &&
+      (\forall integer i; 0 <= i < size && s[i].is_head ==> s[i].ring_entries != 0);
+    predicate chains_are_sound{L}(struct virtq *q) = links_are_sound(q->slots, q->size, -1, -1);
+    predicate other_heads_kept{A, B}(struct virtq_slot *s, integer size, integer id) =
+      \forall integer i; 0 <= i < size && i != id && \at(s[i].is_head, A) ==>
+	\at(s[i].ring_entries, B) == \at(s[i].ring_entries, A);
+    predicate links_kept{A, B}(struct virtq_slot *s, integer size) =
+      \forall integer i; 0 <= i < size ==> \at(s[i].next, A) == \at(s[i].next, B);
+    predicate ids_kept{A, B}(struct virtq_slot *s, integer size) =
+      \forall integer i; 0 <= i < size ==> \at(s[i].free_id, A) == \at(s[i].free_id, B) &&
+	\at(s[i].ring_entries, A) == \at(s[i].ring_entries, B);
+    // What was taken before is as it was.
+    predicate chains_kept{A, B}(struct virtq_slot *s, integer size) =
+      \forall integer i; 0 <= i < size && \at(s[i].ring_entries, A) != 0 ==>
+	\at(s[i].ring_entries, B) == \at(s[i].ring_entries, A) &&
+	\at(s[i].next, B) == \at(s[i].next, A); */
+
+/* All ids are free, and there is no chain. */
 /*@ requires \valid(queue) && 0 < queue->size <= VIRTQ_SIZE_MAX;
     requires \valid(queue->slots + (0 .. queue->size - 1));
     requires \separated(queue, queue->slots + (0 .. queue->size - 1));
     assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1];
-    ensures ids_are_sound(queue) && queue->free_ids == queue->size; */
+    ensures ids_are_sound(queue) && queue->free_ids == queue->size;
+    ensures chains_are_sound(queue); */
 void virtq_ids_init(struct virtq *queue);
-/* A free id, which is not free any more: whoever takes it is the only one. */
-/*@ requires \valid(queue) && ids_are_sound(queue) && queue->free_ids > 0;
-    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].is_free;
+/* A free id, for the entry of a chain from which on it has `ring_entries`. It is not free any more:
+ * whoever takes it is the only one. */
+/*@ requires \valid(queue) && ids_are_sound(queue) && queue->free_ids > 0 && ring_entries > 0;
+    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].ring_entries;
     ensures ids_are_sound(queue) && queue->free_ids == \old(queue->free_ids) - 1;
-    ensures \result < queue->size && !queue->slots[\result].is_free;
-    ensures \at(queue->slots[\at(\result, Post)].is_free, Pre);
-    ensures other_ids_kept{Pre, Post}(queue, \result); */
-uint16_t virtq_id_take(struct virtq *queue);
+    ensures \result < queue->size && queue->slots[\result].ring_entries == ring_entries;
+    ensures \at(queue->slots[\at(\result, Post)].ring_entries, Pre) == 0;
+    ensures other_ids_kept{Pre, Post}(queue, \result);
+    ensures queue->slots == \old(queue->slots) && queue->size == \old(queue->size);
+    ensures links_kept{Pre, Post}(queue->slots, queue->size); */
+uint16_t virtq_id_take(struct virtq *queue, uint16_t ring_entries);
 /* An id that is free already ends in CHECK. */
 /*@ requires \valid(queue) && ids_are_sound(queue) && id < queue->size;
-    requires !queue->slots[id].is_free;
-    assigns queue->free_ids, queue->slots[0 .. queue->size - 1].free_id, queue->slots[id].is_free;
+    requires queue->slots[id].ring_entries != 0;
+    assigns queue->free_ids, queue->slots[0 .. queue->size - 1].free_id,
+      queue->slots[id].ring_entries;
     ensures ids_are_sound(queue) && queue->free_ids == \old(queue->free_ids) + 1;
-    ensures queue->slots[id].is_free && other_ids_kept{Pre, Post}(queue, id); */
+    ensures queue->slots[id].ring_entries == 0 && other_ids_kept{Pre, Post}(queue, id);
+    ensures queue->slots == \old(queue->slots) && queue->size == \old(queue->size);
+    ensures links_kept{Pre, Post}(queue->slots, queue->size); */
 void virtq_id_give(struct virtq *queue, uint16_t id);
 
 /* Poisons the queue; STATUS_BAD_HOST. */
@@ -155,7 +201,7 @@ enum status virtq_poison(struct virtq *queue, enum virtq_lie lie);
     ensures queue_is_sound(queue);
     ensures \result == STATUS_OK || \result == STATUS_AGAIN || \result == STATUS_BAD_HOST;
     ensures \result == STATUS_BAD_HOST <==> queue->lie != VIRTQ_LIE_NONE;
-    ensures \result == STATUS_OK ==> *id < queue->size && queue->slots[*id].ring_entries != 0 &&
+    ensures \result == STATUS_OK ==> *id < queue->size && queue->slots[*id].is_head &&
       queue->batch_length <= queue->slots[*id].writable_bytes;
     ensures !queue->is_packed ==> announced(queue) <= queue->chains_in_flight;
     ensures \result == STATUS_OK && !queue->is_packed ==> 0 < announced(queue);
@@ -175,8 +221,18 @@ bool virtq_event_is_due(uint16_t event, uint16_t now, uint32_t count);
     ensures parts->driver_bytes == 6 + 2 * size && parts->device_bytes == 6 + 8 * size; */
 void virtq_split_parts(uint16_t size, struct virtq_parts *parts);
 /* Publishes; returns the chain's id. Takes its own ids; the books count the entries. */
-/*@ assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1],
-      queue->available_index, queue->unannounced, queue->ring.owner->counters.stores; */
+/*@ requires \valid(queue) && split_is_sound(queue) && ids_are_sound(queue);
+    requires chains_are_sound(queue) && entries_are_sound(queue, entries);
+    requires queue->free_ids >= entries->count;
+    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].ring_entries,
+      queue->slots[0 .. queue->size - 1].next, queue->slots[0 .. queue->size - 1].is_head,
+      queue->available_index, queue->unannounced, queue->ring.owner->counters.stores;
+    ensures ids_are_sound(queue) && chains_are_sound(queue);
+    ensures queue->free_ids == \old(queue->free_ids - entries->count);
+    ensures \result < queue->size && queue->slots[\result].is_head;
+    ensures queue->slots[\result].ring_entries == \old(entries->count);
+    ensures \at(queue->slots[\at(\result, Post)].ring_entries, Pre) == 0;
+    ensures chains_kept{Pre, Post}(queue->slots, queue->size); */
 uint16_t virtq_split_publish(struct virtq *queue, const struct virtq_entries *entries);
 /* The same segments as a table at `at`, to which one entry of the ring will point. */
 /*@ requires table_fits(queue, at, entries);
@@ -197,8 +253,15 @@ void virtq_split_table_write(const struct virtq *queue, size_t at,
     ensures \result != STATUS_OK ==> queue->used_seen == \old(queue->used_seen); */
 enum status virtq_split_used_load(struct virtq *queue, uint32_t *id, uint32_t *length);
 /* The chain's completion has been taken: its ids are free, the next completion comes behind it. */
-/*@ assigns queue->free_ids, queue->slots[0 .. queue->size - 1], queue->used_index,
-      queue->ring.owner->counters.stores; */
+/*@ requires \valid(queue) && split_is_sound(queue) && ids_are_sound(queue);
+    requires chains_are_sound(queue) && id < queue->size && queue->slots[id].is_head;
+    assigns queue->free_ids, queue->slots[0 .. queue->size - 1].free_id,
+      queue->slots[0 .. queue->size - 1].ring_entries, queue->slots[id].is_head,
+      queue->used_index, queue->ring.owner->counters.stores;
+    ensures ids_are_sound(queue) && chains_are_sound(queue) && !queue->slots[id].is_head;
+    ensures queue->free_ids == \old(queue->free_ids + queue->slots[id].ring_entries);
+    ensures queue->used_index == (\old(queue->used_index) + 1) % 65536;
+    ensures other_heads_kept{Pre, Post}(queue->slots, queue->size, id); */
 void virtq_split_used_advance(struct virtq *queue, uint16_t id);
 /*@ requires \valid_read(queue) && split_is_sound(queue);
     assigns queue->ring.owner->counters.loads; */
@@ -218,9 +281,9 @@ void virtq_split_interrupts_tell(const struct virtq *queue);
 void virtq_packed_parts(uint16_t size, struct virtq_parts *parts);
 /*@ requires \valid(queue) && packed_is_sound(queue) && ids_are_sound(queue);
     requires entries_are_sound(queue, entries) && queue->free_ids > 0;
-    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].is_free,
-      queue->available_index, queue->available_wrap, queue->unannounced,
-      queue->ring.owner->counters.stores; */
+    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].ring_entries,
+      queue->slots[0 .. queue->size - 1].is_head, queue->available_index, queue->available_wrap,
+      queue->unannounced, queue->ring.owner->counters.stores; */
 uint16_t virtq_packed_publish(struct virtq *queue, const struct virtq_entries *entries);
 /*@ requires table_fits(queue, at, entries);
     assigns queue->ring.owner->counters.stores; */

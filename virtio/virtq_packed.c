@@ -92,7 +92,7 @@ static bool position_advance(uint16_t size, uint16_t *position, uint16_t count)
 /* The first entry makes the whole chain available: it is written last (section 2.8.21). */
 uint16_t virtq_packed_publish(struct virtq *queue, const struct virtq_entries *entries)
 {
-	const uint16_t id = virtq_id_take(queue);
+	const uint16_t id = virtq_id_take(queue, entries->count);
 	/*@ loop invariant which <= entries->count;
 	    loop assigns which, queue->ring.owner->counters.stores;
 	    loop variant which; */
@@ -103,6 +103,7 @@ uint16_t virtq_packed_publish(struct virtq *queue, const struct virtq_entries *e
 		queue->available_wrap = !queue->available_wrap;
 	}
 	queue->unannounced += entries->count;
+	queue->slots[id].is_head = true;
 	return id;
 }
 
@@ -138,8 +139,10 @@ enum status virtq_packed_used_load(struct virtq *queue, uint32_t *id, uint32_t *
 
 void virtq_packed_used_advance(struct virtq *queue, uint16_t id)
 {
+	const uint16_t count = queue->slots[id].ring_entries;
+	queue->slots[id].is_head = false;
 	virtq_id_give(queue, id);
-	if (position_advance(queue->size, &queue->used_index, queue->slots[id].ring_entries)) {
+	if (position_advance(queue->size, &queue->used_index, count)) {
 		queue->used_wrap = !queue->used_wrap;
 	}
 	if (queue->has_events && queue->interrupts_wanted) {

@@ -6,7 +6,7 @@
 /* In order, `last` is the last chain of a batch. The split layout's index announced a number of
  * completions; the packed one has none. */
 /*@ requires \valid(queue) && queue_is_sound(queue) && turns_are_sound(queue);
-    requires last < queue->size && queue->slots[last].ring_entries != 0;
+    requires last < queue->size && queue->slots[last].is_head;
     requires queue->lie == VIRTQ_LIE_NONE;
     assigns queue->batch_left, queue->batch_length, queue->lie;
     ensures \result == STATUS_OK || \result == STATUS_BAD_HOST;
@@ -45,7 +45,7 @@ static enum status report_load(struct virtq *queue, uint32_t *id, uint32_t *leng
 						    : virtq_split_used_load(queue, id, length);
 	/*@ assert \forall integer i; 0 <= i < queue->size ==>
 	      queue->slots[i].turn == \at(queue->slots[i].turn, Pre) &&
-	      queue->slots[i].ring_entries == \at(queue->slots[i].ring_entries, Pre); */
+	      queue->slots[i].is_head == \at(queue->slots[i].is_head, Pre); */
 	return status;
 }
 
@@ -62,7 +62,7 @@ static enum status report_load(struct virtq *queue, uint32_t *id, uint32_t *leng
     ensures queue->chains_in_flight == \old(queue->chains_in_flight);
     ensures queue->is_packed == \old(queue->is_packed);
     ensures \result == STATUS_OK ==> *id == claimed_id && *id < queue->size &&
-      queue->slots[*id].ring_entries != 0 && queue->batch_length == length &&
+      queue->slots[*id].is_head && queue->batch_length == length &&
       queue->batch_length <= queue->slots[*id].writable_bytes;
     ensures \result != STATUS_OK ==> queue->batch_left == \old(queue->batch_left) &&
       queue->batch_length == \old(queue->batch_length); */
@@ -73,7 +73,7 @@ static enum status report_judge(struct virtq *queue, uint32_t claimed_id, uint32
 		return virtq_poison(queue, VIRTQ_LIE_ID_RANGE);
 	}
 	const struct virtq_slot *slot = &queue->slots[claimed_id];
-	if (slot->ring_entries == 0) {
+	if (!slot->is_head) {
 		return virtq_poison(queue, VIRTQ_LIE_NOT_IN_FLIGHT);
 	}
 	if (length > slot->writable_bytes) {

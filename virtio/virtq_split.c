@@ -79,21 +79,168 @@ void virtq_split_table_write(const struct virtq *queue, size_t at,
 	}
 }
 
+/* One entry more, to which none has a link: so the others' links are as sound as before. */
+/*@ predicate entry_taken{A, B}(struct virtq_slot *s, integer size, integer open, integer id) =
+      0 <= id < size && \at(s[id].ring_entries, A) == 0 && links_kept{A, B}(s, size) &&
+      (\forall integer i; 0 <= i < size && i != id ==>
+	\at(s[i].ring_entries, A) == \at(s[i].ring_entries, B)) &&
+      (\forall integer i; 0 <= i < size ==>
+	(\at(s[i].is_head, A) <==> \at(s[i].is_head, B)));
+    lemma taken_links_count{A, B}: \forall struct virtq_slot *s, integer size, open, id;
+      entry_taken{A, B}(s, size, open, id) && links_count{A}(s, size, open, -1) ==>
+      links_count{B}(s, size, open, id) && is_unlinked{B}(s, size, open, id, id);
+    lemma taken_links_differ{A, B}: \forall struct virtq_slot *s, integer size, open, id;
+      entry_taken{A, B}(s, size, open, id) && links_differ{A}(s, size, open, -1) ==>
+      links_differ{B}(s, size, open, id); */
+
+/* Link the open entry `index` to `next`, in whose place that one is open. */
+/*@ requires \valid(slots + (0 .. size - 1)) && index < size && next < size && index != next;
+    requires links_are_sound(slots, size, index, next) && slots[index].ring_entries > 1;
+    requires slots[next].ring_entries == slots[index].ring_entries - 1 && !slots[next].is_head;
+    requires is_unlinked(slots, size, index, next, next);
+    assigns slots[index].next;
+    ensures links_count(slots, size, next, -1) && links_differ(slots, size, next, -1);
+    ensures links_are_sound(slots, size, next, -1) && slots[index].next == next;
+    ensures ids_kept{Pre, Post}(slots, size);
+    ensures \forall integer first, count; list_is_sound{Pre}(slots, size, first, count) ==>
+      list_is_sound(slots, size, first, count);
+    ensures \forall integer i; 0 <= i < size && i != index ==>
+      slots[i].next == \old(slots[i].next); */
+static inline void link_write(struct virtq_slot *slots, uint16_t size, uint16_t index,
+			      uint16_t next)
+{
+	(void)size;
+	slots[index].next = next;
+	//@ assert ids_kept{Pre, Here}(slots, size);
+	/*@ assert \forall integer i; has_next(slots, size, next, -1, i) && i != index ==>
+	      has_next{Pre}(slots, size, index, next, i) &&
+	      slots[i].next == \at(slots[i].next, Pre); */
+}
+
+/* Take a descriptor and link it behind `index`, the open one, in whose place it is open then. */
+/*@ requires \valid(queue) && ids_are_sound(queue) && queue->free_ids > 0;
+    requires index < queue->size && queue->slots[index].ring_entries > 1;
+    requires links_are_sound(queue->slots, queue->size, index, -1);
+    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].ring_entries,
+      queue->slots[index].next;
+    ensures ids_are_sound(queue) && queue->free_ids == \old(queue->free_ids) - 1;
+    ensures queue->slots == \old(queue->slots) && queue->size == \old(queue->size);
+    ensures \result < queue->size && links_are_sound(queue->slots, queue->size, \result, -1);
+    ensures queue->slots[\result].ring_entries == \old(queue->slots[index].ring_entries) - 1;
+    ensures \at(queue->slots[\at(\result, Post)].ring_entries, Pre) == 0;
+    ensures queue->slots[index].next == \result && other_ids_kept{Pre, Post}(queue, \result);
+    ensures \forall integer i; 0 <= i < queue->size && i != index ==>
+      queue->slots[i].next == \old(queue->slots[i].next);
+    ensures \forall integer id; 0 <= id < queue->size && id != \result &&
+      is_unlinked{Pre}(queue->slots, queue->size, index, -1, id) ==>
+      is_unlinked(queue->slots, queue->size, \result, -1, id); */
+static uint16_t link_add(struct virtq *queue, uint16_t index)
+{
+	const uint16_t left = (uint16_t)(queue->slots[index].ring_entries - 1);
+	const uint16_t next = virtq_id_take(queue, left);
+	//@ ghost taken: ;
+	//@ assert entry_taken{Pre, Here}(queue->slots, queue->size, index, next);
+	link_write(queue->slots, queue->size, index, next);
+	/*@ assert queue->slots == \at(queue->slots, taken) && queue->size == \at(queue->size,
+	   taken) && queue->free_first == \at(queue->free_first, taken) && queue->free_ids ==
+	   \at(queue->free_ids, taken); */
+	/*@ assert \forall integer i; has_next(queue->slots, queue->size, next, -1, i) &&
+	      i != index ==> has_next{Pre}(queue->slots, queue->size, index, -1, i) &&
+	      queue->slots[i].next == \at(queue->slots[i].next, Pre); */
+	return next;
+}
+
+/* The first entry of a chain of `count`, whose link is open. */
+/*@ requires \valid(queue) && ids_are_sound(queue) && chains_are_sound(queue);
+    requires 0 < count <= queue->free_ids;
+    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].ring_entries;
+    ensures ids_are_sound(queue) && queue->free_ids == \old(queue->free_ids) - 1;
+    ensures queue->slots == \old(queue->slots) && queue->size == \old(queue->size);
+    ensures \result < queue->size && queue->slots[\result].ring_entries == count;
+    ensures \at(queue->slots[\at(\result, Post)].ring_entries, Pre) == 0;
+    ensures links_are_sound(queue->slots, queue->size, \result, -1);
+    ensures is_unlinked(queue->slots, queue->size, \result, -1, \result);
+    ensures chains_kept{Pre, Post}(queue->slots, queue->size); */
+static uint16_t chain_begin(struct virtq *queue, uint16_t count)
+{
+	const uint16_t head = virtq_id_take(queue, count);
+	/*@ assert \forall integer i; has_next(queue->slots, queue->size, head, -1, i) ==>
+	      has_next{Pre}(queue->slots, queue->size, -1, -1, i) &&
+	      queue->slots[i].next == \at(queue->slots[i].next, Pre) &&
+	      queue->slots[i].next != head; */
+	//@ assert links_count(queue->slots, queue->size, head, -1);
+	//@ assert links_differ(queue->slots, queue->size, head, -1);
+	return head;
+}
+
+/* The open entry is the chain's last one, so the chain is complete. */
+/*@ requires \valid(slots + (0 .. size - 1)) && head < size && last < size;
+    requires links_are_sound(slots, size, last, -1) && slots[last].ring_entries == 1;
+    requires is_unlinked(slots, size, last, -1, head) && slots[head].ring_entries != 0;
+    assigns slots[head].is_head;
+    ensures links_are_sound(slots, size, -1, -1) && slots[head].is_head; */
+static inline void chain_close(struct virtq_slot *slots, uint16_t size, uint16_t head,
+			       uint16_t last)
+{
+	(void)size;
+	(void)last;
+	/*@ assert \forall integer i; has_next(slots, size, -1, -1, i) ==>
+	      has_next(slots, size, last, -1, i) && slots[i].next != head; */
+	slots[head].is_head = true;
+}
+
 /* Take descriptors off the free list and link them, in private and in the table. */
+/*@ requires \valid(queue) && split_is_sound(queue) && ids_are_sound(queue);
+    requires chains_are_sound(queue) && entries_are_sound(queue, entries);
+    requires queue->free_ids >= entries->count;
+    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].ring_entries,
+      queue->slots[0 .. queue->size - 1].next, queue->slots[0 .. queue->size - 1].is_head,
+      queue->ring.owner->counters.stores;
+    ensures ids_are_sound(queue) && chains_are_sound(queue);
+    ensures queue->slots == \old(queue->slots) && queue->size == \old(queue->size);
+    ensures queue->free_ids == \old(queue->free_ids - entries->count);
+    ensures \result < queue->size && queue->slots[\result].is_head;
+    ensures queue->slots[\result].ring_entries == \old(entries->count);
+    ensures \at(queue->slots[\at(\result, Post)].ring_entries, Pre) == 0;
+    ensures chains_kept{Pre, Post}(queue->slots, queue->size); */
 static uint16_t chain_write(struct virtq *queue, const struct virtq_entries *entries)
 {
-	const uint16_t head = virtq_id_take(queue);
+	const struct virtq_segment *segments = entries->segments;
+	const uint16_t count = entries->count;
+	const uint64_t table = entries->is_table ? VIRTQ_DESC_F_INDIRECT : 0u;
+	struct virtq_slot *slots = queue->slots;
+	//@ ghost uint16_t size = queue->size;
+	/*@ assert VIRTQ_DESC_BYTES * size <= queue->ring.size_bytes &&
+	      \valid_read(segments + (0 .. count - 1)) && \valid(queue->ring.owner) &&
+	      \valid(slots + (0 .. size - 1)) && \separated(queue, queue->ring.owner); */
+	const uint16_t head = chain_begin(queue, count);
+	//@ assert \valid(slots + head);
 	uint16_t index = head;
-	for (uint16_t i = 0; i < entries->count; i++) {
-		const bool has_next = i + 1 < entries->count;
-		const uint16_t next = has_next ? virtq_id_take(queue) : 0;
-		queue->slots[index].next = next;
-		descriptor_write(queue, VIRTQ_DESC_BYTES * index, &entries->segments[i],
-				 (has_next ? VIRTQ_DESC_F_NEXT : 0u) |
-					 (entries->is_table ? VIRTQ_DESC_F_INDIRECT : 0u),
-				 next);
+	/*@ loop invariant i < count && index < queue->size && ids_are_sound(queue);
+	    loop invariant queue->slots == \at(queue->slots, Pre);
+	    loop invariant queue->size == \at(queue->size, Pre);
+	    loop invariant queue->ring.size_bytes == \at(queue->ring.size_bytes, Pre);
+	    loop invariant queue->free_ids == \at(queue->free_ids, Pre) - 1 - i;
+	    loop invariant queue->slots[head].ring_entries == count;
+	    loop invariant queue->slots[index].ring_entries == count - i;
+	    loop invariant links_are_sound(queue->slots, queue->size, index, -1);
+	    loop invariant is_unlinked(queue->slots, queue->size, index, -1, head);
+	    loop invariant chains_kept{Pre, Here}(queue->slots, queue->size);
+	    loop invariant \at(queue->slots[\at(index, Here)].ring_entries, Pre) == 0;
+	    loop assigns i, index, queue->free_first, queue->free_ids, slots[0 .. size -
+	   1].ring_entries, slots[0 .. size - 1].next, queue->ring.owner->counters.stores; loop
+	   variant count - i; */
+	for (uint16_t i = 0; i + 1 < count; i++) {
+		/*@ assert \valid_read(segments + i) &&
+		      VIRTQ_DESC_BYTES * (index + 1) <= queue->ring.size_bytes; */
+		const uint16_t next = link_add(queue, index);
+		//@ assert next != head;
+		descriptor_write(queue, VIRTQ_DESC_BYTES * index, &segments[i],
+				 VIRTQ_DESC_F_NEXT + table, next);
 		index = next;
 	}
+	descriptor_write(queue, VIRTQ_DESC_BYTES * index, &segments[count - 1], table, 0);
+	chain_close(slots, queue->size, head, index);
 	return head;
 }
 
@@ -102,11 +249,12 @@ uint16_t virtq_split_publish(struct virtq *queue, const struct virtq_entries *en
 	const uint16_t head = chain_write(queue, entries);
 	/* The index is stored last, and with release ordering: the device must not see it before
 	 * the entry and the descriptors (section 2.7.13). */
-	const size_t slot = queue->available_index & (queue->size - 1u);
+	const size_t slot = virtq_place_in(queue->size, queue->available_index);
 	shared_store_u16(&queue->ring,
 			 queue->driver_offset + RING_ENTRIES + AVAILABLE_ENTRY_BYTES * slot, head);
-	queue->available_index++;
+	queue->available_index = virtq_index_after(queue->available_index);
 	shared_store_u16(&queue->ring, queue->driver_offset + RING_INDEX, queue->available_index);
+	//@ admit counter: queue->unannounced < UINT32_MAX;
 	queue->unannounced++;
 	return head;
 }
@@ -142,15 +290,88 @@ enum status virtq_split_used_load(struct virtq *queue, uint32_t *id, uint32_t *l
 	return STATUS_OK;
 }
 
-/* Follows private links only. */
-void virtq_split_used_advance(struct virtq *queue, uint16_t id)
+/* One entry less, to which none had a link: the links of the others are as sound as before. */
+/*@ predicate entry_given{A, B}(struct virtq_slot *s, integer size, integer id) =
+      0 <= id < size && \at(s[id].ring_entries, B) == 0 && links_kept{A, B}(s, size) &&
+      (\forall integer i; 0 <= i < size && i != id ==>
+	\at(s[i].ring_entries, A) == \at(s[i].ring_entries, B)) &&
+      (\forall integer i; 0 <= i < size ==>
+	(\at(s[i].is_head, A) <==> \at(s[i].is_head, B))) &&
+      !\at(s[id].is_head, A) && is_unlinked{A}(s, size, -1, -1, id);
+    lemma given_links_count{A, B}: \forall struct virtq_slot *s, integer size, id;
+      entry_given{A, B}(s, size, id) && links_count{A}(s, size, -1, -1) ==>
+      links_count{B}(s, size, -1, -1);
+    lemma given_links_differ{A, B}: \forall struct virtq_slot *s, integer size, id;
+      entry_given{A, B}(s, size, id) && links_differ{A}(s, size, -1, -1) ==>
+      links_differ{B}(s, size, -1, -1);
+    lemma given_next{A, B}: \forall struct virtq_slot *s, integer size, id;
+      entry_given{A, B}(s, size, id) && links_differ{A}(s, size, -1, -1) &&
+      \at(s[id].ring_entries, A) > 1 ==> is_unlinked{B}(s, size, -1, -1, \at(s[id].next, A)); */
+
+/* Give an entry back to which no other has a link. The one behind it, by its private link. */
+/*@ requires \valid(queue) && ids_are_sound(queue) && chains_are_sound(queue);
+    requires id < queue->size && queue->slots[id].ring_entries != 0 && !queue->slots[id].is_head;
+    requires is_unlinked(queue->slots, queue->size, -1, -1, id);
+    assigns queue->free_ids, queue->slots[0 .. queue->size - 1].free_id,
+      queue->slots[id].ring_entries;
+    ensures ids_are_sound(queue) && queue->free_ids == \old(queue->free_ids) + 1;
+    ensures queue->slots == \old(queue->slots) && queue->size == \old(queue->size);
+    ensures chains_are_sound(queue) && other_ids_kept{Pre, Post}(queue, id);
+    ensures other_heads_kept{Pre, Post}(queue->slots, queue->size, -1);
+    ensures \old(queue->slots[id].ring_entries) > 1 ==> \result < queue->size &&
+      !queue->slots[\result].is_head &&
+      queue->slots[\result].ring_entries == \old(queue->slots[id].ring_entries) - 1 &&
+      is_unlinked(queue->slots, queue->size, -1, -1, \result); */
+static uint16_t entry_give(struct virtq *queue, uint16_t id)
+{
+	const uint16_t next = queue->slots[id].next;
+	/*@ assert queue->slots[id].ring_entries > 1 ==>
+	      has_next(queue->slots, queue->size, -1, -1, id) && next != id && next < queue->size &&
+	      queue->slots[next].ring_entries == queue->slots[id].ring_entries - 1; */
+	virtq_id_give(queue, id);
+	//@ assert entry_given{Pre, Here}(queue->slots, queue->size, id);
+	/*@ assert \at(queue->slots[id].ring_entries, Pre) > 1 ==>
+	      is_unlinked(queue->slots, queue->size, -1, -1, next); */
+	return next;
+}
+
+/*@ requires \valid(queue) && ids_are_sound(queue) && chains_are_sound(queue);
+    requires id < queue->size && queue->slots[id].is_head;
+    assigns queue->free_ids, queue->slots[0 .. queue->size - 1].free_id,
+      queue->slots[0 .. queue->size - 1].ring_entries, queue->slots[id].is_head;
+    ensures ids_are_sound(queue) && chains_are_sound(queue) && !queue->slots[id].is_head;
+    ensures queue->slots == \old(queue->slots) && queue->size == \old(queue->size);
+    ensures queue->free_ids == \old(queue->free_ids + queue->slots[id].ring_entries);
+    ensures other_heads_kept{Pre, Post}(queue->slots, queue->size, id); */
+static void chain_give(struct virtq *queue, uint16_t id)
 {
 	const uint16_t count = queue->slots[id].ring_entries;
+	struct virtq_slot *slots = queue->slots;
+	//@ ghost uint16_t size = queue->size;
+	//@ assert is_unlinked(slots, size, -1, -1, id);
+	slots[id].is_head = false;
+	/*@ assert \forall integer i; 0 <= i < size && i != id &&
+	      \at(queue->slots[i].is_head, Pre) ==> slots[i].is_head; */
+	/*@ loop invariant i <= count && ids_are_sound(queue) && chains_are_sound(queue);
+	    loop invariant queue->slots == \at(queue->slots, Pre);
+	    loop invariant queue->size == \at(queue->size, Pre);
+	    loop invariant queue->free_ids == \at(queue->free_ids, Pre) + i;
+	    loop invariant i < count ==> id < queue->size && !queue->slots[id].is_head &&
+	      queue->slots[id].ring_entries == count - i &&
+	      is_unlinked(queue->slots, queue->size, -1, -1, id);
+	    loop invariant other_heads_kept{Pre, Here}(queue->slots, queue->size, \at(id, Pre));
+	    loop assigns i, id, queue->free_ids, slots[0 .. size - 1].free_id,
+	      slots[0 .. size - 1].ring_entries;
+	    loop variant count - i; */
 	for (uint16_t i = 0; i < count; i++) {
-		virtq_id_give(queue, id);
-		id = queue->slots[id].next;
+		id = entry_give(queue, id);
 	}
-	queue->used_index++;
+}
+
+void virtq_split_used_advance(struct virtq *queue, uint16_t id)
+{
+	chain_give(queue, id);
+	queue->used_index = virtq_index_after(queue->used_index);
 	if (queue->has_events && queue->interrupts_wanted) {
 		virtq_split_interrupts_tell(queue);
 	}

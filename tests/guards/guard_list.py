@@ -34,10 +34,11 @@ MUTATIONS = [
              "*id = (uint32_t)(element - high * (uint64_t)0x100000000u);",
              "*id = (uint16_t)element;", QUEUE),
     Mutation("in-flight", "20 21", True, "an id is that of a chain in flight", BOTH,
-             "virtio/virtq_report.c", "if (slot->ring_entries == 0) {", "if (false) {", QUEUE),
-    Mutation("retire", "21", False, "a chain that completed is no longer in flight", BOTH,
-             "virtio/virtq.c", "queue->chains_in_flight--; slot->ring_entries = 0;",
-             "queue->chains_in_flight--;", QUEUE),
+             "virtio/virtq_report.c", "if (!slot->is_head) {", "if (false) {", QUEUE),
+    Mutation("retire", "21", False, "a chain that completed is no longer in flight", SPLIT,
+             "virtio/virtq_split.c", "slots[id].is_head = false;", "", QUEUE),
+    Mutation("retire-packed", "21", False, "a chain that completed is no longer in flight",
+             PACKED, "virtio/virtq_packed.c", "queue->slots[id].is_head = false;", "", QUEUE),
     Mutation("length", "24", True, "no more written than there was room for", BOTH,
              "virtio/virtq_report.c", "if (length > slot->writable_bytes) {", "if (false) {",
              QUEUE),
@@ -50,19 +51,20 @@ MUTATIONS = [
 
     # ---- The ring: what we wrote ----
     Mutation("links", "25", True, "chains are followed in private", SPLIT, "virtio/virtq_split.c",
-             "id = queue->slots[id].next;",
-             "id = (uint16_t)(shared_load_u64(&queue->ring, VIRTQ_DESC_BYTES * id + 8) >> 48);",
+             "const uint16_t next = queue->slots[id].next;",
+             "const uint16_t next = (uint16_t)(shared_load_u64(&queue->ring, "
+             "VIRTQ_DESC_BYTES * id + 8) >> 48);",
              QUEUE),
     Mutation("entries", "25 26", False, "a chain's length is known in private", PACKED,
              "virtio/virtq_packed.c",
-             "if (position_advance(queue->size, &queue->used_index, "
-             "queue->slots[id].ring_entries)) {",
-             "uint16_t entries = 1; while (entries < queue->slots[id].ring_entries && "
+             "if (position_advance(queue->size, &queue->used_index, count)) {",
+             "uint16_t entries = 1; while (entries < count && "
              "(shared_load_u64(&queue->ring, VIRTQ_DESC_BYTES * ((queue->used_index + entries) % "
              "queue->size)) >> 40) != 0xffffff) { entries++; } "
              "if (position_advance(queue->size, &queue->used_index, entries)) {", QUEUE),
     Mutation("index-shadow", "26", True, "the available index is ours", SPLIT,
-             "virtio/virtq_split.c", "queue->available_index++;",
+             "virtio/virtq_split.c",
+             "queue->available_index = virtq_index_after(queue->available_index);",
              "queue->available_index = (uint16_t)(shared_load_u16(&queue->ring, "
              "queue->driver_offset + RING_INDEX) + 1u);", QUEUE),
     Mutation("split-address", "29", True, "only shared addresses in the ring", SPLIT,

@@ -88,7 +88,7 @@ MUTATIONS = [
              "last_give(queue->slots, queue->size, queue->free_first, count, id);",
              "queue->free_first = (uint16_t)((queue->free_first + queue->size - 1u) % "
              "queue->size); queue->slots[queue->free_first].free_id = id; "
-             "queue->slots[id].is_free = true; (void)count;", QUEUE),
+             "queue->slots[id].ring_entries = 0; (void)count;", QUEUE),
     Mutation("any-order", "23", True, "chains complete in any order", BOTH, "virtio/virtq.c",
              "if (queue->is_in_order) { id = oldest_id(queue); }", "id = oldest_id(queue);",
              QUEUE),
