@@ -22,24 +22,6 @@
 
 #include "base/log.h"
 
-enum walk_mode {
-	WALK_SURVEY,
-	WALK_PROVE,
-	WALK_APPLY,
-};
-
-struct walk {
-	enum walk_mode mode;
-	uint64_t limit;     /* Stop behind this record. */
-	uint64_t durable;   /* Highest sequence that a record of the chain says is flushed. */
-	uint64_t committed; /* The last one that ends a transaction, of those that passed. */
-};
-
-static bool is_block_profile(const struct volume *volume)
-{
-	return volume->geometry.profile == VOLUME_PROFILE_BLOCK;
-}
-
 static bool is_taken(const struct volume *volume, uint32_t offset)
 {
 	return (volume->ring_taken[offset / 8] >> (offset % 8) & 1) != 0;
@@ -108,32 +90,26 @@ static struct volume_recovered recovered(const struct volume *volume)
 
 /* ---- The chain ----------------------------------------------------------------------------- */
 
-static enum status record_visit(struct volume *volume, struct walk *walk, uint32_t offset,
+static enum status record_visit(struct volume *volume, struct volume_walk *walk, uint32_t offset,
 				const struct volume_record_header *header,
 				const struct volume_record *record)
 {
 	const uint64_t place = volume->geometry.ring_first + offset;
 	enum status status = STATUS_OK;
-	switch (walk->mode) {
-	case WALK_SURVEY: walk->durable = record->durable_sequence; break;
-	case WALK_PROVE:
-		if (record->sequence > walk->durable) {
-			status = volume_record_prove(volume, place, header, record);
-		}
-		break;
-	case WALK_APPLY:
+	if (walk->mode == VOLUME_WALK_APPLY) {
 		status = volume_record_apply(volume, place, header, record);
 		take(volume, offset, header->block_count);
-		break;
+	} else if (volume_walk_wants_proof(walk, record)) {
+		status = volume_record_prove(volume, place, header, record);
 	}
-	if (status == STATUS_OK && (record->flags & VOLUME_RECORD_COMMIT) != 0) {
-		walk->committed = record->sequence;
+	if (status == STATUS_OK) {
+		volume_walk_follow(walk, record);
 	}
 	return status;
 }
 
 /* Visit the record at `offset` if it is the next one. STATUS_NOT_FOUND: it is not. */
-static enum status chain_step_at(struct volume *volume, struct walk *walk, uint32_t offset)
+static enum status chain_step_at(struct volume *volume, struct volume_walk *walk, uint32_t offset)
 {
 	struct volume_record_header header;
 	struct volume_record record;
@@ -142,10 +118,10 @@ static enum status chain_step_at(struct volume *volume, struct walk *walk, uint3
 		return status;
 	}
 	/* The ring's start is the next place only for what did not fit before its end. */
-	bool skips = offset != volume->log.offset;
+	const uint32_t place = volume_record_offset((uint32_t)volume->geometry.ring_blocks,
+						    volume->log.offset, header.block_count);
 	const struct volume_recovered so_far = recovered(volume);
-	if ((skips && volume->log.offset + header.block_count <= volume->geometry.ring_blocks) ||
-	    !volume_record_is_next(&so_far, &header, &record)) {
+	if (offset != place || !volume_record_is_next(&so_far, &header, &record)) {
 		return STATUS_NOT_FOUND;
 	}
 	/* Also of records that will not be applied: their session's number is used up. */
@@ -174,18 +150,15 @@ static void log_rewind(struct volume *volume)
 	volume_freshness_rewind(volume);
 }
 
-static enum status chain_walk(struct volume *volume, struct walk *walk, enum walk_mode mode,
-			      uint64_t limit)
+static enum status chain_walk(struct volume *volume, struct volume_walk *walk)
 {
 	const uint32_t ring = (uint32_t)volume->geometry.ring_blocks;
 	struct volume_log *log = &volume->log;
 	enum status status = STATUS_OK;
 	log_rewind(volume);
-	walk->mode = mode;
-	walk->committed = log->sequence;
 	/* Each turn takes at least one block. */
-	while (status == STATUS_OK && log->sequence < limit && log->used < ring &&
-	       !is_taken(volume, log->offset)) {
+	while (status == STATUS_OK && volume_walk_goes_on(walk, log->sequence) &&
+	       log->used < ring && !is_taken(volume, log->offset)) {
 		status = chain_step_at(volume, walk, log->offset);
 		bool may_skip = log->offset != 0 && log->offset + VOLUME_RECORD_BLOCKS_MAX > ring &&
 				!is_taken(volume, 0);
@@ -198,20 +171,19 @@ static enum status chain_walk(struct volume *volume, struct walk *walk, enum wal
 
 static enum status chain_replay(struct volume *volume)
 {
-	struct walk walk = {.durable = 0};
-	if (!is_block_profile(volume)) {
-		return chain_walk(volume, &walk, WALK_APPLY, UINT64_MAX);
-	}
-	enum status status = chain_walk(volume, &walk, WALK_SURVEY, UINT64_MAX);
-	if (status == STATUS_OK && walk.committed > walk.durable) {
-		status = chain_walk(volume, &walk, WALK_PROVE, walk.committed);
-	}
-	uint64_t end = walk.committed;
-	if (status == STATUS_OK) {
-		status = chain_walk(volume, &walk, WALK_APPLY, end);
-	}
-	if (status == STATUS_OK && volume->log.sequence != end) {
-		status = STATUS_TAMPER; /* The ring changed while we looked. */
+	struct volume_walk walk;
+	enum status status = STATUS_OK;
+	volume_walk_begin(&walk, volume->geometry.profile, volume->superblock.log_sequence);
+	while (status == STATUS_OK && walk.mode != VOLUME_WALK_DONE) {
+		status = chain_walk(volume, &walk);
+		if (status == STATUS_OK) {
+			status = volume_walk_end(&walk, volume->log.sequence);
+			if (status != STATUS_OK) {
+				log_write(LOG_WARNING, "volume",
+					  "the log changed while it was read: it ends at %llu",
+					  (unsigned long long)volume->log.sequence);
+			}
+		}
 	}
 	return status;
 }

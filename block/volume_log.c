@@ -14,7 +14,7 @@ static uint32_t blocks_skipped(const struct volume *volume, uint32_t block_count
 {
 	const uint32_t ring = (uint32_t)volume->geometry.ring_blocks;
 	const uint32_t offset = volume->log.offset;
-	return offset + block_count > ring ? ring - offset : 0;
+	return volume_record_offset(ring, offset, block_count) == offset ? 0 : ring - offset;
 }
 
 /* The state profile empties the log once half of the ring is in use. In the block profile that is
@@ -117,7 +117,8 @@ enum status volume_log_append(struct volume *volume, size_t size_bytes, uint32_t
 	const uint32_t sealed_bytes = sealed_end(volume, size_bytes);
 	const uint32_t sealed_blocks = volume_record_sealed_blocks(sealed_bytes);
 	const uint32_t block_count = sealed_blocks + carried;
-	uint32_t offset = blocks_skipped(volume, block_count) != 0 ? 0 : log->offset;
+	const uint32_t offset = volume_record_offset((uint32_t)volume->geometry.ring_blocks,
+						     log->offset, block_count);
 	uint64_t place = volume->geometry.ring_first + offset;
 	uint8_t tag[AEAD_TAG_BYTES];
 	memset(log->record + size_bytes, 0, (size_t)sealed_blocks * BLOCK_BYTES - size_bytes);

@@ -77,6 +77,17 @@ static inline uint32_t volume_record_sealed_blocks(uint32_t sealed_bytes)
 	return (sealed_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
 }
 
+/* Where in the ring a record goes, if the one before it ends at `offset`: there, or to the ring's
+ * start if it does not fit before the end. */
+/*@ requires offset < ring_blocks && 0 < block_count <= ring_blocks <= VOLUME_RING_BLOCKS_MAX;
+    assigns \nothing;
+    ensures \result == (offset + block_count <= ring_blocks ? offset : 0); */
+static inline uint32_t volume_record_offset(uint32_t ring_blocks, uint32_t offset,
+					    uint32_t block_count)
+{
+	return offset + block_count <= ring_blocks ? offset : 0;
+}
+
 enum volume_change_kind {
 	VOLUME_CHANGE_PATCH = 0, /* Bytes over the content so far. */
 	VOLUME_CHANGE_FRESH = 1, /* The block becomes zeroes, then bytes over it. */
