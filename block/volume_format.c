@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Superblock and session table to and from bytes. Decoders check reserved bytes: a
- * bit that this version does not know is either a newer format, which the clear header says, or
- * damage. */
+/* Superblock and session table to and from bytes, but for a superblock's body from bytes, which is
+ * volume_format_superblock.c. Decoders check reserved bytes: a bit that this version does not know
+ * is either a newer format, which the clear header says, or damage. */
 #include "block/volume_format.h"
 
 #include <string.h>
@@ -13,15 +13,12 @@
 #define CHECKSUM_BYTES         16u
 #define SUPERBLOCK_CHECKSUM_AT 80u
 #define SUPERBLOCK_TAG_AT      96u
-#define BODY_GROUPS_AT         320u
-#define BODY_LIFE_AT           848u /* Behind what the block profile has. */
-#define BODY_DOUBT_AT          896u
 
 STATIC_ASSERT(SUPERBLOCK_CHECKSUM_AT + CHECKSUM_BYTES == VOLUME_SUPERBLOCK_AAD_BYTES,
 	      "the checksum ends what the tag authenticates");
 STATIC_ASSERT(SUPERBLOCK_TAG_AT + AEAD_TAG_BYTES == VOLUME_SUPERBLOCK_BODY_OFFSET,
 	      "the tag is followed by the body");
-STATIC_ASSERT(BODY_GROUPS_AT + VOLUME_GROUPS_MAX * VOLUME_ENTRY_BYTES <=
+STATIC_ASSERT(VOLUME_BODY_GROUPS_AT + VOLUME_GROUPS_MAX * VOLUME_ENTRY_BYTES <=
 		      VOLUME_SUPERBLOCK_BODY_BYTES,
 	      "all group entries fit");
 
@@ -127,7 +124,7 @@ static void entry_write(struct writer *writer, const struct volume_entry *entry)
 static void life_write(struct writer *writer, const struct volume_superblock *superblock)
 {
 	const struct volume_geometry *geometry = &superblock->geometry;
-	writer_zero(writer, BODY_LIFE_AT - writer->at);
+	writer_zero(writer, VOLUME_BODY_LIFE_AT - writer->at);
 	writer_le64(writer, geometry->usable == geometry->size ? 0 : geometry->usable);
 	writer_le32(writer, (uint32_t)superblock->rotation);
 	writer_le32(writer, 0);
@@ -164,7 +161,7 @@ void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 	writer_le64(&writer, superblock->sweep_cursor);
 	writer_le32(&writer, superblock->witness_policy.commits);
 	writer_le32(&writer, superblock->witness_policy.seconds);
-	writer_zero(&writer, BODY_GROUPS_AT - writer.at);
+	writer_zero(&writer, VOLUME_BODY_GROUPS_AT - writer.at);
 	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
 		entry_write(&writer, &superblock->groups[i]);
 	}
@@ -173,215 +170,9 @@ void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 		writer_le64(&writer, superblock->free_count);
 	}
 	life_write(&writer, superblock);
-	writer_zero(&writer, BODY_DOUBT_AT - writer.at);
+	writer_zero(&writer, VOLUME_BODY_DOUBT_AT - writer.at);
 	writer_le64(&writer, superblock->witness_doubt_sequence);
 	writer_copy(&writer, superblock->witness_doubt_anchor, VOLUME_ANCHOR_BYTES);
-}
-
-static enum status entry_read(struct reader *reader, struct volume_entry *entry)
-{
-	uint8_t bytes[VOLUME_ENTRY_BYTES];
-	reader_copy(reader, bytes, sizeof(bytes));
-	return volume_entry_decode(bytes, entry);
-}
-
-/* Block profile: one entry, the group tree's root (a hole while nothing is allocated). */
-static bool group_root_is_sane(const struct volume_superblock *superblock)
-{
-	const struct volume_geometry *geometry = &superblock->geometry;
-	uint64_t at = superblock->groups[0].physical;
-	for (uint32_t i = 1; i < VOLUME_GROUPS_MAX; i++) {
-		if (superblock->groups[i].physical != 0) {
-			return false;
-		}
-	}
-	return at == 0 || at == volume_group_node_place(geometry, geometry->group_levels, 0, 0) ||
-	       at == volume_group_node_place(geometry, geometry->group_levels, 0, 1);
-}
-
-static bool groups_are_sane(const struct volume_superblock *superblock)
-{
-	const struct volume_geometry *geometry = &superblock->geometry;
-	if (geometry->group_levels != 0) {
-		return group_root_is_sane(superblock);
-	}
-	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
-		uint64_t at = superblock->groups[i].physical;
-		bool is_place = i < geometry->group_count
-					? at == volume_bitmap_place(geometry, i, 0) ||
-						  at == volume_bitmap_place(geometry, i, 1)
-					: at == 0;
-		if (!is_place) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* Entries point where their kind may live: a bitmap into its own group's two slots, a node and the
- * table at an allocatable block. */
-static bool superblock_places_are_sane(const struct volume_superblock *superblock)
-{
-	const struct volume_geometry *geometry = &superblock->geometry;
-	return groups_are_sane(superblock) &&
-	       volume_is_allocatable(geometry, superblock->table.physical) &&
-	       (superblock->tree.physical == 0 ||
-		volume_is_allocatable(geometry, superblock->tree.physical));
-}
-
-static bool rotation_is_sane(const struct volume_superblock *superblock)
-{
-	const struct volume_geometry *geometry = &superblock->geometry;
-	bool has_key = !bytes_are_zero(superblock->previous_key, VOLUME_KEY_BYTES);
-	switch (superblock->rotation) {
-	case VOLUME_ROTATION_NONE: return !has_key && superblock->sweep_cursor == 0;
-	case VOLUME_ROTATION_TREE:
-		return has_key && superblock->sweep_cursor <= geometry->logical_blocks;
-	case VOLUME_ROTATION_GROUPS:
-		return has_key && superblock->sweep_cursor <= geometry->group_count;
-	case VOLUME_ROTATION_ERASE:
-		return has_key && superblock->sweep_cursor <= geometry->group_end;
-	}
-	return false; /* A number from the disk. */
-}
-
-/* No mark is all zero; and what is in doubt is later than what is not. */
-static bool witness_is_sane(const struct volume_superblock *superblock)
-{
-	uint64_t acknowledged = superblock->witness_sequence;
-	uint64_t doubt = superblock->witness_doubt_sequence;
-	return volume_witness_policy_is_sane(&superblock->witness_policy) &&
-	       (acknowledged != 0 ||
-		bytes_are_zero(superblock->witness_anchor, VOLUME_ANCHOR_BYTES)) &&
-	       (doubt > acknowledged ||
-		(doubt == 0 &&
-		 bytes_are_zero(superblock->witness_doubt_anchor, VOLUME_ANCHOR_BYTES)));
-}
-
-static bool superblock_flags_are_sane(const struct volume_superblock *superblock)
-{
-	uint32_t known = superblock->geometry.profile == VOLUME_PROFILE_BLOCK
-				 ? VOLUME_SUPERBLOCK_LATE | VOLUME_SUPERBLOCK_CARRIES
-				 : 0;
-	return (superblock->flags & ~known) == 0;
-}
-
-static bool superblock_fields_are_sane(const struct volume_superblock *superblock)
-{
-	return superblock->epoch != 0 &&
-	       superblock->log_offset < superblock->geometry.ring_blocks &&
-	       superblock->session != 0 && superblock->next_session > superblock->session &&
-	       superblock->keyslot_epoch != 0 && superblock_flags_are_sane(superblock) &&
-	       witness_is_sane(superblock) && rotation_is_sane(superblock) &&
-	       superblock->free_count <= volume_allocatable_count(&superblock->geometry) &&
-	       (superblock->geometry.profile == VOLUME_PROFILE_STATE ||
-		(superblock->cursor >= superblock->geometry.group_first &&
-		 superblock->cursor < superblock->geometry.group_end));
-}
-
-static enum status superblock_entries_read(struct reader *reader,
-					   struct volume_superblock *superblock)
-{
-	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
-		enum status status = entry_read(reader, &superblock->groups[i]);
-		if (status != STATUS_OK) {
-			return status;
-		}
-	}
-	return STATUS_OK;
-}
-
-static void superblock_tail_read(struct reader *reader, struct volume_superblock *superblock)
-{
-	reader_copy(reader, superblock->session_salt, VOLUME_SALT_BYTES);
-	superblock->session_generation = reader_le32(reader);
-	superblock->next_session = reader_le32(reader);
-	superblock->keyslot_epoch = reader_le64(reader);
-	reader_copy(reader, superblock->keyslot_digest, SHA256_BYTES);
-	superblock->witness_sequence = reader_le64(reader);
-	reader_copy(reader, superblock->witness_anchor, VOLUME_ANCHOR_BYTES);
-	superblock->witness_policy.kind = (enum volume_witness_policy_kind)reader_le32(reader);
-	superblock->flags = reader_le32(reader);
-	superblock->sweep_cursor = reader_le64(reader);
-	superblock->witness_policy.commits = reader_le32(reader);
-	superblock->witness_policy.seconds = reader_le32(reader);
-}
-
-static bool rest_is_zero(struct reader *reader, size_t size_bytes)
-{
-	const uint8_t *rest = reader_bytes(reader, size_bytes);
-	return rest != NULL && bytes_are_zero(rest, size_bytes);
-}
-
-/* The ring's length is the one of the size that the volume was made with. */
-static enum status geometry_read(const uint8_t *body, struct reader *reader, uint32_t profile,
-				 uint64_t size, struct volume_geometry *geometry)
-{
-	uint64_t usable = bytes_load_le64(body + BODY_LIFE_AT);
-	uint64_t ring_first = reader_le64(reader);
-	uint32_t ring_blocks = reader_le32(reader);
-	uint32_t group_count = reader_le32(reader);
-	uint64_t group_first = reader_le64(reader);
-	/* There is one way to say that it is not growing. */
-	if (usable == size || volume_geometry_grown(profile, size, usable == 0 ? size : usable,
-						    ring_blocks, geometry) != STATUS_OK) {
-		return STATUS_AUTH_META;
-	}
-	return ring_first == geometry->ring_first && group_count == geometry->group_count &&
-			       group_first == geometry->group_first
-		       ? STATUS_OK
-		       : STATUS_AUTH_META;
-}
-
-static bool life_read(struct reader *reader, struct volume_superblock *superblock)
-{
-	reader_skip(reader, 8); /* Usable size: geometry_read. */
-	superblock->rotation = (enum volume_rotation)reader_le32(reader);
-	bool is_known = reader_le32(reader) == 0;
-	reader_copy(reader, superblock->previous_key, VOLUME_KEY_BYTES);
-	return is_known && reader_ok(reader);
-}
-
-enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
-					  uint32_t profile, uint64_t size,
-					  struct volume_superblock *superblock)
-{
-	struct volume_superblock read = {.cursor = 0};
-	struct reader reader;
-	reader_init(&reader, body, VOLUME_SUPERBLOCK_BODY_BYTES);
-	read.epoch = reader_le64(&reader);
-	if (geometry_read(body, &reader, profile, size, &read.geometry) != STATUS_OK) {
-		return STATUS_AUTH_META;
-	}
-	read.log_offset = reader_le32(&reader);
-	read.session = reader_le32(&reader);
-	read.log_sequence = reader_le64(&reader);
-	reader_copy(&reader, read.log_tag, AEAD_TAG_BYTES);
-	reader_copy(&reader, read.anchor, VOLUME_ANCHOR_BYTES);
-	if (entry_read(&reader, &read.tree) != STATUS_OK ||
-	    entry_read(&reader, &read.table) != STATUS_OK) {
-		return STATUS_AUTH_META;
-	}
-	superblock_tail_read(&reader, &read);
-	if (!rest_is_zero(&reader, BODY_GROUPS_AT - reader.at) ||
-	    superblock_entries_read(&reader, &read) != STATUS_OK) {
-		return STATUS_AUTH_META;
-	}
-	if (profile == VOLUME_PROFILE_BLOCK) {
-		read.cursor = reader_le64(&reader);
-		read.free_count = reader_le64(&reader);
-	}
-	bool has_life = rest_is_zero(&reader, BODY_LIFE_AT - reader.at) &&
-			life_read(&reader, &read) &&
-			rest_is_zero(&reader, BODY_DOUBT_AT - reader.at);
-	read.witness_doubt_sequence = reader_le64(&reader);
-	reader_copy(&reader, read.witness_doubt_anchor, VOLUME_ANCHOR_BYTES);
-	if (!has_life || !rest_is_zero(&reader, reader_left(&reader)) || !reader_ok(&reader) ||
-	    !superblock_fields_are_sane(&read) || !superblock_places_are_sane(&read)) {
-		return STATUS_AUTH_META;
-	}
-	*superblock = read;
-	return STATUS_OK;
 }
 
 /* ---- Session table ------------------------------------------------------------------------- */
@@ -400,6 +191,12 @@ void volume_table_encode(uint8_t block[BLOCK_BYTES], const struct volume_session
 		writer_le32(&writer, row->live_blocks);
 		writer_copy(&writer, row->salt, VOLUME_SALT_BYTES);
 	}
+}
+
+static bool rest_is_zero(struct reader *reader, size_t size_bytes)
+{
+	const uint8_t *rest = reader_bytes(reader, size_bytes);
+	return rest != NULL && bytes_are_zero(rest, size_bytes);
 }
 
 /* Ids rise, so that each is there once, and nothing follows the rows. The reader is a copy. */

@@ -135,6 +135,7 @@ bool volume_are_allocatable(const struct volume_geometry *geometry, uint64_t blo
     ensures group < geometry->group_count ==> \result < geometry->group_end; */
 uint64_t volume_bitmap_place(const struct volume_geometry *geometry, uint32_t group, uint32_t slot);
 /* Of a node of the group tree; height 1 holds the bitmaps' entries. */
+//@ assigns \nothing;
 uint64_t volume_group_node_place(const struct volume_geometry *geometry, uint32_t height,
 				 uint64_t index, uint32_t slot);
 /* Blocks that may hold data, nodes or the table. */
@@ -191,6 +192,9 @@ enum status volume_slots_decode(const struct volume_geometry *geometry, const ui
 #define VOLUME_SUPERBLOCK_AAD_BYTES   96u
 #define VOLUME_SUPERBLOCK_BODY_OFFSET 112u
 #define VOLUME_SUPERBLOCK_BODY_BYTES  1024u
+#define VOLUME_BODY_GROUPS_AT         320u
+#define VOLUME_BODY_LIFE_AT           848u /* Behind what the block profile has. */
+#define VOLUME_BODY_DOUBT_AT          896u
 #define VOLUME_SUPERBLOCK_USED_BYTES  (VOLUME_SUPERBLOCK_BODY_OFFSET + VOLUME_SUPERBLOCK_BODY_BYTES)
 /* Features, in the clear header: programs that do not know one answer NEWER_FORMAT. */
 #define VOLUME_FEATURE_GROWN    1u  /* The geometry is not the one of a new volume of this size. */
@@ -263,6 +267,34 @@ struct volume_superblock {
 	uint8_t previous_key[VOLUME_KEY_BYTES]; /* Generation g-1, while a rotation is under way. */
 };
 
+/* What a mount can rely on once the body has opened. Each bitmap's entry is in one of its group's
+ * own two places; only the group tree's root is there instead where there is such a tree. */
+/*@ predicate rotation_is_sound{L}(struct volume_superblock *s) =
+      s->rotation == VOLUME_ROTATION_NONE ? s->sweep_cursor == 0 :
+      s->rotation == VOLUME_ROTATION_TREE ? s->sweep_cursor <= s->geometry.logical_blocks :
+      s->rotation == VOLUME_ROTATION_GROUPS ? s->sweep_cursor <= s->geometry.group_count :
+      s->rotation == VOLUME_ROTATION_ERASE && s->sweep_cursor <= s->geometry.group_end;
+    predicate marks_are_sound{L}(struct volume_superblock *s) =
+      policy_is_sane(&s->witness_policy) &&
+      (s->witness_doubt_sequence == 0 || s->witness_doubt_sequence > s->witness_sequence);
+    predicate fields_are_sound{L}(struct volume_superblock *s) =
+      s->epoch > 0 && s->log_offset < s->geometry.ring_blocks && s->keyslot_epoch > 0 &&
+      0 < s->session < s->next_session && marks_are_sound(s) && rotation_is_sound(s) &&
+      s->flags <= (s->geometry.profile == VOLUME_PROFILE_BLOCK ? 3 : 0) &&
+      s->free_count <= s->geometry.group_end - s->geometry.group_first &&
+      (s->geometry.profile == VOLUME_PROFILE_STATE ||
+       s->geometry.group_first <= s->cursor < s->geometry.group_end);
+    predicate group_is_sound{L}(struct volume_superblock *s, integer i) =
+      s->geometry.group_levels != 0 ? (i == 0 || s->groups[i].physical == 0) :
+      i >= s->geometry.group_count ? s->groups[i].physical == 0 :
+      0 <= s->groups[i].physical - (s->geometry.group_first + i * VOLUME_GROUP_BLOCKS) <= 1;
+    predicate entries_are_sound{L}(struct volume_superblock *s) =
+      (\forall integer i; 0 <= i < VOLUME_GROUPS_MAX ==> group_is_sound(s, i)) &&
+      is_allocatable(&s->geometry, s->table.physical) &&
+      (s->tree.physical == 0 || is_allocatable(&s->geometry, s->tree.physical));
+    predicate superblock_is_sound{L}(struct volume_superblock *s) =
+      geometry_is_sound(&s->geometry) && fields_are_sound(s) && entries_are_sound(s); */
+
 /* Fill the header part and zero the rest of the block. */
 MUST_CHECK
 enum status volume_superblock_header_encode(uint8_t block[BLOCK_BYTES],
@@ -276,8 +308,14 @@ enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
 uint32_t volume_superblock_features(const struct volume_superblock *superblock);
 void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 				   const struct volume_superblock *superblock);
-/* `profile` and `size` as the header says. STATUS_AUTH_META: no writer of this format wrote that.
- */
+/* `profile` and `size` as the header says. STATUS_AUTH_META: no writer of this format wrote that, and
+ * what `superblock` holds then means nothing. */
+/*@ requires \valid_read(body + (0 .. VOLUME_SUPERBLOCK_BODY_BYTES - 1)) && \valid(superblock);
+    requires \separated(superblock, body + (0 .. VOLUME_SUPERBLOCK_BODY_BYTES - 1));
+    assigns *superblock;
+    ensures \result == STATUS_OK ==> superblock_is_sound(superblock) &&
+      superblock->geometry.profile == profile && superblock->geometry.size == size;
+    ensures \result != STATUS_OK ==> \result == STATUS_AUTH_META; */
 MUST_CHECK
 enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 					  uint32_t profile, uint64_t size,
@@ -312,6 +350,14 @@ struct volume_keyslots {
 	struct volume_keyslot slots[VOLUME_KEYSLOTS_MAX];
 };
 
+/*@ predicate keyslot_is_sound{L}(struct volume_keyslot *s) =
+      s->type == VOLUME_KEY_PASSPHRASE
+	? VOLUME_PBKDF2_ITERATIONS_MIN <= s->iterations <= VOLUME_PBKDF2_ITERATIONS_MAX
+	: (s->type == 0 || s->type == VOLUME_KEY_RAW || s->type == VOLUME_KEY_RECOVERY) &&
+	  s->iterations == 0;
+    predicate keyslots_are_sound{L}(struct volume_keyslots *k) =
+      k->epoch > 0 && (k->profile == VOLUME_PROFILE_STATE || k->profile == VOLUME_PROFILE_BLOCK) &&
+      (\forall integer i; 0 <= i < VOLUME_KEYSLOTS_MAX ==> keyslot_is_sound(&k->slots[i])); */
 void volume_keyslot_encode(uint8_t to[VOLUME_KEYSLOT_BYTES], const struct volume_keyslot *slot);
 MUST_CHECK
 enum status volume_keyslots_encode(uint8_t block[BLOCK_BYTES],

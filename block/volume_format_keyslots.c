@@ -63,6 +63,9 @@ enum status volume_keyslots_encode(uint8_t block[BLOCK_BYTES],
 	return status;
 }
 
+/*@ requires \valid_read(slot);
+    assigns \nothing;
+    ensures \result ==> keyslot_is_sound(slot); */
 static bool slot_is_sane(const struct volume_keyslot *slot)
 {
 	switch (slot->type) {
@@ -76,23 +79,55 @@ static bool slot_is_sane(const struct volume_keyslot *slot)
 	}
 }
 
-static bool slot_decode(const uint8_t from[VOLUME_KEYSLOT_BYTES], struct volume_keyslot *slot)
+/*@ requires \valid_read(from + (0 .. VOLUME_KEYSLOT_BYTES - 1)) && \valid(slot);
+    requires \separated(slot, from + (0 .. VOLUME_KEYSLOT_BYTES - 1));
+    assigns *slot; */
+static void slot_read(const uint8_t from[VOLUME_KEYSLOT_BYTES], struct volume_keyslot *slot)
 {
-	struct reader reader;
-	reader_init(&reader, from, VOLUME_KEYSLOT_BYTES);
-	slot->type = reader_le32(&reader);
-	slot->generation = reader_le32(&reader);
-	slot->iterations = reader_le32(&reader);
-	bool is_known = reader_le32(&reader) == 0;
-	reader_copy(&reader, slot->salt, VOLUME_SALT_BYTES);
-	reader_copy(&reader, slot->commitment, SHA256_BYTES);
-	reader_copy(&reader, slot->wrapped, VOLUME_KEY_BYTES);
-	reader_copy(&reader, slot->tag, AEAD_TAG_BYTES);
-	return is_known && reader_ok(&reader) && slot_is_sane(slot) &&
-	       bytes_are_zero(from + SLOT_USED_BYTES, VOLUME_KEYSLOT_BYTES - SLOT_USED_BYTES) &&
-	       (slot->type != 0 || bytes_are_zero(from, VOLUME_KEYSLOT_BYTES));
+	slot->type = bytes_load_le32(from);
+	slot->generation = bytes_load_le32(from + 4);
+	slot->iterations = bytes_load_le32(from + 8);
+	memcpy(slot->salt, from + 16, VOLUME_SALT_BYTES);
+	memcpy(slot->commitment, from + VOLUME_KEYSLOT_BOUND_BYTES, SHA256_BYTES);
+	memcpy(slot->wrapped, from + VOLUME_KEYSLOT_AAD_BYTES, VOLUME_KEY_BYTES);
+	memcpy(slot->tag, from + SLOT_USED_BYTES - AEAD_TAG_BYTES, AEAD_TAG_BYTES);
 }
 
+/* Reserved bytes are zero, and in a free slot all of them. */
+//@ requires \valid_read(from + (0 .. VOLUME_KEYSLOT_BYTES - 1)); assigns \nothing;
+static bool slot_rest_is_zero(const uint8_t from[VOLUME_KEYSLOT_BYTES])
+{
+	const uint32_t used = bytes_load_le32(from) == 0 ? 0 : SLOT_USED_BYTES;
+	return bytes_load_le32(from + 12) == 0 &&
+	       bytes_are_zero(from + used, VOLUME_KEYSLOT_BYTES - used);
+}
+
+/*@ requires \valid_read(block + (0 .. BLOCK_BYTES - 1));
+    requires \valid(slots + (0 .. VOLUME_KEYSLOTS_MAX - 1));
+    requires \separated(slots + (0 .. VOLUME_KEYSLOTS_MAX - 1), block + (0 .. BLOCK_BYTES - 1));
+    assigns slots[0 .. VOLUME_KEYSLOTS_MAX - 1];
+    ensures \result ==>
+      (\forall integer i; 0 <= i < VOLUME_KEYSLOTS_MAX ==> keyslot_is_sound(slots + i)); */
+static bool slots_decode(const uint8_t block[BLOCK_BYTES], struct volume_keyslot *slots)
+{
+	/*@ loop invariant 0 <= i <= VOLUME_KEYSLOTS_MAX;
+	    loop invariant \forall integer j; 0 <= j < i ==> keyslot_is_sound(slots + j);
+	    loop assigns i, slots[0 .. VOLUME_KEYSLOTS_MAX - 1];
+	    loop variant VOLUME_KEYSLOTS_MAX - i; */
+	for (uint32_t i = 0; i < VOLUME_KEYSLOTS_MAX; i++) {
+		const uint8_t *from = block + SLOTS_AT + i * VOLUME_KEYSLOT_BYTES;
+		slot_read(from, &slots[i]);
+		if (!slot_rest_is_zero(from) || !slot_is_sane(&slots[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/*@ requires \valid_read(block + (0 .. BLOCK_BYTES - 1)) && \valid(keyslots);
+    requires \separated(keyslots, block + (0 .. BLOCK_BYTES - 1));
+    assigns *keyslots;
+    ensures \result ==> keyslots_are_sound(keyslots); */
 static bool area_body_decode(const uint8_t block[BLOCK_BYTES], struct volume_keyslots *keyslots)
 {
 	const size_t slots_end = SLOTS_AT + VOLUME_KEYSLOTS_MAX * VOLUME_KEYSLOT_BYTES;
@@ -102,16 +137,13 @@ static bool area_body_decode(const uint8_t block[BLOCK_BYTES], struct volume_key
 	/* 0 is what the first writers of the state profile left there. */
 	uint32_t profile = bytes_load_le32(block + 48);
 	keyslots->profile = profile == 0 ? VOLUME_PROFILE_STATE : VOLUME_PROFILE_BLOCK;
-	bool is_sane = bytes_load_le32(block + 8) != 0 &&
-		       bytes_load_le32(block + 12) == VOLUME_KEYSLOTS_MAX && keyslots->epoch != 0 &&
-		       (profile == 0 || profile == VOLUME_PROFILE_BLOCK) &&
-		       bytes_are_zero(block + 52, SLOTS_AT - 52) &&
-		       bytes_are_zero(block + slots_end, VOLUME_KEYSLOTS_DIGEST_OFFSET - slots_end);
-	for (size_t i = 0; i < VOLUME_KEYSLOTS_MAX && is_sane; i++) {
-		is_sane = slot_decode(block + SLOTS_AT + i * VOLUME_KEYSLOT_BYTES,
-				      &keyslots->slots[i]);
+	if (bytes_load_le32(block + 8) == 0 || bytes_load_le32(block + 12) != VOLUME_KEYSLOTS_MAX ||
+	    keyslots->epoch == 0 || (profile != 0 && profile != VOLUME_PROFILE_BLOCK) ||
+	    !bytes_are_zero(block + 52, SLOTS_AT - 52) ||
+	    !bytes_are_zero(block + slots_end, VOLUME_KEYSLOTS_DIGEST_OFFSET - slots_end)) {
+		return false;
 	}
-	return is_sane;
+	return slots_decode(block, keyslots->slots);
 }
 
 enum status volume_keyslots_decode(const uint8_t block[BLOCK_BYTES],

@@ -13,16 +13,6 @@
 
 /* ---- Policies ------------------------------------------------------------------------------ */
 
-bool volume_witness_policy_is_sane(const struct volume_witness_policy *policy)
-{
-	switch (policy->kind) {
-	case VOLUME_WITNESS_OPEN:
-	case VOLUME_WITNESS_STRICT: return policy->commits == 0 && policy->seconds == 0;
-	case VOLUME_WITNESS_BOUNDED: return policy->commits != 0;
-	}
-	return false;
-}
-
 static uint64_t now_us(const struct volume_witness_state *state)
 {
 	return state->clock == NULL ? 0 : state->clock->now_us(state->clock->context);

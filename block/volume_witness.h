@@ -98,6 +98,13 @@ const char *volume_freshness_name(enum volume_freshness freshness);
 void volume_freshness_get(const struct volume *volume, struct volume_freshness_info *info);
 
 /* True if the kind is known and the bounds fit it. */
+/*@ predicate policy_is_sane{L}(struct volume_witness_policy *p) =
+      p->kind == VOLUME_WITNESS_BOUNDED ? p->commits != 0 :
+      (p->kind == VOLUME_WITNESS_OPEN || p->kind == VOLUME_WITNESS_STRICT) &&
+      p->commits == 0 && p->seconds == 0; */
+/*@ requires \valid_read(policy);
+    assigns \nothing;
+    ensures \result <==> policy_is_sane(policy); */
 bool volume_witness_policy_is_sane(const struct volume_witness_policy *policy);
 
 /* Seal another policy, durable in both superblock slots when it returns OK. Anything but OPEN needs

@@ -22,6 +22,8 @@ struct hash_input {
 	size_t size_bytes;
 };
 
+/*@ requires \valid_read(inputs + (0 .. count - 1)) && \valid(out + (0 .. SHA256_BYTES - 1));
+    assigns out[0 .. SHA256_BYTES - 1]; */
 MUST_CHECK
 enum status hash_sha256(const struct hash_input *inputs, size_t count, uint8_t out[SHA256_BYTES]);
 MUST_CHECK
