@@ -182,7 +182,6 @@ static bool geometry_read(const uint8_t *body, uint32_t profile, uint64_t size,
     assigns *superblock; */
 static void superblock_fields_read(const uint8_t *body, struct volume_superblock *superblock)
 {
-	superblock->generation = 0; /* The header's. */
 	superblock->epoch = bytes_load_le64(body);
 	superblock->log_offset = bytes_load_le32(body + 32);
 	superblock->session = bytes_load_le32(body + 36);
@@ -226,16 +225,20 @@ static void superblock_life_read(const uint8_t *body, uint32_t profile,
     assigns *superblock; */
 static bool superblock_entries_read(const uint8_t *body, struct volume_superblock *superblock)
 {
-	bool is_known = volume_entry_decode(body + 96, &superblock->tree) == STATUS_OK &&
-			volume_entry_decode(body + 128, &superblock->table) == STATUS_OK;
-	/*@ loop invariant 0 <= i <= VOLUME_GROUPS_MAX;
-	    loop assigns i, is_known, superblock->groups[0 .. VOLUME_GROUPS_MAX - 1];
-	    loop variant VOLUME_GROUPS_MAX - i; */
-	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX && is_known; i++) {
-		const uint8_t *from = body + VOLUME_BODY_GROUPS_AT + i * VOLUME_ENTRY_BYTES;
-		is_known = volume_entry_decode(from, &superblock->groups[i]) == STATUS_OK;
+	if (volume_entry_decode(body + 96, &superblock->tree) != STATUS_OK ||
+	    volume_entry_decode(body + 128, &superblock->table) != STATUS_OK) {
+		return false;
 	}
-	return is_known;
+	/*@ loop invariant 0 <= i <= VOLUME_GROUPS_MAX;
+	    loop assigns i, superblock->groups[0 .. VOLUME_GROUPS_MAX - 1];
+	    loop variant VOLUME_GROUPS_MAX - i; */
+	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
+		const uint8_t *from = body + VOLUME_BODY_GROUPS_AT + i * VOLUME_ENTRY_BYTES;
+		if (volume_entry_decode(from, &superblock->groups[i]) != STATUS_OK) {
+			return false;
+		}
+	}
+	return true;
 }
 
 //@ requires \valid_read(body + (0 .. VOLUME_SUPERBLOCK_BODY_BYTES - 1)); assigns \nothing;
@@ -253,9 +256,13 @@ enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_B
 					  uint32_t profile, uint64_t size,
 					  struct volume_superblock *superblock)
 {
+	*superblock = (struct volume_superblock){.generation = 0}; /* The header's. */
+	if (!superblock_entries_read(body, superblock)) {
+		return STATUS_AUTH_META;
+	}
 	superblock_fields_read(body, superblock);
 	superblock_life_read(body, profile, superblock);
-	if (!reserved_is_zero(body, profile) || !superblock_entries_read(body, superblock) ||
+	if (!reserved_is_zero(body, profile) ||
 	    !geometry_read(body, profile, size, &superblock->geometry)) {
 		return STATUS_AUTH_META;
 	}
