@@ -6,9 +6,8 @@
 
 #include "base/bytes.h"
 #include "tools/holdfast/host_crypto.h"
+#include "tools/holdfast/large_memory.h"
 #include "tools/holdfast/pace.h"
-
-#define ARENA_ALIGNMENT 64u
 
 void session_init(struct session *session)
 {
@@ -35,8 +34,7 @@ enum status session_prepare(struct session *session, size_t arena_bytes)
 		return status;
 	}
 	size_t bytes = arena_bytes + session->cache_bytes;
-	bytes += (ARENA_ALIGNMENT - bytes % ARENA_ALIGNMENT) % ARENA_ALIGNMENT;
-	uint8_t *arena = aligned_alloc(ARENA_ALIGNMENT, bytes);
+	uint8_t *arena = large_memory(bytes);
 	if (arena == NULL) {
 		return STATUS_NO_MEMORY;
 	}
