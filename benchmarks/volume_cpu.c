@@ -18,6 +18,7 @@
 
 #include "base/check.h"
 #include "benchmarks/memory_disk.h"
+#include "benchmarks/spread.h"
 #include "block/volume_queue.h"
 #include "tools/holdfast/host_crypto.h"
 #include "tools/holdfast/large_memory.h"
@@ -240,25 +241,6 @@ static void peer_write_sequential(struct bench *bench)
 
 /* ---- Turns --------------------------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a;
-	double y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-struct spread {
-	double low;
-	double median;
-	double high;
-};
-
-static struct spread spread_of(double *ratios, unsigned int count)
-{
-	qsort(ratios, count, sizeof(*ratios), compare);
-	return (struct spread){ratios[count / 4], ratios[count / 2], ratios[count * 3 / 4]};
-}
-
 /* `bare`: NULL where there is no such peer. */
 static void report(const struct bench *bench, const char *name, double limit,
 		   const struct spread *ratio, const struct spread *bare)
@@ -321,12 +303,19 @@ static void turns_run(struct bench *bench, const struct sides *sides)
 static const struct volume_key volume_key = {
 	.type = VOLUME_KEY_RAW, .bytes = key_bytes, .size_bytes = VOLUME_KEY_BYTES};
 
+/* In huge pages, theirs as ours: with small ones it is luck which side has the better places. */
+static uint8_t *memory_of(size_t bytes)
+{
+	uint8_t *memory = large_memory(bytes);
+	CHECK(memory != NULL);
+	return memory;
+}
+
 static struct volume_environment environment_make(struct bench *bench, struct memory_disk *disk,
 						  uint8_t **arena)
 {
 	size_t bytes = volume_arena_bytes_for(VOLUME_PROFILE_BLOCK, disk->device.capacity);
-	*arena = large_memory(bytes);
-	CHECK(*arena != NULL);
+	*arena = memory_of(bytes);
 	memset(*arena, 0, bytes); /* No page faults later. */
 	return (struct volume_environment){
 		.device = &disk->device,
@@ -395,16 +384,12 @@ static void bench_init(struct bench *bench)
 	bench->random_state = 88172645463325252u;
 	bench->ratios = calloc(bench->turns, sizeof(*bench->ratios));
 	bench->bare_ratios = calloc(bench->turns, sizeof(*bench->bare_ratios));
-	/* All of it in huge pages, theirs as ours: with small ones it is luck which side has the
-	 * better places, and a process differs from the next by 10 %. */
-	bench->sealed = large_memory(REQUEST_BLOCKS_MAX * BLOCK_BYTES);
-	bench->bytes = large_memory(DEPTH * REQUEST_BLOCKS_MAX * BLOCK_BYTES);
-	bench->peer_media = large_memory((size_t)REGION_BLOCKS * BLOCK_BYTES);
-	bench->peer_tags = (void *)large_memory((size_t)REGION_BLOCKS * sizeof(*bench->peer_tags));
-	bench->queue_memory = large_memory(volume_queue_bytes(DEPTH));
-	CHECK(bench->ratios != NULL && bench->bare_ratios != NULL && bench->sealed != NULL &&
-	      bench->bytes != NULL && bench->peer_media != NULL && bench->peer_tags != NULL &&
-	      bench->queue_memory != NULL);
+	bench->sealed = memory_of(REQUEST_BLOCKS_MAX * BLOCK_BYTES);
+	bench->bytes = memory_of(DEPTH * REQUEST_BLOCKS_MAX * BLOCK_BYTES);
+	bench->peer_media = memory_of((size_t)REGION_BLOCKS * BLOCK_BYTES);
+	bench->peer_tags = (void *)memory_of((size_t)REGION_BLOCKS * sizeof(*bench->peer_tags));
+	bench->queue_memory = memory_of(volume_queue_bytes(DEPTH));
+	CHECK(bench->ratios != NULL && bench->bare_ratios != NULL);
 	for (size_t i = 0; i < DEPTH * REQUEST_BLOCKS_MAX * BLOCK_BYTES; i++) {
 		bench->bytes[i] = (uint8_t)random_next(bench);
 	}

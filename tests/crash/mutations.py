@@ -192,7 +192,8 @@ MUTATIONS = [
     Mutation("carried-move", True, "a checkpoint moves what the log carries",
              "block-checkpoints", "volume_carried.c",
              "memcpy(room + (size_t)i * BLOCK_BYTES, ring + (at - first) * BLOCK_BYTES, "
-             "BLOCK_BYTES);", "memset(room + (size_t)i * BLOCK_BYTES, (int)(at & 0), BLOCK_BYTES);"),
+             "BLOCK_BYTES);",
+             "memset(room + (size_t)i * BLOCK_BYTES, (int)(at & 0), BLOCK_BYTES);"),
     Mutation("durable-seq", True, "a record says how far the log was flushed", "block-bits",
              "volume_log.c", "volume->log.durable_sequence = volume->log.sequence;", ""),
     Mutation("durable-scan", True, "recovery does not end below what was flushed", "block-bits",
