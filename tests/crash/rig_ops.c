@@ -193,7 +193,7 @@ static bool checkpoint(struct rig *rig)
 /* Part of a checkpoint; transactions go on in between, and may find it half done. */
 static bool checkpoint_steps(struct rig *rig)
 {
-	uint64_t steps = 1 + random_stream_below(&rig->checker->dice, 5);
+	uint64_t steps = 1 + random_stream_below(&rig->checker->dice, 2);
 	bool done = false;
 	enum status status = volume_checkpoint_begin(rig->volume);
 	while (steps-- > 0 && status == STATUS_OK && !done) {
