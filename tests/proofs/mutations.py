@@ -42,9 +42,9 @@ def noticed(unit, fault, folder):
     cache = proofs.cache_folder()
     if unit.kind == "eva":
         return proofs.alarms_of(proofs.frama_c(unit.eva_command(copies), cache))
-    command = unit.wp_command(source=copies[unit.sources[0]], seconds=GOAL_SECONDS, smoke=())
-    return proofs.open_goals(proofs.frama_c([*command, "-wp-fct", fault.function, "-wp-cache-env"],
-                                            cache))
+    command = unit.wp_command(source=copies[unit.sources[0]], seconds=GOAL_SECONDS, smoke=(),
+                              only=[fault.function])
+    return proofs.open_goals(proofs.frama_c([*command, "-wp-cache-env"], cache))
 
 
 def main():

@@ -79,7 +79,8 @@ class Unit:
         self.only = row.get("only", [])
         self.row = row
 
-    def wp_command(self, source=None, seconds=GOAL_SECONDS[0], smoke=SMOKE):
+    def wp_command(self, source=None, seconds=GOAL_SECONDS[0], smoke=SMOKE, only=None):
+        """`source`: read instead of the unit's. `only`: functions, instead of the unit's."""
         strict = () if self.row.get("modular") else STRICT
         command = ["frama-c", *COMMON, *strict, "-cpp-extra-args=" + shlex.join(preprocessor("wp")),
                    source or os.path.join(build.ROOT, self.sources[0]), "-wp", "-wp-rte",
@@ -88,8 +89,9 @@ class Unit:
         skipped = self.assumed + inline_elsewhere(self.sources[0], self.headers)
         if skipped:
             command += ["-wp-skip-fct", ",".join(skipped)]
-        if self.only:
-            command += ["-wp-fct", ",".join(self.only)]
+        only = only or self.only
+        if only:
+            command += ["-wp-fct", ",".join(only)]
         return command
 
     def eva_command(self, copies=None):
