@@ -192,7 +192,7 @@ enum status virtq_poison(struct virtq *queue, enum virtq_lie lie);
 /* Load the next report and judge it: the id of a chain in flight, which is done, and with it the
  * `batch_left` chains up to it. */
 /*@ requires \valid(queue) && queue_is_sound(queue) && queue->lie == VIRTQ_LIE_NONE;
-    requires turns_are_sound(queue);
+    requires queue->is_in_order ==> turns_are_sound(queue);
     requires !queue->is_packed ==> announced(queue) <= queue->chains_in_flight;
     requires \valid(id) && \separated(id, queue, queue->ring.owner,
       queue->slots + (0 .. queue->size - 1));

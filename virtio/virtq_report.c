@@ -51,7 +51,7 @@ static enum status report_load(struct virtq *queue, uint32_t *id, uint32_t *leng
 
 /* Is it the completion of a chain in flight, with a length that fits? */
 /*@ requires \valid(queue) && queue_is_sound(queue) && queue->lie == VIRTQ_LIE_NONE;
-    requires turns_are_sound(queue);
+    requires queue->is_in_order ==> turns_are_sound(queue);
     requires \valid(id) && \separated(id, queue, queue->slots + (0 .. queue->size - 1));
     assigns *id, queue->lie, queue->batch_left, queue->batch_length;
     ensures queue_is_sound(queue);
