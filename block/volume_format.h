@@ -309,7 +309,7 @@ uint32_t volume_superblock_features(const struct volume_superblock *superblock);
 void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 				   const struct volume_superblock *superblock);
 /* `profile` and `size` as the header says. STATUS_AUTH_META: no writer of this format wrote that,
- * and what `superblock` holds then means nothing. */
+ * and all fields of `superblock` are zero. */
 /*@ requires \valid_read(body + (0 .. VOLUME_SUPERBLOCK_BODY_BYTES - 1)) && \valid(superblock);
     requires \separated(superblock, body + (0 .. VOLUME_SUPERBLOCK_BODY_BYTES - 1));
     assigns *superblock;

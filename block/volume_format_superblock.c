@@ -257,16 +257,18 @@ enum status volume_superblock_body_decode(const uint8_t body[VOLUME_SUPERBLOCK_B
 					  struct volume_superblock *superblock)
 {
 	*superblock = (struct volume_superblock){.generation = 0}; /* The header's. */
-	if (!superblock_entries_read(body, superblock)) {
+	bool is_sane = superblock_entries_read(body, superblock);
+	if (is_sane) {
+		superblock_fields_read(body, superblock);
+		superblock_life_read(body, profile, superblock);
+		is_sane = reserved_is_zero(body, profile) &&
+			  geometry_read(body, profile, size, &superblock->geometry) &&
+			  superblock_fields_are_sane(superblock) &&
+			  superblock_places_are_sane(superblock);
+	}
+	if (!is_sane) {
+		*superblock = (struct volume_superblock){.generation = 0};
 		return STATUS_AUTH_META;
 	}
-	superblock_fields_read(body, superblock);
-	superblock_life_read(body, profile, superblock);
-	if (!reserved_is_zero(body, profile) ||
-	    !geometry_read(body, profile, size, &superblock->geometry)) {
-		return STATUS_AUTH_META;
-	}
-	return superblock_fields_are_sane(superblock) && superblock_places_are_sane(superblock)
-		       ? STATUS_OK
-		       : STATUS_AUTH_META;
+	return STATUS_OK;
 }

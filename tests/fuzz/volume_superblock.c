@@ -84,6 +84,17 @@ static void body_check(const struct volume_superblock *superblock, uint64_t size
 	FUZZ_REQUIRE(superblock->free_count <= volume_allocatable_count(geometry));
 }
 
+/* Nobody finds half of a body in it; the key of a rotation least of all. */
+static void body_is_empty(const struct volume_superblock *superblock)
+{
+	FUZZ_REQUIRE(superblock->epoch == 0 && superblock->session == 0);
+	FUZZ_REQUIRE(superblock->geometry.size == 0 && superblock->table.physical == 0);
+	FUZZ_REQUIRE(bytes_are_zero(superblock->previous_key, VOLUME_KEY_BYTES));
+	for (uint32_t i = 0; i < VOLUME_GROUPS_MAX; i++) {
+		FUZZ_REQUIRE(superblock->groups[i].physical == 0);
+	}
+}
+
 static void body_run(struct fuzz_input *input, bool repair, uint32_t profile)
 {
 	uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES];
@@ -108,7 +119,7 @@ static void body_run(struct fuzz_input *input, bool repair, uint32_t profile)
 		FUZZ_REQUIRE(memcmp(body, again, sizeof(body)) == 0);
 	} else {
 		FUZZ_REQUIRE(status == STATUS_AUTH_META);
-		FUZZ_REQUIRE(fuzz_is_stained(&superblock, sizeof(superblock)));
+		body_is_empty(&superblock);
 	}
 }
 
