@@ -325,16 +325,17 @@ static bool lie_once(struct scene *scene, enum fault_kind kind, uint64_t k)
 	history = scene->history;
 	run.rig.history = &history;
 	bool mounted = run.rig.failure == STATUS_OK && is_the_start(&run);
+	enum op op = OP_COUNT;
 	for (uint32_t i = 0; i < SCRIPT_LENGTH && good && mounted; i++) {
-		good = rig_op(&run.rig, scene->script[i]);
+		op = scene->script[i];
+		good = rig_op(&run.rig, op);
 	}
 	if (!good && run.rig.failure != STATUS_OK) { /* Issued: it may have happened. */
 		const struct point *after = &run.rig.watch.after;
 		history.points[after->sequence] = *after;
 		history.reached[after->sequence] = true;
 		history.last = after->sequence;
-		/* A grow takes three checkpoints, behind one that may be running. */
-		for (uint32_t i = 1; i <= 4; i++) {
+		for (uint32_t i = 0; i < rig_epochs_most(op); i++) {
 			history.epoch_keys[++history.epoch] = after->keys | run.rig.now.keys;
 		}
 		history.epoch_most = history.epoch;

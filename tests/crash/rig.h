@@ -37,6 +37,9 @@ enum op {
 /* The operations of which every sequence is tried. */
 uint32_t rig_sequenced_count(enum volume_profile profile);
 enum op rig_sequenced(enum volume_profile profile, uint64_t index);
+/* How many epochs an operation may have begun when it failed: its own checkpoints, behind one that
+ * may have been running. */
+uint32_t rig_epochs_most(enum op op);
 
 struct rig {
 	struct checker *checker;

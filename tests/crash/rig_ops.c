@@ -6,6 +6,8 @@
 #include "block/volume_internal.h"
 #include "rig_internal.h"
 
+#define ROTATE_STEPS_MAX 6u
+
 bool rig_is_block(const struct rig *rig)
 {
 	return rig->checker->profile == VOLUME_PROFILE_BLOCK;
@@ -45,6 +47,13 @@ static const enum op block_sequenced[] = {
 	OP_WRITE, OP_OVERWRITE, OP_DISCARD, OP_CHECKPOINT, OP_REMOUNT, OP_LARGE,
 	OP_CHAIN, OP_ABORT,     OP_KEY_ADD, OP_STEP,       OP_GROW,    OP_ROTATE,
 };
+
+uint32_t rig_epochs_most(enum op op)
+{
+	const uint32_t grow = 3;
+	const uint32_t rotation = 2 + ROTATE_STEPS_MAX; /* Two at its beginning. */
+	return 1 + (op == OP_ROTATE ? rotation : grow);
+}
 
 uint32_t rig_sequenced_count(enum volume_profile profile)
 {
@@ -260,7 +269,7 @@ static bool rotation_runs(const struct rig *rig)
 static bool rotate(struct rig *rig)
 {
 	struct volume_key keys[CHECKER_KEYS];
-	uint64_t steps = 1 + random_stream_below(&rig->checker->dice, 6);
+	uint64_t steps = 1 + random_stream_below(&rig->checker->dice, ROTATE_STEPS_MAX);
 	uint32_t missing = 0;
 	size_t count = 0;
 	bool done = false;
