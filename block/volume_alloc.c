@@ -356,29 +356,32 @@ static uint32_t neighbours(const struct volume_entry *entries, uint32_t most)
 	return count;
 }
 
-enum status volume_build_take_all(struct volume *volume, const struct volume_entry *entries,
-				  uint32_t count)
-{
-	enum status status = STATUS_OK;
-	for (uint32_t i = 0; i < count && status == STATUS_OK;) {
-		const uint32_t run = neighbours(entries + i, count - i);
-		status = volume_build_take(volume, entries[i].physical, run);
-		i += run;
-	}
-	return status;
-}
-
-enum status volume_build_free_all(struct volume *volume, const struct volume_entry *entries,
-				  uint32_t count)
+static enum status entries_note(struct volume *volume, const struct volume_entry *entries,
+				uint32_t count, bool frees)
 {
 	enum status status = STATUS_OK;
 	for (uint32_t i = 0; i < count && status == STATUS_OK;) {
 		const bool is_hole = entries[i].physical == 0;
 		const uint32_t run = is_hole ? 1 : neighbours(entries + i, count - i);
-		status = is_hole ? STATUS_OK : volume_build_free(volume, entries[i].physical, run);
+		if (!is_hole) {
+			status = frees ? volume_build_free(volume, entries[i].physical, run)
+				       : volume_build_take(volume, entries[i].physical, run);
+		}
 		i += run;
 	}
 	return status;
+}
+
+enum status volume_build_take_all(struct volume *volume, const struct volume_entry *entries,
+				  uint32_t count)
+{
+	return entries_note(volume, entries, count, false);
+}
+
+enum status volume_build_free_all(struct volume *volume, const struct volume_entry *entries,
+				  uint32_t count)
+{
+	return entries_note(volume, entries, count, true);
 }
 
 enum status volume_build_allocate(struct volume *volume, uint32_t most, uint64_t *physical,

@@ -312,11 +312,6 @@ struct volume_run volume_run_decode(uint64_t number)
 	};
 }
 
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint32_t run_length(const struct volume_map *map, uint32_t first)
 {
 	const struct volume_map_entry *start = volume_map_at(map, first);

@@ -148,11 +148,6 @@ enum status volume_block_txn_spill(struct volume *volume)
 	return status == STATUS_OK ? volume_txn_batch_write(volume) : status;
 }
 
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Blocks from `logical` on that can be placed in one go: the transaction has not changed them yet,
  * and it and its batch have room for them. The first one is not looked at. */
 static uint32_t run_length(const struct volume *volume, uint32_t logical, uint32_t most)

@@ -17,6 +17,11 @@
 #include "block/volume_record.h"
 #include "crypto/hash.h"
 
+static inline uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 #define VOLUME_NODE_CACHE_STATE 16u
 #define VOLUME_NODE_CACHE_BLOCK 256u
 #define VOLUME_NODE_CACHE_WAYS  16u

@@ -151,8 +151,7 @@ enum status volume_tree_find_many(struct volume *volume, uint32_t logical, uint3
 	enum status status = STATUS_OK;
 	for (uint32_t i = 0; i < count && status == STATUS_OK;) { /* A leaf in each turn. */
 		const uint32_t slot = (logical + i) & (VOLUME_NODE_ENTRIES - 1);
-		const uint32_t left = VOLUME_NODE_ENTRIES - slot;
-		const uint32_t here = count - i < left ? count - i : left;
+		const uint32_t here = smaller(count - i, VOLUME_NODE_ENTRIES - slot);
 		const uint8_t *leaf = NULL;
 		uint64_t end = 0;
 		status = leaf_find(volume, logical + i, &leaf, &end);
