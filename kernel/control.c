@@ -162,6 +162,17 @@ static size_t wanted_bytes(const struct control *control)
 	return control->line.used == 0 ? 1 : READ_BYTES;
 }
 
+bool control_is_quiet(const struct svsm *svsm)
+{
+	const struct control *control = &svsm->control;
+	struct virtio_serial_port_state state;
+	if (!control->open || control->line.used == 0) {
+		return true;
+	}
+	virtio_serial_port_state(&svsm->serial, control->port, &state);
+	return state.generation != control->generation;
+}
+
 bool control_step(struct svsm *svsm, bool *shutdown)
 {
 	struct control *control = &svsm->control;

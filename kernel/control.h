@@ -36,6 +36,9 @@ struct control {
  * control, which is no failure. */
 void control_open(struct svsm *svsm);
 
+/* True if no part of a line of a client that is still there is held. */
+bool control_is_quiet(const struct svsm *svsm);
+
 /* One turn: true if it did something. `*shutdown` is set when that was asked for; the answer has
  * been sent then. */
 bool control_step(struct svsm *svsm, bool *shutdown);

@@ -21,7 +21,9 @@
 #define IST_STACK_PAGES  4u
 #define SHARED_POOL_PAGES \
 	(VIRTIO_SERIAL_SHARED_PAGES + VIRTIO_BLK_SHARED_PAGES + VIRTIO_RNG_SHARED_PAGES + 8u)
-#define AEAD_MEASURE_US    2000u
+#define AEAD_MEASURE_US 2000u
+/* How long a restart of the service channel waits for clients to take their answers. */
+#define RESTART_DRAIN_US   100000u
 #define HOST_ENTROPY_BYTES 64u
 #define HOST_ENTROPY_FILE  "opt/org.holdfast/entropy"
 
@@ -179,16 +181,11 @@ static enum status open_serial(struct svsm *svsm)
 		.memory = &svsm->sharedmem,
 		.clock = &svsm->clock,
 	};
-	enum status status = virtio_serial_open(&svsm->serial, &environment);
-	if (status != STATUS_OK) {
-		return status;
-	}
 	if (slot->line.kind == INTERRUPT_NONE) {
 		log_write(LOG_NOTICE, "kernel",
 			  "no interrupt for the service channel: timed polls");
 	}
-	/* A benchmark has a port of its own, and no TPM. */
-	return svsm->options.fio != FIO_NONE ? STATUS_OK : vtpm_set_open_ports(svsm);
+	return virtio_serial_open(&svsm->serial, &environment);
 }
 
 struct state_environment svsm_state_environment(struct svsm *svsm)
@@ -233,9 +230,14 @@ static void open_state(struct svsm *svsm)
 		  volume_freshness_name(info.freshness.freshness));
 }
 
-static void start_serial(struct svsm *svsm)
+/* The ports of a device that has just been opened, with what came of that. */
+static void open_ports(struct svsm *svsm, enum status opened)
 {
-	svsm->serial_status = open_serial(svsm);
+	svsm->serial_status = opened;
+	/* A benchmark has a port of its own, and no TPM. */
+	if (opened == STATUS_OK && svsm->options.fio == FIO_NONE) {
+		svsm->serial_status = vtpm_set_open_ports(svsm);
+	}
 	if (svsm->serial_status != STATUS_OK) {
 		log_write(LOG_ERROR, "kernel", "service channel: %s: %s",
 			  status_name(svsm->serial_status), status_advice(svsm->serial_status));
@@ -244,16 +246,16 @@ static void start_serial(struct svsm *svsm)
 	control_open(svsm);
 }
 
-/* A port that can no longer be written to comes back with a new start of its device. That breaks
- * into what the other ports' clients are sending, so a stuck control port waits for a quiet TPM. */
+/* A port that can no longer be written to comes back with a new start of its device. Until then it
+ * is not read, and what has arrived by then is the first that is read behind it. */
 static bool restart_stuck_serial(struct svsm *svsm)
 {
 	if (!vtpm_set_wants_restart(svsm)) {
 		return false;
 	}
-	log_write(LOG_NOTICE, "kernel", "service channel: started again, answers were lost in it");
-	virtio_serial_close(&svsm->serial);
-	start_serial(svsm);
+	log_write(LOG_NOTICE, "kernel",
+		  "service channel: started again, clients that left had used up a port");
+	open_ports(svsm, virtio_serial_restart(&svsm->serial, RESTART_DRAIN_US));
 	return true;
 }
 
@@ -371,7 +373,7 @@ static void boot_devices(void *argument)
 	start_entropy(svsm);
 	start_crypto(svsm);
 	vtpm_set_init(svsm);
-	start_serial(svsm);
+	open_ports(svsm, open_serial(svsm));
 #if !HOLDFAST_PRODUCTION
 	if (svsm->options.fio != FIO_NONE) {
 		fio_service_run_and_exit(svsm);

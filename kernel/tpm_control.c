@@ -13,9 +13,11 @@
 void tpm_control_open(struct vtpm_service *service)
 {
 	struct tpm_control *control = &service->control;
+	control->restarted = control->open;
 	control->open = false;
 	control->refused = false;
 	control->deaf = false;
+	control->generation = 0;
 	control->instance = (uint16_t)service->instance;
 	tpm_control_stream_init(&control->stream, TPM_CONTROL_MAGIC_REQUEST);
 }
@@ -39,17 +41,43 @@ static bool is_open(struct vtpm_service *service)
 }
 
 /* A client that leaves takes with it what it said about commands: the next one's are from locality
- * 0 until it says otherwise. */
+ * 0 until it says otherwise. The first one behind a restart of the device may be the one from
+ * before, which knows nothing of it; any other says HELLO, and that means locality 0 too. */
 static void meet_client(struct vtpm_service *service, uint32_t generation)
 {
 	struct tpm_control *control = &service->control;
 	if (control->generation == generation) {
 		return;
 	}
+	if (!control->restarted || generation != 1) {
+		service->locality = 0;
+	}
+	control->restarted = false;
 	control->generation = generation;
 	control->deaf = false;
 	tpm_control_stream_reset(&control->stream);
-	service->locality = 0;
+}
+
+uint8_t tpm_control_locality(struct vtpm_service *service)
+{
+	struct virtio_serial_port_state state;
+	if (!is_open(service)) {
+		return 0;
+	}
+	virtio_serial_port_state(&service->svsm->serial, service->control.port, &state);
+	meet_client(service, state.generation);
+	return state.host_open ? service->locality : 0;
+}
+
+bool tpm_control_is_quiet(struct vtpm_service *service)
+{
+	struct tpm_control *control = &service->control;
+	struct virtio_serial_port_state state;
+	if (!control->open || control->stream.used_bytes == 0) {
+		return true;
+	}
+	virtio_serial_port_state(&service->svsm->serial, control->port, &state);
+	return state.generation != control->generation;
 }
 
 static void reply(struct vtpm_service *service, const struct tpm_control_header *request,

@@ -20,6 +20,7 @@ struct tpm_control {
 	bool open;
 	bool refused; /* It is there, but cannot be had: not asked for again. */
 	uint32_t generation;
+	bool restarted; /* The device was started anew, and no client has been seen since. */
 	/* The client does not read, or does not speak the protocol: ignored until it hangs up. */
 	bool deaf;
 	struct tpm_control_stream stream;
@@ -30,6 +31,13 @@ struct tpm_control {
 /* Forget the last port; tpm_control_step() looks for one until it is there. Without one the TPM is
  * served all the same, at locality 0. */
 void tpm_control_open(struct vtpm_service *service);
+
+/* Of the commands that come by the TPM's other port: what the client of this one said last, or 0
+ * if there is none. */
+uint8_t tpm_control_locality(struct vtpm_service *service);
+
+/* True if no part of a message of a client that is still there is held. */
+bool tpm_control_is_quiet(struct vtpm_service *service);
 
 /* One turn of the service loop: true if it did something. */
 bool tpm_control_step(struct vtpm_service *service);

@@ -125,9 +125,11 @@ static enum tpm_control_result buffer_size(struct vtpm_service *service, uint32_
 	return TPM_CONTROL_OK;
 }
 
-static enum tpm_control_result hello(const struct vtpm_service *service, uint8_t *body,
+static enum tpm_control_result hello(struct vtpm_service *service, uint8_t *body,
 				     size_t *body_bytes)
 {
+	/* Who says it has just connected (docs/tpm-control.md). */
+	service->locality = 0;
 	const struct tpm_control_hello hello = {
 		.version_min = TPM_CONTROL_VERSION,
 		.version_max = TPM_CONTROL_VERSION,

@@ -68,7 +68,7 @@ static void serve_command(struct vtpm_service *service)
 	size_t response_size_bytes;
 	const uint8_t *command = frame_command(&service->frame, &size_bytes);
 	const struct service_message message = {.kind = SERVICE_COMMAND,
-						.locality = service->locality,
+						.locality = tpm_control_locality(service),
 						.bytes = command,
 						.size_bytes = size_bytes};
 	const uint8_t *response = vtpm_service_execute(service, &message, &response_size_bytes);
@@ -178,6 +178,15 @@ bool vtpm_service_deadline(const struct vtpm_service *service, uint64_t *at_us)
 
 bool vtpm_service_is_quiet(const struct vtpm_service *service)
 {
+	struct virtio_serial_port_state state;
+	if (!service->port_open) {
+		return true;
+	}
+	virtio_serial_port_state(&service->svsm->serial, service->port, &state);
+	/* What is held then is of a client that left (same_client). */
+	if (state.generation != service->frame.generation) {
+		return true;
+	}
 	return service->frame.state == FRAME_HEADER && service->frame.stored_bytes == 0 &&
 	       service->pending_at == service->pending_size && service->held_size == 0;
 }

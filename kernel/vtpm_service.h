@@ -104,7 +104,7 @@ bool vtpm_service_step(struct vtpm_service *service);
 /* When nothing arrives, the latest time at which vtpm_service_step() wants to be called. */
 bool vtpm_service_deadline(const struct vtpm_service *service, uint64_t *at_us);
 
-/* True if no part of a command has arrived. */
+/* True if no part of a command of a client that is still there has been read. */
 bool vtpm_service_is_quiet(const struct vtpm_service *service);
 
 /* Run one message. The response is borrowed until the next; it is a failure of TPM_HEADER_BYTES if

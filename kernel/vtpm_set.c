@@ -9,7 +9,9 @@
 #include "kernel/svsm.h"
 #include "vtpm/instance.h"
 
-#define STACK_PAGES 16u
+/* How long a stuck port waits for the rest of a message on a control port. */
+#define RESTART_PATIENCE_US 2000000u
+#define STACK_PAGES         16u
 
 static struct vtpm_service *add(struct svsm *svsm, uint32_t instance)
 {
@@ -133,24 +135,51 @@ bool vtpm_set_is_busy(const struct svsm *svsm)
 	return false;
 }
 
-/* Each port that is stuck may wait, but for a command that is on its way in another. */
-bool vtpm_set_wants_restart(struct svsm *svsm)
+static bool is_stuck(struct svsm *svsm, bool open, uint32_t port)
+{
+	return open && virtio_serial_port_is_stuck(&svsm->serial, port);
+}
+
+static bool any_port_is_stuck(struct svsm *svsm)
 {
 	const struct vtpm_set *set = &svsm->vtpms;
-	bool stuck = svsm->control.open &&
-		     virtio_serial_port_is_stuck(&svsm->serial, svsm->control.port);
+	bool stuck = is_stuck(svsm, svsm->control.open, svsm->control.port);
 	for (size_t i = 0; i < set->count; i++) {
 		const struct vtpm_service *service = &set->services[i];
-		const bool own_stuck = service->port_open &&
-				       virtio_serial_port_is_stuck(&svsm->serial, service->port);
-		const struct tpm_control *control = &service->control;
-		stuck |= own_stuck || (control->open &&
-				       virtio_serial_port_is_stuck(&svsm->serial, control->port));
-		if (service->busy || (!own_stuck && !vtpm_service_is_quiet(service))) {
-			return false;
-		}
+		stuck |= is_stuck(svsm, service->port_open, service->port) ||
+			 is_stuck(svsm, service->control.open, service->control.port);
 	}
 	return stuck;
+}
+
+/* Commands end, and one that does not arrive as a whole has a deadline (vtpm/frame.h). Messages on
+ * the control ports have none: those of one TPM are not to hold up another for ever. */
+static bool has_patience(struct svsm *svsm)
+{
+	struct vtpm_set *set = &svsm->vtpms;
+	if (!set->restart_waits) {
+		set->restart_waits = true;
+		set->restart_patience = clock_deadline_after(&svsm->clock, RESTART_PATIENCE_US);
+	}
+	return !clock_deadline_passed(&svsm->clock, set->restart_patience);
+}
+
+bool vtpm_set_wants_restart(struct svsm *svsm)
+{
+	struct vtpm_set *set = &svsm->vtpms;
+	if (!any_port_is_stuck(svsm)) {
+		set->restart_waits = false;
+		return false;
+	}
+	const bool patient = has_patience(svsm);
+	bool quiet = !patient || control_is_quiet(svsm);
+	for (size_t i = 0; i < set->count; i++) {
+		struct vtpm_service *service = &set->services[i];
+		quiet &= !service->busy && vtpm_service_is_quiet(service) &&
+			 (!patient || tpm_control_is_quiet(service));
+	}
+	set->restart_waits = !quiet;
+	return quiet;
 }
 
 bool vtpm_set_deadline(const struct svsm *svsm, uint64_t *at_us)

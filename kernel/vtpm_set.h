@@ -16,6 +16,9 @@
 struct vtpm_set {
 	struct vtpm_service services[VTPM_COUNT_MAX]; /* In the order of their numbers. */
 	size_t count;
+	/* A port is stuck, and messages that are half read are waited for until then. */
+	bool restart_waits;
+	struct deadline restart_patience;
 };
 
 /* TPM 0 alone, so that its port can be opened before the volume is. */
@@ -34,7 +37,9 @@ bool vtpm_set_turn(struct svsm *svsm);
 /* One of them is in the middle of a command, or of a start. */
 bool vtpm_set_is_busy(const struct svsm *svsm);
 
-/* A port is stuck, and nobody's command would be lost by a new start of the serial device. */
+/* A port is stuck, and a new start of the serial device would lose nothing that was read: no
+ * command runs, none has arrived in part, nor has a message on a control port, unless it does not
+ * go on. */
 bool vtpm_set_wants_restart(struct svsm *svsm);
 
 /* When nothing arrives, the latest time at which one of them wants a turn. */

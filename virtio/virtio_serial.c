@@ -27,8 +27,7 @@ static uint16_t port_queue(uint32_t port)
 	return (uint16_t)(port == 0 ? 0 : 2 * port + 2);
 }
 
-/* All memory back, or leaked: the device has been stopped. */
-static void memory_return(struct virtio_serial *serial)
+void serial_memory_return(struct virtio_serial *serial)
 {
 	const struct virtio_device *device = &serial->device;
 	virtio_device_queue_close(device, &serial->control_receive);
@@ -53,7 +52,7 @@ enum status serial_fail(struct virtio_serial *serial, enum status cause)
 		log_write(LOG_WARNING, "serial", "device given up: %s (control: %s)",
 			  status_name(cause), virtq_lie_name(serial->control_receive.lie));
 		virtio_device_give_up(&serial->device);
-		memory_return(serial);
+		serial_memory_return(serial);
 	}
 	return cause;
 }
@@ -143,7 +142,7 @@ static enum status serial_start(struct virtio_serial *serial)
 	return serial_control_send(serial, 0, VIRTIO_CONSOLE_DEVICE_READY, 1);
 }
 
-enum status virtio_serial_open(struct virtio_serial *serial,
+enum status serial_device_open(struct virtio_serial *serial,
 			       const struct virtio_serial_environment *environment)
 {
 	const struct virtio_device_wish wish = {
@@ -151,7 +150,6 @@ enum status virtio_serial_open(struct virtio_serial *serial,
 		.allowed_features = VIRTIO_CONSOLE_F_MULTIPORT | VIRTQ_FEATURES,
 		.required_features = VIRTIO_CONSOLE_F_MULTIPORT,
 	};
-	memset(serial, 0, sizeof(*serial));
 	enum status status = virtio_device_open(&serial->device, environment->transport,
 						environment->memory, environment->clock, &wish);
 	if (status != STATUS_OK) {
@@ -163,12 +161,19 @@ enum status virtio_serial_open(struct virtio_serial *serial,
 	return status == STATUS_OK ? STATUS_OK : serial_fail(serial, status);
 }
 
+enum status virtio_serial_open(struct virtio_serial *serial,
+			       const struct virtio_serial_environment *environment)
+{
+	memset(serial, 0, sizeof(*serial));
+	return serial_device_open(serial, environment);
+}
+
 void virtio_serial_close(struct virtio_serial *serial)
 {
 	if (serial->open) {
 		serial->open = false;
 		virtio_device_stop(&serial->device);
-		memory_return(serial);
+		serial_memory_return(serial);
 	}
 }
 
@@ -302,6 +307,7 @@ enum status virtio_serial_port_open(struct virtio_serial *serial, const char *na
 		return status; /* Ours, not the device's, fault. */
 	}
 	if (status == STATUS_OK) {
+		serial_buffer_uncarry(port);
 		virtq_interrupts_want(&port->receive, serial->interrupts_wanted);
 		status = serial_control_send(serial, number, VIRTIO_CONSOLE_PORT_OPEN, 1);
 	}

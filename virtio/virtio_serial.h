@@ -32,6 +32,8 @@
 /* Buffers of one page that an open port lends the device. */
 #define VIRTIO_SERIAL_RECEIVE_PAGES  1u
 #define VIRTIO_SERIAL_TRANSMIT_PAGES 2u
+/* Of a port's bytes that had arrived but were not read, so many survive a restart. */
+#define VIRTIO_SERIAL_CARRIED_BYTES 512u
 /* The most that a device with all ports open borrows from sharedmem. */
 #define VIRTIO_SERIAL_SHARED_PAGES                  \
 	(2u * (VIRTIO_SERIAL_PORTS_MAX + 1u) + 2u + \
@@ -70,6 +72,13 @@ struct virtio_serial_buffer {
 	uint32_t taken_bytes;
 };
 
+/* What a restart found in a port's buffer. Private. */
+struct virtio_serial_carried {
+	char name[VIRTIO_SERIAL_NAME_BYTES_MAX + 1];
+	uint8_t bytes[VIRTIO_SERIAL_CARRIED_BYTES];
+	size_t size_bytes;
+};
+
 /* Private. */
 struct virtio_serial_port {
 	bool present;    /* PORT_ADD came and no PORT_REMOVE. */
@@ -90,6 +99,7 @@ struct virtio_serial_port {
 	bool transmit_page_busy[VIRTIO_SERIAL_TRANSMIT_PAGES];
 	uint32_t transmit_page_generation[VIRTIO_SERIAL_TRANSMIT_PAGES]; /* Who it is for. */
 	struct virtio_serial_buffer buffer;
+	struct virtio_serial_carried carried;
 };
 
 /* Caller's storage; fields are private. */
@@ -133,6 +143,15 @@ enum status virtio_serial_open(struct virtio_serial *serial,
 /* Reset; pages go back, or are leaked if the reset is not confirmed. Safe when called twice. */
 void virtio_serial_close(struct virtio_serial *serial);
 
+/* Close and open, for a port that is stuck. Ports have to be opened again, and what is said of
+ * their clients starts anew. Waits up to `drain_us` for what is on the way to clients that read.
+ * What had arrived and was not read is kept, up to VIRTIO_SERIAL_CARRIED_BYTES a port: it is the
+ * first that its next reader gets, as doubtful, for clients may have come and gone meanwhile. Bytes
+ * that were read already are the caller's to lose: restart between messages. As virtio_serial_open.
+ */
+MUST_CHECK
+enum status virtio_serial_restart(struct virtio_serial *serial, uint64_t drain_us);
+
 /* Find the port called `name`, waiting up to `timeout_us` for the host to announce it, and open our
  * end. *port is the handle for all other calls. Whether the host's end is open is another matter.
  * STATUS_NOT_FOUND: no such port in time. STATUS_EXISTS: two ports carry that name, or it is open
@@ -155,7 +174,8 @@ void virtio_serial_port_state(const struct virtio_serial *serial, uint32_t port,
 /* Up to `size_bytes` (at least 1) of what had arrived at the latest poll or write, without waiting.
  * *read_bytes is at least 1 on success. STATUS_AGAIN: nothing there; the device has been lent a
  * buffer of `size_bytes` (at most a page), unless it has one already or no client is connected.
- * STATUS_NO_DEVICE: the host removed the port. STATUS_BAD_HOST.
+ * STATUS_NO_DEVICE: the host removed the port. STATUS_BAD_HOST. A port that is stuck gives nothing:
+ * no answer could be sent, and a restart keeps only what was not read.
  *
  * Bytes of a client that is known to be gone are dropped. A buffer that was lent to one client and
  * comes back filled after another one connected is `doubtful` (see port_state): data and control
@@ -180,15 +200,16 @@ MUST_CHECK
 enum status virtio_serial_write(struct virtio_serial *serial, uint32_t port, uint32_t generation,
 				const uint8_t *bytes, size_t size_bytes, uint64_t timeout_us);
 
-/* Wait until the device has passed on all that was written: before a machine is switched off, what
- * is only queued would be lost. STATUS_TIMEOUT: the client does not read. STATUS_BAD_HOST. */
+/* Wait until the device has passed on all that was written to the present client: before a machine
+ * is switched off, what is only queued would be lost. STATUS_TIMEOUT: the client does not read.
+ * STATUS_BAD_HOST. */
 MUST_CHECK
 enum status virtio_serial_drain(struct virtio_serial *serial, uint32_t port, uint64_t timeout_us);
 
 /* True if nothing can be written to the port any more: all its pages are on the way to clients that
  * left. QEMU 7.2 forgets the buffer that it was working on when a client hangs up (it detaches the
- * element and never pushes it), so two clients that do not read use a port up. Only closing the
- * device and opening it again helps. Looks at what the device has given back first. */
+ * element and never pushes it), so two clients that do not read use a port up. Only
+ * virtio_serial_restart() helps. Looks at what the device has given back first. */
 bool virtio_serial_port_is_stuck(struct virtio_serial *serial, uint32_t port);
 
 /* Sleeping. Interrupts are hints: they come too often or not at all, so keep a timer running too.

@@ -2,17 +2,23 @@
 /* Reading from a port: one buffer, lent when the reader wants something.
  *
  *   IDLE -> LENT      read, while a client is connected; of the size that was asked for
+ *                     write: one byte, so that the device sees when its client hangs up
  *   LENT -> FILLED    read, once the device has completed it
  *   FILLED -> IDLE    all of it was read, or its client is known to be gone
+ *   LENT -> FILLED    restart, if the device has completed it
  *
  * Only what had arrived before the latest look at the control queue is taken. A client's bytes come
  * after its OPEN, so the generation that the caller sees is theirs or a later one. */
 #include "virtio/virtio_serial.h"
 
+#include <string.h>
+
+#include "base/bytes.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "virtio/virtio_serial_internal.h"
 
-/* IDLE -> LENT. */
+/* IDLE -> LENT; the device has not been told. */
 static enum status buffer_lend(struct virtio_serial_port *port, size_t size_bytes)
 {
 	const size_t lent_bytes = size_bytes < PAGE_BYTES ? size_bytes : PAGE_BYTES;
@@ -31,7 +37,6 @@ static enum status buffer_lend(struct virtio_serial_port *port, size_t size_byte
 		.state = VIRTIO_SERIAL_LENT,
 		.first_generation = port->generation,
 	};
-	virtq_kick(&port->receive);
 	return STATUS_OK;
 }
 
@@ -52,6 +57,14 @@ static enum status buffer_take(struct virtio_serial_port *port)
 	return STATUS_OK;
 }
 
+/* QEMU 7.2 learns in one of two ways that a client has died. If a buffer is lent it reads from the
+ * socket until its end, and all is well. If none is, it learns it from passing on what we write:
+ * the port then stays blocked for the client that connects next, which waits for ever. */
+enum status serial_buffer_lend_to_listen(struct virtio_serial_port *port)
+{
+	return port->buffer.state == VIRTIO_SERIAL_IDLE ? buffer_lend(port, 1) : STATUS_OK;
+}
+
 enum status serial_buffer_drop(struct virtio_serial_port *port, bool arrived)
 {
 	enum status status = STATUS_OK;
@@ -64,11 +77,60 @@ enum status serial_buffer_drop(struct virtio_serial_port *port, bool arrived)
 	return status == STATUS_AGAIN ? STATUS_OK : status;
 }
 
+void serial_buffer_carry(struct virtio_serial_port *port)
+{
+	struct virtio_serial_carried *carried = &port->carried;
+	struct virtio_serial_buffer *buffer = &port->buffer;
+	/* A device that lies about its last buffer has given us nothing. */
+	if (buffer->state == VIRTIO_SERIAL_LENT && buffer_take(port) != STATUS_OK) {
+		buffer->state = VIRTIO_SERIAL_IDLE;
+	}
+	if (buffer->state != VIRTIO_SERIAL_FILLED) {
+		return;
+	}
+	const size_t left = buffer->size_bytes - buffer->taken_bytes;
+	if (left > sizeof(carried->bytes)) {
+		log_write(LOG_WARNING, "serial", "%s: %lu bytes lost in a restart", port->name,
+			  left);
+		return;
+	}
+	shared_copy_in(carried->bytes, &port->receive_page, buffer->taken_bytes, left);
+	carried->size_bytes = left;
+	memcpy(carried->name, port->name, sizeof(carried->name));
+}
+
+/* FILLED, with bytes that may be those of the first client that will be announced: the generation
+ * is 0 until then, and 1 after it. */
+void serial_buffer_uncarry(struct virtio_serial_port *port)
+{
+	struct virtio_serial_carried *carried = &port->carried;
+	if (carried->size_bytes > 0 &&
+	    memcmp(carried->name, port->name, sizeof(carried->name)) == 0) {
+		shared_copy_out(&port->receive_page, 0, carried->bytes, carried->size_bytes);
+		port->buffer = (struct virtio_serial_buffer){
+			.state = VIRTIO_SERIAL_FILLED,
+			.first_generation = 0,
+			.last_generation = 1,
+			.size_bytes = (uint32_t)carried->size_bytes,
+		};
+	}
+	secure_zero(carried, sizeof(*carried));
+}
+
+/* What was carried over a restart is nobody's before a client has been announced. */
+static bool belongs_to_nobody(const struct virtio_serial_port *port)
+{
+	return port->buffer.state == VIRTIO_SERIAL_FILLED && port->generation == 0;
+}
+
 /* Bring the buffer to FILLED, with bytes that may be the present client's. STATUS_AGAIN: not yet,
  * and the device has been lent it if there is a client. */
 static enum status buffer_ready(struct virtio_serial_port *port, size_t size_bytes)
 {
 	enum status status = STATUS_OK;
+	if (serial_port_is_stuck(port) || belongs_to_nobody(port)) {
+		return STATUS_AGAIN;
+	}
 	if (port->buffer.state == VIRTIO_SERIAL_FILLED &&
 	    port->buffer.last_generation != port->generation) {
 		port->buffer.state = VIRTIO_SERIAL_IDLE; /* Of a client that is gone. */
@@ -78,6 +140,7 @@ static enum status buffer_ready(struct virtio_serial_port *port, size_t size_byt
 	}
 	if (status == STATUS_OK && port->buffer.state == VIRTIO_SERIAL_IDLE && port->host_open) {
 		status = buffer_lend(port, size_bytes);
+		virtq_kick(&port->receive);
 	}
 	if (status != STATUS_OK) {
 		return status;

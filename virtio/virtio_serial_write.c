@@ -7,8 +7,7 @@
 
 #include "virtio/virtio_serial_internal.h"
 
-/* Pages that the device has taken are free again. */
-static enum status transmit_reap(struct virtio_serial_port *port)
+enum status serial_transmit_reap(struct virtio_serial_port *port)
 {
 	for (unsigned int i = 0; i < VIRTIO_SERIAL_TRANSMIT_PAGES; i++) {
 		struct virtq_token token;
@@ -23,6 +22,26 @@ static enum status transmit_reap(struct virtio_serial_port *port)
 		port->transmit_page_busy[port->transmit_page_of[token.head]] = false;
 	}
 	return STATUS_OK;
+}
+
+static unsigned int pages_on_the_way(const struct virtio_serial_port *port, bool to_present_client)
+{
+	unsigned int count = 0;
+	for (unsigned int i = 0; i < VIRTIO_SERIAL_TRANSMIT_PAGES; i++) {
+		const bool to_present = port->transmit_page_generation[i] == port->generation;
+		count += port->transmit_page_busy[i] && to_present == to_present_client ? 1 : 0;
+	}
+	return count;
+}
+
+bool serial_port_is_behind(const struct virtio_serial_port *port)
+{
+	return pages_on_the_way(port, true) > 0;
+}
+
+bool serial_port_is_stuck(const struct virtio_serial_port *port)
+{
+	return pages_on_the_way(port, false) == VIRTIO_SERIAL_TRANSMIT_PAGES;
 }
 
 /* Send at most one page. STATUS_AGAIN: all pages are on the way. */
@@ -73,11 +92,17 @@ static enum status write_turn(struct virtio_serial *serial, uint32_t port_number
 	if (!port->opened || !port->host_open || port->generation != generation) {
 		return STATUS_NO_DEVICE;
 	}
-	status = transmit_reap(port);
-	if (status != STATUS_OK) {
-		return status;
+	status = serial_transmit_reap(port);
+	/* One that is slow may be ignored from now on, and then nothing must be lent
+	 * (virtio_serial_ignore). */
+	if (status == STATUS_OK && !serial_port_is_behind(port)) {
+		status = serial_buffer_lend_to_listen(port);
 	}
-	return size_bytes == 0 ? STATUS_OK : transmit_some(port, bytes, size_bytes, sent_bytes);
+	if (status == STATUS_OK && size_bytes > 0) {
+		status = transmit_some(port, bytes, size_bytes, sent_bytes);
+	}
+	virtq_kick(&port->receive);
+	return status;
 }
 
 /* Nothing moved for a while: is the device alive, and was it told? */
@@ -127,16 +152,6 @@ enum status virtio_serial_write(struct virtio_serial *serial, uint32_t port_numb
 	return STATUS_OK;
 }
 
-static bool is_on_the_way(const struct virtio_serial_port *port)
-{
-	for (unsigned int i = 0; i < VIRTIO_SERIAL_TRANSMIT_PAGES; i++) {
-		if (port->transmit_page_busy[i]) {
-			return true;
-		}
-	}
-	return false;
-}
-
 enum status virtio_serial_drain(struct virtio_serial *serial, uint32_t port_number,
 				uint64_t timeout_us)
 {
@@ -149,8 +164,8 @@ enum status virtio_serial_drain(struct virtio_serial *serial, uint32_t port_numb
 	struct deadline knock = clock_deadline_after(clock, VIRTIO_REKICK_US);
 	struct virtio_serial_port *port = &serial->ports[port_number];
 	for (;;) {
-		status = transmit_reap(port);
-		if (status == STATUS_OK && !is_on_the_way(port)) {
+		status = serial_transmit_reap(port);
+		if (status == STATUS_OK && !serial_port_is_behind(port)) {
 			return STATUS_OK;
 		}
 		if (status == STATUS_OK && clock_deadline_passed(clock, deadline)) {
@@ -174,16 +189,10 @@ bool virtio_serial_port_is_stuck(struct virtio_serial *serial, uint32_t port_num
 		return false;
 	}
 	struct virtio_serial_port *port = &serial->ports[port_number];
-	const enum status status = transmit_reap(port);
+	const enum status status = serial_transmit_reap(port);
 	if (status != STATUS_OK) {
 		(void)serial_fail(serial, status);
 		return false;
 	}
-	for (unsigned int i = 0; i < VIRTIO_SERIAL_TRANSMIT_PAGES; i++) {
-		if (!port->transmit_page_busy[i] ||
-		    port->transmit_page_generation[i] == port->generation) {
-			return false;
-		}
-	}
-	return true;
+	return serial_port_is_stuck(port);
 }

@@ -192,6 +192,15 @@ static void do_sleep(struct fuzz_input *program, uint32_t port)
 	hostile.clock.relax(NULL);
 }
 
+/* The driver's user forgets its ports, and the device what it had to say. */
+static void forget(void)
+{
+	serial_model_reset();
+	memset(world.is_open, 0, sizeof(world.is_open));
+	memset(world.readers, 0, sizeof(world.readers));
+	hostile_call_begin();
+}
+
 static enum status open(void)
 {
 	const struct virtio_serial_environment environment = {
@@ -199,10 +208,7 @@ static enum status open(void)
 		.memory = &hostile.memory,
 		.clock = &hostile.clock,
 	};
-	serial_model_reset();
-	memset(world.is_open, 0, sizeof(world.is_open));
-	memset(world.readers, 0, sizeof(world.readers));
-	hostile_call_begin();
+	forget();
 	const enum status status = virtio_serial_open(&world.serial, &environment);
 	FUZZ_REQUIRE(status == STATUS_OK || hostile.lied || world.strange);
 	FUZZ_REQUIRE((status == STATUS_OK) == world.serial.open);
@@ -210,10 +216,24 @@ static enum status open(void)
 	return status;
 }
 
+/* What had arrived is read afterwards, and what comes behind it goes on where it ends. */
+static void restart(void)
+{
+	const bool was_open = world.serial.open;
+	forget();
+	const enum status status = virtio_serial_restart(&world.serial, WRITE_TIMEOUT_US);
+	FUZZ_REQUIRE(status == STATUS_OK || hostile.lied || world.strange || !was_open);
+	FUZZ_REQUIRE((status == STATUS_OK) == world.serial.open);
+}
+
 static void do_reopen(void)
 {
 	if (world.reopens < REOPENS_MAX) {
 		world.reopens++;
+		if (world.reopens % 2 == 1) {
+			restart();
+			return;
+		}
 		virtio_serial_close(&world.serial);
 		hostile_balance_check();
 		(void)open();

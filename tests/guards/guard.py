@@ -25,4 +25,4 @@ class Mutation(NamedTuple):
 
 QUEUE = "test_virtq test_virtq_lies"
 BLK = "test_virtio_blk test_virtio_blk_lies test_virtio_blk_queue"
-SERIAL = "test_virtio_serial test_virtio_serial_lies"
+SERIAL = "test_virtio_serial test_virtio_serial_lies test_virtio_serial_restart"

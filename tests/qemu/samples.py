@@ -4,12 +4,16 @@
 import dataclasses
 import hashlib
 import os
+import random
+import time
 
 from harness import control, tpm, vm
 
 NV_INDEX = 0x1500010
 NV_COUNTER = 0x1500011
 KEY_HANDLE = 0x81000020
+# What a client waits behind a bad one: the channel may have to be started again.
+RUDE_ANSWER_S = 10
 CANARY = b"holdfast-test-canary-" + bytes(range(0x30, 0x5a))
 
 
@@ -55,6 +59,34 @@ def read(client):
 def facts_of(machine):
     with tpm.Tpm(machine.tpm_path) as client:
         return read(client)
+
+
+def hand_over_until_restart(machine, rounds, timeout_s=60):
+    """Clients of the TPM's port that close it while their answer is on its way, each with the next
+    one waiting in the socket's queue: at least so many, and until the kernel had to start the
+    channel again, because QEMU has lost its buffers in this. Every one is answered; what comes
+    first may be the answer to the one before (docs/threat-model.md, "Two clients within one
+    look")."""
+    def ask(client, size):
+        client.client.sendall(tpm.frame(tpm.CC_GET_RANDOM, size.to_bytes(2, "big")))
+    generator = random.Random(1)
+    end = time.monotonic() + timeout_s
+    first = tpm.Tpm(machine.tpm_path, RUDE_ANSWER_S)
+    count = 0
+    while count < rounds or "started again" not in machine.console():
+        assert time.monotonic() < end, f"{count} clients, and no restart"
+        ask(first, 16)
+        second = tpm.Tpm(machine.tpm_path, RUDE_ANSWER_S)
+        ask(second, 20)
+        time.sleep(generator.choice((0, 0.0001, 0.0002, 0.0005, 0.001, 0.002)))
+        first.client.close()
+        answer = tpm.read_response(second.client)
+        if len(answer) == 12 + 16:
+            answer = tpm.read_response(second.client)
+        assert len(answer) == 12 + 20
+        first = second
+        count += 1
+    first.client.close()
 
 
 def status_of(machine):

@@ -6,6 +6,8 @@ import struct
 import time
 
 import pytest
+
+import samples
 from harness import tpm, tpm_control
 from harness.tpm_control import ControlError, TpmControl
 
@@ -123,6 +125,17 @@ def test_locality(machine):
             assert control.status().locality == 0
         with pytest.raises(tpm.TpmError):
             client.pcr_extend(20, b"\1" * 32)
+
+
+def test_locality_outlives_a_restart_of_the_channel(machine):
+    """Its client is still there and knows nothing of the restart. One that is new says so."""
+    with TpmControl(machine.tpm_control_path) as control:
+        control.set_locality(2)
+        samples.hand_over_until_restart(machine, 1)
+        with tpm.Tpm(machine.tpm_path) as client:
+            client.pcr_extend(20, b"\1" * 32)
+        control.call(tpm_control.HELLO)
+        assert control.status().locality == 0
 
 
 def test_dynamic_launch(machine):

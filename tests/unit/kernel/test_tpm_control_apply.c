@@ -67,6 +67,22 @@ static void test_no_tpm_is_not_one_without_power(void **state)
 	assert_int_equal(status.cause, -STATUS_IO);
 }
 
+/* Who says hello has just connected: what somebody else said about commands is not its. */
+static void test_hello_is_a_beginning(void **state)
+{
+	(void)state;
+	fake_reset();
+	struct vtpm_service *service = fake_service_up();
+	const struct tpm_control_request locality = {.command = TPM_CONTROL_SET_LOCALITY,
+						     .locality = 3};
+	assert_int_equal(ask(service, &locality), TPM_CONTROL_OK);
+	assert_int_equal(service->locality, 3);
+	assert_int_equal(ask_plain(service, TPM_CONTROL_STATUS), TPM_CONTROL_OK);
+	assert_int_equal(service->locality, 3);
+	assert_int_equal(ask_plain(service, TPM_CONTROL_HELLO), TPM_CONTROL_OK);
+	assert_int_equal(service->locality, 0);
+}
+
 /* A program that only wants power must not take the PCRs of those who have it. */
 static void test_power_only_if_it_is_off(void **state)
 {
@@ -229,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_tpm_without_power_is_off),
 		cmocka_unit_test(test_no_tpm_is_not_one_without_power),
+		cmocka_unit_test(test_hello_is_a_beginning),
 		cmocka_unit_test(test_power_only_if_it_is_off),
 		cmocka_unit_test(test_power_with_startup),
 		cmocka_unit_test(test_the_flag_is_in_the_answer_or_it_failed),

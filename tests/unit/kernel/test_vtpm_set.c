@@ -19,9 +19,11 @@ static struct {
 	const char *objects[4]; /* Of the store. */
 	enum status list;       /* How its list ends. */
 	size_t lists;
-	uint32_t no_port;                   /* Bit N: TPM N has none. */
-	uint32_t stuck_ports;               /* Bit N: port number N is stuck. */
-	uint32_t loud;                      /* Bit N: part of a command has arrived at TPM N. */
+	uint32_t no_port;      /* Bit N: TPM N has none. */
+	uint32_t stuck_ports;  /* Bit N: port number N is stuck. */
+	uint32_t loud;         /* Bit N: part of a command has arrived at TPM N. */
+	uint32_t loud_control; /* Bit N: of a message for its platform; bit 31: of a line. */
+	uint64_t now_us;
 	uint64_t deadlines[VTPM_COUNT_MAX]; /* 0: none. */
 	enum status stack;
 	size_t stacks;
@@ -40,11 +42,18 @@ static struct {
 	enum status exit;
 } fake;
 
+static uint64_t now_us(void *context)
+{
+	(void)context;
+	return fake.now_us;
+}
+
 static void reset(void)
 {
 	memset(&fake, 0, sizeof(fake));
 	memset(&svsm, 0, sizeof(svsm));
 	fake.turns_to_stop = 1;
+	svsm.clock.now_us = now_us;
 	svsm.state.mounted.volume = (struct volume *)&svsm; /* Not looked into. */
 	vtpm_set_init(&svsm);
 }
@@ -81,6 +90,17 @@ void tpm_control_open(struct vtpm_service *service)
 bool vtpm_service_is_quiet(const struct vtpm_service *service)
 {
 	return (fake.loud & bit(service)) == 0;
+}
+
+bool tpm_control_is_quiet(struct vtpm_service *service)
+{
+	return (fake.loud_control & bit(service)) == 0;
+}
+
+bool control_is_quiet(const struct svsm *owner)
+{
+	(void)owner;
+	return fake.loud_control >> 31 == 0;
 }
 
 bool vtpm_service_deadline(const struct vtpm_service *service, uint64_t *at_us)
@@ -325,11 +345,39 @@ static void test_a_stuck_port_waits_for_the_others_commands(void **state)
 	assert_true(vtpm_set_wants_restart(&svsm));
 	fake.loud = 1u << 2;
 	assert_false(vtpm_set_wants_restart(&svsm));
-	/* What has arrived at a port that is stuck itself is lost anyway. */
-	fake.stuck_ports |= 1u << 12;
-	assert_true(vtpm_set_wants_restart(&svsm));
+	fake.loud = 0;
 	svsm.vtpms.services[0].busy = true;
 	assert_false(vtpm_set_wants_restart(&svsm));
+	/* Commands end. */
+	fake.now_us += 3600u * 1000000u;
+	assert_false(vtpm_set_wants_restart(&svsm));
+	svsm.vtpms.services[0].busy = false;
+	assert_true(vtpm_set_wants_restart(&svsm));
+}
+
+static void test_a_stuck_port_waits_a_while_for_messages(void **state)
+{
+	(void)state;
+	const uint32_t parts[] = {1u << 1, 1u << 31};
+	start_three();
+	for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+		fake.stuck_ports = 1u << 11;
+		fake.loud_control = parts[i];
+		assert_false(vtpm_set_wants_restart(&svsm));
+		fake.now_us += 1900000;
+		assert_false(vtpm_set_wants_restart(&svsm));
+		fake.now_us += 200000;
+		assert_true(vtpm_set_wants_restart(&svsm));
+		/* The next one waits as long again. */
+		assert_false(vtpm_set_wants_restart(&svsm));
+		fake.stuck_ports = 0;
+		assert_false(vtpm_set_wants_restart(&svsm));
+		fake.now_us += 3000000;
+		fake.stuck_ports = 1u << 11;
+		assert_false(vtpm_set_wants_restart(&svsm));
+		fake.loud_control = 0;
+		assert_true(vtpm_set_wants_restart(&svsm));
+	}
 }
 
 static void test_a_stop_waits_for_all(void **state)
@@ -430,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_everybody_has_a_turn),
 		cmocka_unit_test(test_the_earliest_deadline),
 		cmocka_unit_test(test_a_stuck_port_waits_for_the_others_commands),
+		cmocka_unit_test(test_a_stuck_port_waits_a_while_for_messages),
 		cmocka_unit_test(test_a_stop_waits_for_all),
 		cmocka_unit_test(test_a_disk_that_lives_is_left_alone),
 		cmocka_unit_test(test_only_what_was_cut_short_starts_again),

@@ -118,11 +118,17 @@ static bool data_deliver(struct fake_serial *serial, struct fake_serial_port *po
 	return true;
 }
 
-static bool data_accept(struct fake_serial_port *port, const struct fake_chain *chain,
+static bool data_accept(struct fake_serial *serial, uint32_t number, const struct fake_chain *chain,
 			uint32_t *written)
 {
+	struct fake_serial_port *port = &serial->ports[number];
 	*written = 0;
-	if (port->buffers_kept) {
+	if (port->client_dead) {
+		fake_serial_client_leave(serial, number);
+		const uint16_t receive = (uint16_t)(chain->queue_index - 1);
+		port->blocked = fake_device_pending(&serial->device, receive) == NULL;
+	}
+	if (port->buffers_kept || port->blocked) {
 		return false;
 	}
 	if (!port->host_open) {
@@ -164,7 +170,7 @@ static bool serve(struct fake_device *device, const struct fake_chain *chain, ui
 	if (fake_device_pending(device, queue)->head != chain->head) {
 		return false;
 	}
-	return data_accept(&serial->ports[number], chain, written);
+	return data_accept(serial, number, chain, written);
 }
 
 void fake_serial_client_connect(struct fake_serial *serial, uint32_t number)
@@ -178,7 +184,14 @@ void fake_serial_client_connect(struct fake_serial *serial, uint32_t number)
 void fake_serial_client_leave(struct fake_serial *serial, uint32_t number)
 {
 	serial->ports[number].host_open = false;
+	serial->ports[number].client_dead = false;
+	serial->ports[number].blocked = false;
 	fake_serial_message(serial, number, EVENT_OPEN, 0);
+}
+
+void fake_serial_client_die(struct fake_serial *serial, uint32_t number)
+{
+	serial->ports[number].client_dead = true;
 }
 
 void fake_serial_client_send(struct fake_serial *serial, uint32_t number, const void *bytes,

@@ -18,6 +18,8 @@ struct fake_serial_port {
 	bool ready_seen;
 	bool client_stalled; /* Takes nothing. */
 	bool buffers_kept;   /* What is on the way stays with the device, client or not. */
+	bool client_dead;    /* Gone, and the device has yet to notice. */
+	bool blocked;        /* Nothing is passed on before the next client leaves. */
 	uint8_t to_guest[FAKE_SERIAL_BYTES];
 	size_t to_guest_bytes;
 	size_t to_guest_taken;
@@ -55,5 +57,8 @@ void fake_serial_raw(struct fake_serial *serial, const void *bytes, size_t size_
 
 void fake_serial_client_connect(struct fake_serial *serial, uint32_t number);
 void fake_serial_client_leave(struct fake_serial *serial, uint32_t number);
+/* It is killed. The device notices when something is written: as QEMU 7.2, it ends well only if it
+ * may read then. */
+void fake_serial_client_die(struct fake_serial *serial, uint32_t number);
 void fake_serial_client_send(struct fake_serial *serial, uint32_t number, const void *bytes,
 			     size_t size_bytes);
