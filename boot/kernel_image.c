@@ -94,18 +94,16 @@ static enum status unsupported(const struct decoder *decoder, const char *text)
 	return refuse(decoder->problem, STATUS_UNSUPPORTED, text);
 }
 
-static void read_program(const uint8_t *bytes, struct program *program)
+static void read_program(struct reader *reader, struct program *program)
 {
-	struct reader reader;
-	reader_init(&reader, bytes, PROGRAM_BYTES);
-	program->type = reader_le32(&reader);
-	program->flags = reader_le32(&reader);
-	program->offset = reader_le64(&reader);
-	program->address = reader_le64(&reader);
-	reader_skip(&reader, 8); /* Physical address: of no meaning in a PIE. */
-	program->file_size = reader_le64(&reader);
-	program->memory_size = reader_le64(&reader);
-	program->alignment = reader_le64(&reader);
+	program->type = reader_le32(reader);
+	program->flags = reader_le32(reader);
+	program->offset = reader_le64(reader);
+	program->address = reader_le64(reader);
+	reader_skip(reader, 8); /* Physical address: of no meaning in a PIE. */
+	program->file_size = reader_le64(reader);
+	program->memory_size = reader_le64(reader);
+	program->alignment = reader_le64(reader);
 }
 
 static bool alignment_is_sound(uint64_t alignment)
@@ -118,7 +116,7 @@ static bool alignment_is_sound(uint64_t alignment)
 static enum status add_segment(struct decoder *decoder, const struct program *program)
 {
 	struct kernel_image *image = decoder->image;
-	if (image->segment_count == KERNEL_SEGMENTS_MAX) {
+	if (image->segment_count >= KERNEL_SEGMENTS_MAX) {
 		return unsupported(decoder, "the kernel has too many segments");
 	}
 	if (!addr_within(program->offset, program->file_size, decoder->file_size) ||
@@ -252,15 +250,13 @@ static enum status decode_dynamic(struct decoder *decoder)
 	if (!addr_within(decoder->dynamic.offset, decoder->dynamic.file_size, decoder->file_size)) {
 		return malformed(decoder, "the kernel's dynamic section lies outside the file");
 	}
+	const uint64_t count = decoder->dynamic.file_size / DYNAMIC_BYTES;
 	struct reader reader;
-	reader_init(&reader, decoder->file + decoder->dynamic.offset,
-		    (size_t)decoder->dynamic.file_size);
-	for (unsigned i = 0; i < DYNAMIC_MAX; i++) {
+	reader_init(&reader, decoder->file, decoder->file_size);
+	reader_skip(&reader, (size_t)decoder->dynamic.offset);
+	for (uint64_t i = 0; i < DYNAMIC_MAX && i < count; i++) {
 		const uint64_t tag = reader_le64(&reader);
 		const uint64_t value = reader_le64(&reader);
-		if (!reader_ok(&reader)) {
-			break;
-		}
 		if (tag == DT_NULL) {
 			return check_relocations(decoder, table_bytes);
 		}
@@ -356,9 +352,12 @@ enum status kernel_image_decode(const uint8_t *file, size_t file_size_bytes,
 		.problem = problem,
 	};
 	enum status status = decode_header(&decoder, &table);
+	struct reader programs;
+	reader_init(&programs, file, file_size_bytes);
+	reader_skip(&programs, (size_t)table.offset);
 	for (uint16_t i = 0; status == STATUS_OK && i < table.count; i++) {
 		struct program program;
-		read_program(file + table.offset + (size_t)i * PROGRAM_BYTES, &program);
+		read_program(&programs, &program);
 		status = apply_program(&decoder, &program);
 	}
 	if (status == STATUS_OK) {

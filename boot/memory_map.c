@@ -3,8 +3,6 @@
  * of the entries does not matter and a lie can only cost memory. */
 #include "boot/memory_map.h"
 
-#include <string.h>
-
 #include "base/reader.h"
 #include "boot/start_info.h"
 
@@ -46,39 +44,40 @@ static struct phys_range range_between(uint64_t first, uint64_t end)
 	return (struct phys_range){{first}, end - first};
 }
 
-/* Insert [first, end), merged with every range that it touches. */
-static enum status add(struct memory_map *map, uint64_t first, uint64_t end)
-{
-	struct phys_range *ranges = map->ranges;
-	uint32_t begin = 0;
-	while (begin < map->count && end_of(ranges[begin]) < first) {
-		begin++;
-	}
-	uint32_t after = begin;
-	while (after < map->count && ranges[after].first.raw <= end) {
-		first = ranges[after].first.raw < first ? ranges[after].first.raw : first;
-		end = end_of(ranges[after]) > end ? end_of(ranges[after]) : end;
-		after++;
-	}
-	if (after == begin && map->count == BOOT_MEMORY_RANGES_MAX) {
-		return STATUS_TOO_LARGE;
-	}
-	memmove(&ranges[begin + 1], &ranges[after], (map->count - after) * sizeof(ranges[0]));
-	map->count = map->count + 1 - (after - begin);
-	ranges[begin] = range_between(first, end);
-	return STATUS_OK;
-}
-
 static enum status append(struct memory_map *map, uint64_t first, uint64_t end)
 {
 	if (first >= end) {
 		return STATUS_OK;
 	}
-	if (map->count == BOOT_MEMORY_RANGES_MAX) {
+	if (map->count >= BOOT_MEMORY_RANGES_MAX) {
 		return STATUS_TOO_LARGE;
 	}
 	map->ranges[map->count++] = range_between(first, end);
 	return STATUS_OK;
+}
+
+/* Insert [first, end), merged with every range that it touches. */
+static enum status add(struct memory_map *map, uint64_t first, uint64_t end)
+{
+	struct memory_map merged = {.count = 0};
+	enum status status = STATUS_OK;
+	uint32_t i = 0;
+	for (; status == STATUS_OK && i < map->count && end_of(map->ranges[i]) < first; i++) {
+		status = append(&merged, map->ranges[i].first.raw, end_of(map->ranges[i]));
+	}
+	for (; i < map->count && map->ranges[i].first.raw <= end; i++) {
+		const struct phys_range range = map->ranges[i];
+		first = range.first.raw < first ? range.first.raw : first;
+		end = end_of(range) > end ? end_of(range) : end;
+	}
+	status = status == STATUS_OK ? append(&merged, first, end) : status;
+	for (; status == STATUS_OK && i < map->count; i++) {
+		status = append(&merged, map->ranges[i].first.raw, end_of(map->ranges[i]));
+	}
+	if (status == STATUS_OK) {
+		*map = merged;
+	}
+	return status;
 }
 
 /* Take [first, end) away: each range keeps what lies before and what lies after. */
@@ -122,17 +121,27 @@ static enum status apply_other(struct memory_map *map, const struct entry *entry
 	return subtract(map, addr_page_floor(entry->first), end);
 }
 
+/* The next entry, if this pass is about its kind. */
+static enum status apply_next(struct reader *reader, bool ram, struct memory_map *map)
+{
+	struct entry entry;
+	const enum status status = decode_entry(reader, &entry);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (entry.is_empty || entry.is_ram != ram) {
+		return STATUS_OK;
+	}
+	return ram ? apply_ram(map, &entry) : apply_other(map, &entry);
+}
+
 static enum status apply_all(const uint8_t *table, size_t size_bytes, uint32_t entry_count,
 			     bool ram, struct memory_map *map)
 {
 	struct reader reader;
 	reader_init(&reader, table, size_bytes);
 	for (uint32_t i = 0; i < entry_count; i++) {
-		struct entry entry;
-		enum status status = decode_entry(&reader, &entry);
-		if (status == STATUS_OK && entry.is_ram == ram && !entry.is_empty) {
-			status = ram ? apply_ram(map, &entry) : apply_other(map, &entry);
-		}
+		const enum status status = apply_next(&reader, ram, map);
 		if (status != STATUS_OK) {
 			return status;
 		}

@@ -63,19 +63,17 @@ static bool decode_header(const uint8_t *file, size_t size_bytes, struct elf_hea
 			   (uint64_t)header->header_count * ELF_SEGMENT_BYTES, size_bytes);
 }
 
-/* The caller has checked that the bytes are there. */
-static struct program_header decode_program_header(const uint8_t *bytes)
+static struct program_header decode_program_header(struct reader *reader)
 {
-	struct reader reader;
 	struct program_header header;
-	reader_init(&reader, bytes, ELF_SEGMENT_BYTES);
-	header.type = reader_le32(&reader);
-	header.flags = reader_le32(&reader);
-	header.offset = reader_le64(&reader);
-	header.address = reader_le64(&reader);
-	reader_skip(&reader, 8);
-	header.file_bytes = reader_le64(&reader);
-	header.memory_bytes = reader_le64(&reader);
+	header.type = reader_le32(reader);
+	header.flags = reader_le32(reader);
+	header.offset = reader_le64(reader);
+	header.address = reader_le64(reader);
+	reader_skip(reader, 8); /* Physical address: of no meaning here. */
+	header.file_bytes = reader_le64(reader);
+	header.memory_bytes = reader_le64(reader);
+	reader_skip(reader, 8); /* Alignment: segments begin where their pages do. */
 	return header;
 }
 
@@ -95,7 +93,7 @@ static bool add_segment(const struct program_header *header, struct user_elf *el
 	uint64_t first = addr_page_floor(header->address);
 	uint64_t end;
 	if (!addr_page_ceil(header->address + header->memory_bytes, &end) || first < elf->end ||
-	    elf->segment_count == USER_ELF_SEGMENTS_MAX) {
+	    elf->segment_count >= USER_ELF_SEGMENTS_MAX) {
 		return false;
 	}
 	elf->segments[elf->segment_count++] = (struct user_elf_segment){
@@ -145,9 +143,11 @@ enum status user_elf_decode(const uint8_t *file, size_t size_bytes, struct user_
 	found.relocatable = header.type == ELF_TYPE_DYNAMIC;
 	found.entry = header.entry;
 	found.header_count = header.header_count;
+	struct reader headers;
+	reader_init(&headers, file, size_bytes);
+	reader_skip(&headers, header.headers_offset);
 	for (uint16_t i = 0; i < header.header_count; i++) {
-		struct program_header segment = decode_program_header(
-			file + header.headers_offset + (size_t)i * ELF_SEGMENT_BYTES);
+		struct program_header segment = decode_program_header(&headers);
 		if (segment.type == PT_INTERP) {
 			return STATUS_BAD_CONFIG;
 		}

@@ -117,7 +117,7 @@ static void bus_add(struct walk *walk, uint8_t bus)
 			return;
 		}
 	}
-	if (walk->bus_count == PCI_BUSES_MAX) {
+	if (walk->bus_count >= PCI_BUSES_MAX) {
 		walk->scan->is_cut_off = true;
 		return;
 	}
@@ -134,7 +134,7 @@ static bool function_visit(struct walk *walk, struct pci_address at, bool *sever
 	}
 	const uint32_t header = config_read(walk->ops, at, PCI_HEADER_TYPE_WORD) >> 16 & 0xffu;
 	*several = (header & HEADER_MULTIFUNCTION) != 0;
-	if (scan->count == PCI_FUNCTIONS_MAX) {
+	if (scan->count >= PCI_FUNCTIONS_MAX) {
 		scan->is_cut_off = true;
 		return true;
 	}

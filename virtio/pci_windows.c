@@ -108,12 +108,33 @@ static enum status place_find(const struct pci_scan *scan, const struct pci_bar 
 	return STATUS_NO_SPACE;
 }
 
+/* Place BAR `index` of a function, and tell the device. */
+static enum status bar_place(const struct pci_config_ops *ops, const struct pci_scan *scan,
+			     struct pci_function *function, uint32_t index,
+			     const struct pci_map *map)
+{
+	struct pci_bar *bar = &function->bars[index];
+	uint64_t address;
+	const enum status status = place_find(scan, bar, map, &address);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	pci_command_set(ops, function->at, PCI_COMMAND_MEMORY, 0);
+	ops->write32(ops->context, function->at, PCI_BAR0 + 4 * index, (uint32_t)address);
+	if (bar->is_wide) {
+		ops->write32(ops->context, function->at, PCI_BAR0 + 4 * (index + 1),
+			     (uint32_t)(address >> 32));
+	}
+	bar->window.first.raw = address;
+	return STATUS_OK;
+}
+
 enum status pci_windows_place(const struct pci_config_ops *ops, struct pci_scan *scan, size_t index,
 			      const struct pci_map *map)
 {
 	struct pci_function *function = &scan->functions[index];
 	for (uint32_t i = 0; i < PCI_BARS; i++) {
-		struct pci_bar *bar = &function->bars[i];
+		const struct pci_bar *bar = &function->bars[i];
 		if (!bar->is_memory || bar->window.first.raw != 0 ||
 		    bar->window.size_bytes > PCI_WINDOW_BYTES_MAX) {
 			continue;
@@ -121,18 +142,10 @@ enum status pci_windows_place(const struct pci_config_ops *ops, struct pci_scan 
 		if (function->at.bus != 0) {
 			return STATUS_UNSUPPORTED;
 		}
-		uint64_t address;
-		const enum status status = place_find(scan, bar, map, &address);
+		const enum status status = bar_place(ops, scan, function, i, map);
 		if (status != STATUS_OK) {
 			return status;
 		}
-		pci_command_set(ops, function->at, PCI_COMMAND_MEMORY, 0);
-		ops->write32(ops->context, function->at, PCI_BAR0 + 4 * i, (uint32_t)address);
-		if (bar->is_wide) {
-			ops->write32(ops->context, function->at, PCI_BAR0 + 4 * (i + 1),
-				     (uint32_t)(address >> 32));
-		}
-		bar->window.first.raw = address;
 	}
 	return STATUS_OK;
 }

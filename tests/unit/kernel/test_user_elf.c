@@ -150,6 +150,22 @@ static void test_bad_headers_are_refused(void **state)
 	}
 }
 
+/* A table at the end of the file is whole, or the file is refused. */
+static void test_headers_behind_the_file_are_refused(void **state)
+{
+	(void)state;
+	uint8_t file[FILE_BYTES];
+	struct user_elf elf;
+	good_file(file);
+	const size_t count = file[AT_HEADER_COUNT];
+	const size_t table_at = FILE_BYTES - count * SEGMENT_BYTES;
+	memcpy(file + table_at, file + HEADER_BYTES, count * SEGMENT_BYTES);
+	bytes_store_le64(file + AT_HEADERS, table_at);
+	assert_int_equal(decode(file, FILE_BYTES, &elf), STATUS_OK);
+	file[AT_HEADER_COUNT]++;
+	assert_refused(file);
+}
+
 static void test_bad_segments_are_refused(void **state)
 {
 	(void)state;
@@ -224,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_a_good_file),
 		cmocka_unit_test(test_every_truncation_is_refused_or_complete),
 		cmocka_unit_test(test_bad_headers_are_refused),
+		cmocka_unit_test(test_headers_behind_the_file_are_refused),
 		cmocka_unit_test(test_bad_segments_are_refused),
 		cmocka_unit_test(test_too_many_segments_are_refused),
 		cmocka_unit_test(test_random_changes_never_read_outside),
