@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What docs/verification.md says of the proved units: a table that the tool writes and checks."""
 
+import itertools
 import os
 
 from harness import build
@@ -111,6 +112,9 @@ def check_page(results):
     def timeless(lines):
         return [[cell for at, cell in enumerate(cells_of(line)) if at != TIME] for line in lines]
     _, inside, _ = split_page()
-    if timeless(inside.splitlines()) != timeless(table_lines(rows_of(results, {}))):
-        raise ProofError("docs/verification.md does not have this run's table: "
-                         "tools/prove.py --write")
+    page = inside.splitlines()
+    run = table_lines(rows_of(results, {}))
+    for said, found in itertools.zip_longest(page, run, fillvalue=""):
+        if timeless([said]) != timeless([found]):
+            raise ProofError("docs/verification.md does not have this run's table:\n"
+                             f"- {said}\n+ {found}\nwritten by tools/prove.py --write UNIT")
