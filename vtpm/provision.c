@@ -154,14 +154,13 @@ enum status provision_public_read(struct tpm_client *client, enum provision_key 
 		return status;
 	}
 	const uint16_t size = reader_be16(&reader);
-	const uint8_t *public = reader_bytes(&reader, size);
-	if (!reader_ok(&reader)) {
+	if (!reader_ok(&reader) || size > reader_left(&reader)) {
 		return STATUS_BAD_USER;
 	}
 	if (size > PROVISION_PUBLIC_BYTES_MAX) {
 		return STATUS_TOO_LARGE;
 	}
-	memcpy(out, public, size);
+	reader_copy(&reader, out, size);
 	*size_bytes = size;
 	return STATUS_OK;
 }

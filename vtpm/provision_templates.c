@@ -95,20 +95,18 @@ void provision_template_write(enum provision_key key, struct writer *writer)
 	}
 }
 
-static enum status decode_unique(const struct provision_key_info *info, const uint8_t *bytes,
-				 size_t size_bytes, struct provision_public *out)
+static enum status decode_unique(const struct provision_key_info *info, struct reader *reader,
+				 struct provision_public *out)
 {
 	struct provision_public public = *out;
-	struct reader reader;
-	reader_init(&reader, bytes, size_bytes);
 	public.unique_bytes = info->unique_bytes;
 	for (size_t i = 0; i < info->unique_count; i++) {
-		if (reader_be16(&reader) != info->unique_bytes) {
+		if (reader_be16(reader) != info->unique_bytes) {
 			return STATUS_INVALID;
 		}
-		public.unique[i] = reader_bytes(&reader, info->unique_bytes);
+		public.unique[i] = reader_bytes(reader, info->unique_bytes);
 	}
-	if (!reader_ok(&reader) || reader_left(&reader) != 0) {
+	if (!reader_ok(reader) || reader_left(reader) != 0) {
 		return STATUS_INVALID;
 	}
 	*out = public;
@@ -120,13 +118,15 @@ enum status provision_public_decode(const uint8_t *bytes, size_t size_bytes,
 {
 	for (size_t i = 0; i < PROVISION_KEYS; i++) {
 		const struct provision_key_info *info = &provision_keys[i];
-		if (info->certificate_index == 0 || size_bytes < info->template_bytes ||
-		    memcmp(bytes, info->template, info->template_bytes) != 0) {
+		struct reader reader;
+		reader_init(&reader, bytes, size_bytes);
+		const uint8_t *begin = reader_bytes(&reader, info->template_bytes);
+		if (info->certificate_index == 0 || begin == NULL ||
+		    memcmp(begin, info->template, info->template_bytes) != 0) {
 			continue;
 		}
 		struct provision_public public = {.key = (enum provision_key)i};
-		enum status status = decode_unique(info, bytes + info->template_bytes,
-						   size_bytes - info->template_bytes, &public);
+		enum status status = decode_unique(info, &reader, &public);
 		if (status == STATUS_OK) {
 			*out = public;
 		}

@@ -5,28 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/reader.h"
+
 #define MAGIC   "holdfast-witness "
 #define VERSION "1\n"
 
 struct text {
-	const char *at;
-	size_t left;
+	struct reader rest;
 	bool ok;
 };
 
 static bool take(struct text *text, const char *word)
 {
-	size_t size = strlen(word);
-	if (!text->ok || text->left < size || memcmp(text->at, word, size) != 0) {
-		text->ok = false;
-		return false;
-	}
-	text->at += size;
-	text->left -= size;
-	return true;
+	const size_t size = strlen(word);
+	const uint8_t *found = reader_bytes(&text->rest, size);
+	text->ok = text->ok && found != NULL && memcmp(found, word, size) == 0;
+	return text->ok;
 }
 
-static int hex_digit(char c)
+static int hex_digit(uint8_t c)
 {
 	if (c >= '0' && c <= '9') {
 		return c - '0';
@@ -36,37 +33,43 @@ static int hex_digit(char c)
 
 static void take_hex(struct text *text, uint8_t *out, size_t size)
 {
-	if (!text->ok || text->left < 2 * size) {
-		text->ok = false;
-		return;
-	}
-	for (size_t i = 0; i < size; i++) {
-		int high = hex_digit(text->at[2 * i]);
-		int low = hex_digit(text->at[2 * i + 1]);
+	for (size_t i = 0; i < size && text->ok; i++) {
+		/* Behind the end there are zeroes, which are no digits. */
+		const int high = hex_digit(reader_u8(&text->rest));
+		const int low = hex_digit(reader_u8(&text->rest));
 		if (high < 0 || low < 0) {
 			text->ok = false;
 			return;
 		}
 		out[i] = (uint8_t)(high << 4 | low);
 	}
-	text->at += 2 * size;
-	text->left -= 2 * size;
+}
+
+/* A digit, if that is what comes next. */
+static bool take_digit(struct reader *rest, uint64_t *digit)
+{
+	struct reader ahead = *rest;
+	const uint8_t c = reader_u8(&ahead);
+	if (c < '0' || c > '9') {
+		return false;
+	}
+	*digit = (uint64_t)(c - '0');
+	*rest = ahead;
+	return true;
 }
 
 static uint64_t take_number(struct text *text)
 {
 	uint64_t value = 0;
+	uint64_t digit = 0;
 	size_t digits = 0;
-	while (text->ok && text->left > 0 && text->at[0] >= '0' && text->at[0] <= '9') {
-		uint64_t digit = (uint64_t)(text->at[0] - '0');
+	while (text->ok && take_digit(&text->rest, &digit)) {
 		/* "0" may be followed by no digit, and nothing may overflow. */
 		if ((digits != 0 && value == 0) || value > (UINT64_MAX - digit) / 10) {
 			text->ok = false;
 			break;
 		}
 		value = value * 10 + digit;
-		text->at++;
-		text->left--;
 		digits++;
 	}
 	text->ok = text->ok && digits != 0;
@@ -88,29 +91,32 @@ static void take_row(struct text *text, struct witness_row *row)
 
 static bool ends(const struct text *text)
 {
-	return text->left >= 3 && memcmp(text->at, "end", 3) == 0;
+	struct text ahead = *text;
+	return take(&ahead, "end");
 }
 
 static void take_rows(struct text *text, struct witness_table *table)
 {
 	while (text->ok && !ends(text)) {
-		struct witness_row *row = &table->rows[table->count];
-		if (table->count == WITNESS_TEXT_ROWS_MAX) {
+		if (table->count >= WITNESS_TEXT_ROWS_MAX) {
 			text->ok = false;
 			return;
 		}
-		take_row(text, row);
-		if (table->count > 0 && memcmp(row[-1].uuid, row->uuid, sizeof(row->uuid)) >= 0) {
+		struct witness_row row = {.fence = 0};
+		take_row(text, &row);
+		if (table->count > 0 &&
+		    memcmp(table->rows[table->count - 1].uuid, row.uuid, sizeof(row.uuid)) >= 0) {
 			text->ok = false;
 		}
-		table->count++;
+		table->rows[table->count++] = row;
 	}
 }
 
 enum status witness_text_read(const char *text, size_t size_bytes, struct witness_table *table)
 {
-	struct text rest = {.at = text, .left = size_bytes, .ok = true};
-	table->count = 0;
+	struct text rest = {.ok = true};
+	reader_init(&rest.rest, (const uint8_t *)text, size_bytes);
+	*table = (struct witness_table){.count = 0};
 	if (!take(&rest, MAGIC)) {
 		return STATUS_BAD_CONFIG;
 	}
@@ -123,7 +129,8 @@ enum status witness_text_read(const char *text, size_t size_bytes, struct witnes
 	(void)take(&rest, "end ");
 	uint64_t count = take_number(&rest);
 	(void)take(&rest, "\n");
-	return rest.ok && rest.left == 0 && count == table->count ? STATUS_OK : STATUS_BAD_CONFIG;
+	return rest.ok && reader_left(&rest.rest) == 0 && count == table->count ? STATUS_OK
+										: STATUS_BAD_CONFIG;
 }
 
 static size_t put_hex(char *out, const uint8_t *bytes, size_t size)

@@ -40,6 +40,7 @@ const uint8_t *reader_bytes(struct reader *reader, size_t size)
 
 void reader_copy(struct reader *reader, uint8_t *out, size_t size)
 {
+	//@ assert room: size == 0 || \valid(out + (0 .. size - 1));
 	any_bytes(out, size);
 	if (read_fails(reader)) {
 		memset(out, 0, size);
