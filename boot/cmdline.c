@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "boot/cmdline.h"
 
-#include <string.h>
-
+//@ assigns \nothing; ensures \result <==> 0x20 <= byte < 0x7f;
 static bool is_printable(uint8_t byte)
 {
 	return byte >= 0x20 && byte < 0x7f;
@@ -12,6 +11,10 @@ enum status cmdline_copy(const uint8_t *bytes, size_t limit_bytes, char out[BOOT
 			 const char **problem)
 {
 	size_t length = 0;
+	/*@ loop invariant length <= limit_bytes && length <= BOOT_CMDLINE_BYTES;
+	    loop invariant \forall integer k; 0 <= k < length ==> 0x20 <= bytes[k] < 0x7f;
+	    loop assigns length, *problem;
+	    loop variant BOOT_CMDLINE_BYTES - length; */
 	while (length < limit_bytes && length < BOOT_CMDLINE_BYTES && bytes[length] != 0) {
 		if (!is_printable(bytes[length])) {
 			*problem = "the command line has a byte that is not printable ASCII";
@@ -23,35 +26,57 @@ enum status cmdline_copy(const uint8_t *bytes, size_t limit_bytes, char out[BOOT
 		*problem = "the command line is too long";
 		return STATUS_TOO_LARGE;
 	}
-	memcpy(out, bytes, length);
-	memset(out + length, 0, BOOT_CMDLINE_BYTES - length);
+	/*@ loop invariant i <= BOOT_CMDLINE_BYTES;
+	    loop invariant \forall integer k; length <= k < i ==> out[k] == 0;
+	    loop assigns i, out[0 .. BOOT_CMDLINE_BYTES - 1];
+	    loop variant BOOT_CMDLINE_BYTES - i; */
+	for (size_t i = 0; i < BOOT_CMDLINE_BYTES; i++) {
+		out[i] = i < length ? (char)bytes[i] : '\0';
+	}
 	return STATUS_OK;
 }
 
-bool cmdline_next(const char **rest, struct cmdline_word *word)
+bool cmdline_next(const char *cmdline, size_t *at, struct cmdline_word *word)
 {
-	const char *at = *rest;
-	while (*at == ' ') {
-		at++;
+	size_t begin = *at;
+	/*@ loop invariant *at <= begin <= text_length(cmdline);
+	    loop assigns begin;
+	    loop variant text_length(cmdline) - begin; */
+	while (cmdline[begin] == ' ') {
+		begin++;
 	}
-	const char *begin = at;
-	while (*at != ' ' && *at != '\0') {
-		at++;
+	size_t end = begin;
+	/*@ loop invariant begin <= end <= text_length(cmdline);
+	    loop assigns end;
+	    loop variant text_length(cmdline) - end; */
+	while (cmdline[end] != ' ' && cmdline[end] != '\0') {
+		end++;
 	}
-	*rest = at;
-	*word = (struct cmdline_word){.text = begin, .size_bytes = (size_t)(at - begin)};
+	*at = end;
+	*word = (struct cmdline_word){.text = cmdline + begin, .size_bytes = end - begin};
 	return word->size_bytes > 0;
 }
 
 bool cmdline_word_equals(struct cmdline_word word, const char *text)
 {
-	return word.size_bytes == strlen(text) && memcmp(word.text, text, word.size_bytes) == 0;
+	/*@ loop invariant i <= word.size_bytes && i <= text_length(text);
+	    loop assigns i;
+	    loop variant word.size_bytes - i; */
+	for (size_t i = 0; i < word.size_bytes; i++) {
+		if (text[i] == '\0' || text[i] != word.text[i]) {
+			return false;
+		}
+	}
+	return text[word.size_bytes] == '\0';
 }
 
 bool cmdline_has(const char *cmdline, const char *text)
 {
 	struct cmdline_word word;
-	while (cmdline_next(&cmdline, &word)) {
+	size_t at = 0;
+	/*@ loop invariant at <= text_length(cmdline);
+	    loop assigns at, word; */
+	while (cmdline_next(cmdline, &at, &word)) {
 		if (cmdline_word_equals(word, text)) {
 			return true;
 		}
@@ -59,16 +84,19 @@ bool cmdline_has(const char *cmdline, const char *text)
 	return false;
 }
 
-bool cmdline_word_value(struct cmdline_word word, const char *key, struct cmdline_word *value)
+bool cmdline_word_after(struct cmdline_word word, const char *prefix, struct cmdline_word *rest)
 {
-	const size_t key_size = strlen(key);
-	if (word.size_bytes <= key_size || word.text[key_size] != '=' ||
-	    memcmp(word.text, key, key_size) != 0) {
-		return false;
+	size_t size = 0;
+	/*@ loop invariant size <= word.size_bytes && size <= text_length(prefix);
+	    loop assigns size;
+	    loop variant text_length(prefix) - size; */
+	while (prefix[size] != '\0') {
+		if (size == word.size_bytes || word.text[size] != prefix[size]) {
+			return false;
+		}
+		size++;
 	}
-	*value = (struct cmdline_word){
-		.text = word.text + key_size + 1,
-		.size_bytes = word.size_bytes - key_size - 1,
-	};
+	*rest = (struct cmdline_word){.text = word.text + size,
+				      .size_bytes = word.size_bytes - size};
 	return true;
 }

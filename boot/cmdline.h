@@ -10,9 +10,22 @@
 #include "base/status.h"
 #include "boot/boot_params.h"
 
+/*@ axiomatic Text {
+      // Of a terminated text; of anything else it says nothing.
+      logic integer text_length{L}(char *text) reads text[0 ..];
+    }
+    predicate is_text(char *text) =
+      0 <= text_length(text) < 0x7fffffff && \valid_read(text + (0 .. text_length(text))) &&
+      (\forall integer k; 0 <= k < text_length(text) ==> text[k] != 0) &&
+      text[text_length(text)] == 0; */
+
 /* Copy a terminated command line out of at most `limit_bytes` foreign bytes. STATUS_TOO_LARGE: no
  * terminator within the limit or within BOOT_CMDLINE_BYTES; STATUS_BAD_CONFIG: a byte that is not
  * printable ASCII. */
+/*@ requires \valid_read(bytes + (0 .. limit_bytes - 1)) && \valid(problem);
+    requires \valid(out + (0 .. BOOT_CMDLINE_BYTES - 1));
+    assigns *problem, out[0 .. BOOT_CMDLINE_BYTES - 1];
+    ensures \result == STATUS_OK ==> out[BOOT_CMDLINE_BYTES - 1] == 0; */
 MUST_CHECK
 enum status cmdline_copy(const uint8_t *bytes, size_t limit_bytes, char out[BOOT_CMDLINE_BYTES],
 			 const char **problem);
@@ -23,17 +36,31 @@ struct cmdline_word {
 	size_t size_bytes;
 };
 
-/* The next word; advances *rest, which starts as the command line. False at the end. */
-MUST_CHECK
-bool cmdline_next(const char **rest, struct cmdline_word *word);
+//@ predicate word_is_there(struct cmdline_word w) = \valid_read(w.text + (0 .. w.size_bytes - 1));
 
+/* The next word from *at on, which starts at 0; advances *at. False at the end. */
+/*@ requires is_text(cmdline) && \valid(at) && \valid(word) && \separated(at, word);
+    requires *at <= text_length(cmdline);
+    assigns *at, *word;
+    ensures \old(*at) <= *at <= text_length(cmdline);
+    ensures word_is_there(*word) && (\result <==> word->size_bytes > 0); */
+MUST_CHECK
+bool cmdline_next(const char *cmdline, size_t *at, struct cmdline_word *word);
+
+/*@ requires word_is_there(word) && is_text(text);
+    assigns \nothing; */
 MUST_CHECK
 bool cmdline_word_equals(struct cmdline_word word, const char *text);
 
 /* True if `text` is one of the words. */
+/*@ requires is_text(cmdline) && is_text(text);
+    assigns \nothing; */
 MUST_CHECK
 bool cmdline_has(const char *cmdline, const char *text);
 
-/* If the word is "key=value" with this key, *value is the value, borrowed. */
+/* If the word begins with `prefix`, *rest is what follows, borrowed. */
+/*@ requires word_is_there(word) && is_text(prefix) && \valid(rest);
+    assigns *rest;
+    ensures \result ==> word_is_there(*rest) && rest->size_bytes <= word.size_bytes; */
 MUST_CHECK
-bool cmdline_word_value(struct cmdline_word word, const char *key, struct cmdline_word *value);
+bool cmdline_word_after(struct cmdline_word word, const char *prefix, struct cmdline_word *rest);

@@ -4,49 +4,15 @@
 #include <stddef.h>
 #include <string.h>
 
-/* A word of the command line: borrowed, not terminated. */
-struct word {
-	const char *text;
-	size_t length;
-};
+#include "boot/cmdline.h"
 
-static struct word next_word(const char **cmdline)
+static bool copy_word(struct cmdline_word word, char *out, size_t size)
 {
-	const char *at = *cmdline;
-	while (*at == ' ') {
-		at++;
-	}
-	struct word word = {.text = at};
-	while (at[word.length] != '\0' && at[word.length] != ' ') {
-		word.length++;
-	}
-	*cmdline = at + word.length;
-	return word;
-}
-
-static bool word_is(struct word word, const char *text)
-{
-	return strlen(text) == word.length && memcmp(word.text, text, word.length) == 0;
-}
-
-/* If `word` is "key" followed by a value, put the value into *value. */
-static bool word_has_key(struct word word, const char *key, struct word *value)
-{
-	size_t length = strlen(key);
-	if (word.length < length || memcmp(word.text, key, length) != 0) {
+	if (word.size_bytes == 0 || word.size_bytes >= size) {
 		return false;
 	}
-	*value = (struct word){word.text + length, word.length - length};
-	return true;
-}
-
-static bool copy_word(struct word word, char *out, size_t size)
-{
-	if (word.length == 0 || word.length >= size) {
-		return false;
-	}
-	memcpy(out, word.text, word.length);
-	out[word.length] = '\0';
+	memcpy(out, word.text, word.size_bytes);
+	out[word.size_bytes] = '\0';
 	return true;
 }
 
@@ -60,15 +26,17 @@ static int hex_digit(char c)
 }
 
 #if !HOLDFAST_PRODUCTION
-static bool parse_hex32(struct word word, uint32_t *out)
+static bool parse_hex32(struct cmdline_word word, uint32_t *out)
 {
-	struct word digits = word;
+	struct cmdline_word digits;
 	uint32_t value = 0;
-	(void)word_has_key(word, "0x", &digits);
-	if (digits.length == 0 || digits.length > 8) {
+	if (!cmdline_word_after(word, "0x", &digits)) {
+		digits = word;
+	}
+	if (digits.size_bytes == 0 || digits.size_bytes > 8) {
 		return false;
 	}
-	for (size_t i = 0; i < digits.length; i++) {
+	for (size_t i = 0; i < digits.size_bytes; i++) {
 		const int digit = hex_digit(digits.text[i]);
 		if (digit < 0) {
 			return false;
@@ -81,33 +49,33 @@ static bool parse_hex32(struct word word, uint32_t *out)
 
 #endif
 
-static bool parse_state(struct word value, struct kernel_options *options)
+static bool parse_state(struct cmdline_word value, struct kernel_options *options)
 {
-	if (word_is(value, "require")) {
+	if (cmdline_word_equals(value, "require")) {
 		options->state = STATE_REQUIRE;
 		return true;
 	}
-	if (word_is(value, "ephemeral")) {
+	if (cmdline_word_equals(value, "ephemeral")) {
 		options->state = STATE_EPHEMERAL;
 		return true;
 	}
 	return false;
 }
 
-static bool parse_on_failure(struct word value, struct kernel_options *options)
+static bool parse_on_failure(struct cmdline_word value, struct kernel_options *options)
 {
-	if (word_is(value, "serve")) {
+	if (cmdline_word_equals(value, "serve")) {
 		options->on_failure = FAILURE_SERVE;
 		return true;
 	}
-	if (word_is(value, "exit")) {
+	if (cmdline_word_equals(value, "exit")) {
 		options->on_failure = FAILURE_EXIT;
 		return true;
 	}
 	return false;
 }
 
-static bool parse_completion(struct word value, struct kernel_options *options)
+static bool parse_completion(struct cmdline_word value, struct kernel_options *options)
 {
 	static const struct {
 		const char *name;
@@ -118,7 +86,7 @@ static bool parse_completion(struct word value, struct kernel_options *options)
 		{"interrupt", VIRTIO_WAIT_INTERRUPT},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(modes); i++) {
-		if (word_is(value, modes[i].name)) {
+		if (cmdline_word_equals(value, modes[i].name)) {
 			options->completion = modes[i].mode;
 			return true;
 		}
@@ -127,33 +95,34 @@ static bool parse_completion(struct word value, struct kernel_options *options)
 }
 
 /* A UUID as tools print it: 8-4-4-4-12 digits, lower case. */
-static bool parse_disk(struct word value, struct kernel_options *options)
+static bool parse_disk(struct cmdline_word value, struct kernel_options *options)
 {
 	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 	size_t digits = 0;
-	if (value.length != sizeof(form) - 1) {
+	if (value.size_bytes != sizeof(form) - 1) {
 		return false;
 	}
-	options->disk = (struct disk_wish){.has_uuid = true};
-	for (size_t i = 0; i < value.length; i++) {
+	struct disk_wish wish = {.has_uuid = true};
+	for (size_t i = 0; i < value.size_bytes; i++) {
 		const int digit = hex_digit(value.text[i]);
 		if (form[i] == '-' ? value.text[i] != '-' : digit < 0) {
 			return false;
 		}
 		if (form[i] == 'x') {
-			uint8_t *byte = &options->disk.uuid[digits / 2];
-			*byte = (uint8_t)(*byte << 4 | digit);
+			const uint8_t before = wish.uuid[digits / 2];
+			wish.uuid[digits / 2] = (uint8_t)(before << 4 | digit);
 			digits++;
 		}
 	}
+	options->disk = wish;
 	return true;
 }
 
-static bool parse_log(struct word value, struct kernel_options *options)
+static bool parse_log(struct cmdline_word value, struct kernel_options *options)
 {
 	static const char *const names[] = {"error", "warning", "notice", "debug"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-		if (word_is(value, names[i])) {
+		if (cmdline_word_equals(value, names[i])) {
 			options->log = (enum log_level)i;
 			return true;
 		}
@@ -163,13 +132,14 @@ static bool parse_log(struct word value, struct kernel_options *options)
 
 #if !HOLDFAST_PRODUCTION
 /* "module" or "module:argument". */
-static bool parse_run(struct word value, struct kernel_options *options)
+static bool parse_run(struct cmdline_word value, struct kernel_options *options)
 {
-	struct word module = value;
-	for (size_t i = 0; i < value.length; i++) {
+	struct cmdline_word module = value;
+	for (size_t i = 0; i < value.size_bytes; i++) {
 		if (value.text[i] == ':') {
-			module.length = i;
-			struct word argument = {value.text + i + 1, value.length - i - 1};
+			module.size_bytes = i;
+			struct cmdline_word argument = {value.text + i + 1,
+							value.size_bytes - i - 1};
 			if (!copy_word(argument, options->run_argument,
 				       sizeof(options->run_argument))) {
 				return false;
@@ -180,36 +150,36 @@ static bool parse_run(struct word value, struct kernel_options *options)
 	return copy_word(module, options->run_module, sizeof(options->run_module));
 }
 
-static bool parse_development(struct word word, struct kernel_options *options)
+static bool parse_development(struct cmdline_word word, struct kernel_options *options)
 {
-	struct word value;
+	struct cmdline_word value;
 	/* stage2 acts on this one; here it only has to be known. */
-	if (word_is(word, "holdfast.slide=fixed")) {
+	if (cmdline_word_equals(word, "holdfast.slide=fixed")) {
 		return true;
 	}
-	if (word_is(word, "holdfast.pci=place")) {
+	if (cmdline_word_equals(word, "holdfast.pci=place")) {
 		options->place_windows = true;
 		return true;
 	}
-	if (word_has_key(word, "holdfast.run=", &value)) {
+	if (cmdline_word_after(word, "holdfast.run=", &value)) {
 		return parse_run(value, options);
 	}
-	if (word_is(word, "holdfast.fio=raw")) {
+	if (cmdline_word_equals(word, "holdfast.fio=raw")) {
 		options->fio = FIO_RAW;
 		return true;
 	}
-	if (word_is(word, "holdfast.fio=raw-copied")) {
+	if (cmdline_word_equals(word, "holdfast.fio=raw-copied")) {
 		options->fio = FIO_RAW_COPIED;
 		return true;
 	}
-	if (word_is(word, "holdfast.fio=volume")) {
+	if (cmdline_word_equals(word, "holdfast.fio=volume")) {
 		options->fio = FIO_VOLUME;
 		return true;
 	}
-	if (word_has_key(word, "holdfast.panic=", &value)) {
+	if (cmdline_word_after(word, "holdfast.panic=", &value)) {
 		return copy_word(value, options->panic, sizeof(options->panic));
 	}
-	if (word_has_key(word, "holdfast.vtpmd.crash_on=", &value)) {
+	if (cmdline_word_after(word, "holdfast.vtpmd.crash_on=", &value)) {
 		return parse_hex32(value, &options->vtpmd_crash_on);
 	}
 	return false;
@@ -217,22 +187,22 @@ static bool parse_development(struct word word, struct kernel_options *options)
 
 #endif
 
-static bool parse_word(struct word word, bool production, struct kernel_options *options)
+static bool parse_word(struct cmdline_word word, bool production, struct kernel_options *options)
 {
-	struct word value;
-	if (word_has_key(word, "holdfast.state=", &value)) {
+	struct cmdline_word value;
+	if (cmdline_word_after(word, "holdfast.state=", &value)) {
 		return parse_state(value, options);
 	}
-	if (word_has_key(word, "holdfast.on_failure=", &value)) {
+	if (cmdline_word_after(word, "holdfast.on_failure=", &value)) {
 		return parse_on_failure(value, options);
 	}
-	if (word_has_key(word, "holdfast.log=", &value)) {
+	if (cmdline_word_after(word, "holdfast.log=", &value)) {
 		return parse_log(value, options);
 	}
-	if (word_has_key(word, "holdfast.disk=", &value)) {
+	if (cmdline_word_after(word, "holdfast.disk=", &value)) {
 		return parse_disk(value, options);
 	}
-	if (word_has_key(word, "holdfast.completion=", &value)) {
+	if (cmdline_word_after(word, "holdfast.completion=", &value)) {
 		return parse_completion(value, options);
 	}
 #if !HOLDFAST_PRODUCTION
@@ -248,23 +218,22 @@ static bool parse_word(struct word word, bool production, struct kernel_options 
 enum status options_parse(const char *cmdline, bool production, struct kernel_options *options)
 {
 	*options = (struct kernel_options){.log = LOG_NOTICE};
-	for (;;) {
-		struct word word = next_word(&cmdline);
-		struct word rest;
-		if (word.length == 0) {
-			return STATUS_OK;
-		}
+	struct cmdline_word word;
+	size_t at = 0;
+	while (cmdline_next(cmdline, &at, &word)) {
+		struct cmdline_word rest;
 		/* Words of others, such as virtio_mmio.device=, are not ours to judge. */
-		if (!word_has_key(word, "holdfast.", &rest)) {
+		if (!cmdline_word_after(word, "holdfast.", &rest)) {
 			continue;
 		}
 		if (!parse_word(word, production, options)) {
-			struct word shown = word;
-			if (shown.length >= sizeof(options->rejected)) {
-				shown.length = sizeof(options->rejected) - 1;
+			struct cmdline_word shown = word;
+			if (shown.size_bytes >= sizeof(options->rejected)) {
+				shown.size_bytes = sizeof(options->rejected) - 1;
 			}
 			(void)copy_word(shown, options->rejected, sizeof(options->rejected));
 			return STATUS_BAD_CONFIG;
 		}
 	}
+	return STATUS_OK;
 }

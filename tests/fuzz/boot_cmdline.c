@@ -17,30 +17,32 @@ static void word_check(const char *cmdline, struct cmdline_word word)
 	memcpy(copy, word.text, word.size_bytes);
 	copy[word.size_bytes] = '\0';
 	FUZZ_REQUIRE(cmdline_word_equals(word, copy) && cmdline_has(cmdline, copy));
-	/* Its own text before the '=' is a key of which the rest is the value. */
+	/* Behind its own text up to the '=' comes its value. */
 	char *equals = strchr(copy, '=');
 	if (equals == NULL) {
-		FUZZ_REQUIRE(!cmdline_word_value(word, copy, &value));
+		FUZZ_REQUIRE(cmdline_word_after(word, copy, &value) && value.size_bytes == 0);
 		return;
 	}
-	*equals = '\0';
-	FUZZ_REQUIRE(cmdline_word_value(word, copy, &value));
+	const char kept = equals[1];
+	equals[1] = '\0';
+	FUZZ_REQUIRE(cmdline_word_after(word, copy, &value));
+	equals[1] = kept;
 	FUZZ_REQUIRE(cmdline_word_equals(value, equals + 1));
 }
 
 static void words_check(const char *cmdline)
 {
-	const char *rest = cmdline;
 	struct cmdline_word word;
+	size_t at = 0;
 	size_t covered = 0;
-	while (cmdline_next(&rest, &word)) {
+	while (cmdline_next(cmdline, &at, &word)) {
 		word_check(cmdline, word);
 		covered += word.size_bytes;
 		FUZZ_REQUIRE(covered <= BOOT_CMDLINE_BYTES); /* It ends. */
 	}
 	/* Nothing but separators is in no word. */
-	for (const char *at = cmdline; *at != '\0'; at++) {
-		covered -= *at != ' ' ? 1 : 0;
+	for (at = 0; cmdline[at] != '\0'; at++) {
+		covered -= cmdline[at] != ' ' ? 1 : 0;
 	}
 	FUZZ_REQUIRE(covered == 0);
 }

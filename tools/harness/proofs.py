@@ -146,7 +146,8 @@ def preprocessor(kind):
     """WP gets memcpy and its like with contracts that its memory model can use, instead of
     Frama-C's own header. EVA finds what stands in for hardware before the real thing."""
     if kind == "eva":
-        return [f"-I{ENTRIES}", f"-I{build.ROOT}", "-D__FRAMAC__", "-D_Alignas(bytes)="]
+        return [f"-I{ENTRIES}", f"-I{build.ROOT}", "-D__FRAMAC__", "-D_Alignas(bytes)=",
+                "-DHOLDFAST_PRODUCTION=1"]
     return [f"-I{build.ROOT}", "-D__FRAMAC__", "-D__FC_STRING_H_", "-include", PRELUDE]
 
 

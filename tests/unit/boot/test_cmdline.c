@@ -56,17 +56,18 @@ static void test_cmdline_is_bounded(void **state)
 static void test_cmdline_splits_words(void **state)
 {
 	(void)state;
-	const char *rest = "  one  two=2 three";
+	const char *line = "  one  two=2 three";
 	const char *expected[] = {"one", "two=2", "three"};
+	size_t at = 0;
 	struct cmdline_word word;
 	for (size_t i = 0; i < ARRAY_COUNT(expected); i++) {
-		assert_true(cmdline_next(&rest, &word));
+		assert_true(cmdline_next(line, &at, &word));
 		assert_true(cmdline_word_equals(word, expected[i]));
 	}
-	assert_false(cmdline_next(&rest, &word));
-	assert_false(cmdline_next(&rest, &word));
-	rest = "   ";
-	assert_false(cmdline_next(&rest, &word));
+	assert_false(cmdline_next(line, &at, &word));
+	assert_false(cmdline_next(line, &at, &word));
+	at = 0;
+	assert_false(cmdline_next("   ", &at, &word));
 }
 
 static void test_cmdline_has_whole_words_only(void **state)
@@ -80,23 +81,28 @@ static void test_cmdline_has_whole_words_only(void **state)
 	assert_false(cmdline_has("", "holdfast.slide=fixed"));
 }
 
-static void test_cmdline_gives_values(void **state)
+static void test_cmdline_looks_behind_a_prefix(void **state)
 {
 	(void)state;
-	const char *rest = "key=value=more key= key keys=1";
+	const char *line = "key=value=more key= key keys=1";
+	size_t at = 0;
 	struct cmdline_word word;
-	struct cmdline_word value;
-	assert_true(cmdline_next(&rest, &word));
-	assert_true(cmdline_word_value(word, "key", &value));
-	assert_true(cmdline_word_equals(value, "value=more"));
-	assert_false(cmdline_word_value(word, "ke", &value));
-	assert_true(cmdline_next(&rest, &word));
-	assert_true(cmdline_word_value(word, "key", &value));
-	assert_int_equal(value.size_bytes, 0);
-	assert_true(cmdline_next(&rest, &word));
-	assert_false(cmdline_word_value(word, "key", &value));
-	assert_true(cmdline_next(&rest, &word));
-	assert_false(cmdline_word_value(word, "key", &value));
+	struct cmdline_word rest;
+	assert_true(cmdline_next(line, &at, &word));
+	assert_true(cmdline_word_after(word, "key=", &rest));
+	assert_true(cmdline_word_equals(rest, "value=more"));
+	assert_true(cmdline_word_after(word, "", &rest));
+	assert_true(cmdline_word_equals(rest, "key=value=more"));
+	assert_false(cmdline_word_after(word, "kex", &rest));
+	assert_true(cmdline_next(line, &at, &word));
+	assert_true(cmdline_word_after(word, "key=", &rest));
+	assert_int_equal(rest.size_bytes, 0);
+	assert_true(cmdline_next(line, &at, &word));
+	assert_false(
+		cmdline_word_after(word, "key=", &rest)); /* The word ends; the line goes on. */
+	assert_false(cmdline_word_after(word, "key k", &rest));
+	assert_true(cmdline_next(line, &at, &word));
+	assert_false(cmdline_word_after(word, "key=", &rest));
 }
 
 int main(void)
@@ -107,7 +113,7 @@ int main(void)
 		cmocka_unit_test(test_cmdline_is_bounded),
 		cmocka_unit_test(test_cmdline_splits_words),
 		cmocka_unit_test(test_cmdline_has_whole_words_only),
-		cmocka_unit_test(test_cmdline_gives_values),
+		cmocka_unit_test(test_cmdline_looks_behind_a_prefix),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
