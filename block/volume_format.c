@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Superblock and session table to and from bytes, but for a superblock's body from bytes, which is
- * volume_format_superblock.c. Decoders check reserved bytes: a bit that this version does not know
- * is either a newer format, which the clear header says, or damage. */
+/* Superblock to and from bytes, but for its body from bytes, which is volume_format_superblock.c.
+ * Decoders check reserved bytes: a bit that this version does not know is either a newer format,
+ * which the clear header says, or damage. */
 #include "block/volume_format.h"
 
 #include <string.h>
@@ -14,6 +14,10 @@
 #define SUPERBLOCK_CHECKSUM_AT 80u
 #define SUPERBLOCK_TAG_AT      96u
 
+static const uint8_t superblock_magic[MAGIC_BYTES] = VOLUME_SUPERBLOCK_MAGIC;
+
+STATIC_ASSERT((VOLUME_FEATURES_KNOWN & (VOLUME_FEATURES_KNOWN + 1)) == 0,
+	      "all bits up to the highest one that is known");
 STATIC_ASSERT(SUPERBLOCK_CHECKSUM_AT + CHECKSUM_BYTES == VOLUME_SUPERBLOCK_AAD_BYTES,
 	      "the checksum ends what the tag authenticates");
 STATIC_ASSERT(SUPERBLOCK_TAG_AT + AEAD_TAG_BYTES == VOLUME_SUPERBLOCK_BODY_OFFSET,
@@ -25,6 +29,9 @@ STATIC_ASSERT(VOLUME_BODY_GROUPS_AT + VOLUME_GROUPS_MAX * VOLUME_ENTRY_BYTES <=
 /* ---- Superblock ---------------------------------------------------------------------------- */
 
 /* Over everything between the magic and itself, so that a damaged magic is still recognised. */
+/*@ requires \valid_read(block + (0 .. BLOCK_BYTES - 1));
+    requires \valid(out + (0 .. CHECKSUM_BYTES - 1));
+    assigns out[0 .. CHECKSUM_BYTES - 1]; */
 static enum status header_checksum(const uint8_t block[BLOCK_BYTES], uint8_t out[CHECKSUM_BYTES])
 {
 	const struct hash_input input = {
@@ -32,6 +39,7 @@ static enum status header_checksum(const uint8_t block[BLOCK_BYTES], uint8_t out
 		.size_bytes = SUPERBLOCK_CHECKSUM_AT - MAGIC_BYTES,
 	};
 	uint8_t digest[SHA256_BYTES];
+	//@ assert \valid_read(input.bytes + (0 .. input.size_bytes - 1));
 	enum status status = hash_sha256(&input, 1, digest);
 	if (status == STATUS_OK) {
 		memcpy(out, digest, CHECKSUM_BYTES);
@@ -43,7 +51,7 @@ enum status volume_superblock_header_encode(uint8_t block[BLOCK_BYTES],
 					    const struct volume_superblock_header *header)
 {
 	memset(block, 0, BLOCK_BYTES);
-	memcpy(block, VOLUME_SUPERBLOCK_MAGIC, MAGIC_BYTES);
+	memcpy(block, superblock_magic, MAGIC_BYTES);
 	bytes_store_le32(block + 8, header->version);
 	bytes_store_le32(block + 12, header->features);
 	memcpy(block + 16, header->uuid, VOLUME_UUID_BYTES);
@@ -55,6 +63,22 @@ enum status volume_superblock_header_encode(uint8_t block[BLOCK_BYTES],
 	return header_checksum(block, block + SUPERBLOCK_CHECKSUM_AT);
 }
 
+/*@ requires \valid_read(block + (0 .. BLOCK_BYTES - 1)) && \valid(header);
+    requires \separated(header, block + (0 .. BLOCK_BYTES - 1));
+    assigns *header;
+    ensures header_is_of{Pre, Post}(header, block); */
+static void header_read(const uint8_t block[BLOCK_BYTES], struct volume_superblock_header *header)
+{
+	header->version = bytes_load_le32(block + 8);
+	header->features = bytes_load_le32(block + 12);
+	header->size = bytes_load_le64(block + 32);
+	header->profile = bytes_load_le32(block + 40);
+	header->generation = bytes_load_le32(block + 44);
+	memcpy(header->uuid, block + 16, VOLUME_UUID_BYTES);
+	memcpy(header->salt, block + 48, VOLUME_SALT_BYTES);
+	memcpy(header->tag, block + SUPERBLOCK_TAG_AT, AEAD_TAG_BYTES);
+}
+
 enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
 					    struct volume_superblock_header *header)
 {
@@ -63,31 +87,22 @@ enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
 	if (status != STATUS_OK) {
 		return status;
 	}
-	bool has_magic = memcmp(block, VOLUME_SUPERBLOCK_MAGIC, MAGIC_BYTES) == 0;
+	bool has_magic = memcmp(block, superblock_magic, MAGIC_BYTES) == 0;
 	bool is_intact = memcmp(block + SUPERBLOCK_CHECKSUM_AT, checksum, CHECKSUM_BYTES) == 0;
 	if (!has_magic || !is_intact) {
 		return has_magic || is_intact ? STATUS_AUTH_META : STATUS_NOT_A_VOLUME;
 	}
-	uint32_t version = bytes_load_le32(block + 8);
-	uint32_t features = bytes_load_le32(block + 12);
-	uint32_t profile = bytes_load_le32(block + 40);
-	if (version > VOLUME_FORMAT_VERSION || (features & ~VOLUME_FEATURES_KNOWN) != 0 ||
+	const uint32_t version = bytes_load_le32(block + 8);
+	const uint32_t features = bytes_load_le32(block + 12);
+	const uint32_t profile = bytes_load_le32(block + 40);
+	if (version > VOLUME_FORMAT_VERSION || features > VOLUME_FEATURES_KNOWN ||
 	    profile > VOLUME_PROFILE_BLOCK) {
 		return STATUS_NEWER_FORMAT;
 	}
 	if (version == 0 || profile == 0) {
 		return STATUS_AUTH_META;
 	}
-	*header = (struct volume_superblock_header){
-		.version = version,
-		.features = features,
-		.profile = profile,
-		.generation = bytes_load_le32(block + 44),
-		.size = bytes_load_le64(block + 32),
-	};
-	memcpy(header->uuid, block + 16, VOLUME_UUID_BYTES);
-	memcpy(header->salt, block + 48, VOLUME_SALT_BYTES);
-	memcpy(header->tag, block + SUPERBLOCK_TAG_AT, AEAD_TAG_BYTES);
+	header_read(block, header);
 	return STATUS_OK;
 }
 
@@ -173,64 +188,4 @@ void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 	writer_zero(&writer, VOLUME_BODY_DOUBT_AT - writer.at);
 	writer_le64(&writer, superblock->witness_doubt_sequence);
 	writer_copy(&writer, superblock->witness_doubt_anchor, VOLUME_ANCHOR_BYTES);
-}
-
-/* ---- Session table ------------------------------------------------------------------------- */
-
-void volume_table_encode(uint8_t block[BLOCK_BYTES], const struct volume_session_table *table)
-{
-	memset(block, 0, BLOCK_BYTES);
-	struct writer writer;
-	writer_init(&writer, block, BLOCK_BYTES);
-	writer_le32(&writer, table->count);
-	writer_zero(&writer, VOLUME_TABLE_HEADER_BYTES - 4);
-	for (uint32_t i = 0; i < table->count; i++) {
-		const struct volume_session_row *row = &table->rows[i];
-		writer_le32(&writer, row->id);
-		writer_le32(&writer, row->generation);
-		writer_le32(&writer, row->live_blocks);
-		writer_copy(&writer, row->salt, VOLUME_SALT_BYTES);
-	}
-}
-
-static bool rest_is_zero(struct reader *reader, size_t size_bytes)
-{
-	const uint8_t *rest = reader_bytes(reader, size_bytes);
-	return rest != NULL && bytes_are_zero(rest, size_bytes);
-}
-
-/* Ids rise, so that each is there once, and nothing follows the rows. The reader is a copy. */
-static bool table_rows_are_sane(struct reader reader, uint32_t count)
-{
-	uint32_t last = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t id = reader_le32(&reader);
-		reader_skip(&reader, VOLUME_SESSION_BYTES - 4);
-		if (id <= last) {
-			return false;
-		}
-		last = id;
-	}
-	return rest_is_zero(&reader, reader_left(&reader)) && reader_ok(&reader);
-}
-
-enum status volume_table_decode(const uint8_t block[BLOCK_BYTES],
-				struct volume_session_table *table)
-{
-	struct reader reader;
-	reader_init(&reader, block, BLOCK_BYTES);
-	uint32_t count = reader_le32(&reader);
-	if (count > VOLUME_SESSIONS_MAX || !rest_is_zero(&reader, VOLUME_TABLE_HEADER_BYTES - 4) ||
-	    !table_rows_are_sane(reader, count)) {
-		return STATUS_AUTH_META;
-	}
-	table->count = count;
-	for (uint32_t i = 0; i < count; i++) {
-		struct volume_session_row *row = &table->rows[i];
-		row->id = reader_le32(&reader);
-		row->generation = reader_le32(&reader);
-		row->live_blocks = reader_le32(&reader);
-		reader_copy(&reader, row->salt, VOLUME_SALT_BYTES);
-	}
-	return STATUS_OK;
 }

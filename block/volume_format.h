@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/compiler.h"
 #include "base/status.h"
 #include "base/units.h"
@@ -295,16 +296,34 @@ struct volume_superblock {
     predicate superblock_is_sound{L}(struct volume_superblock *s) =
       geometry_is_sound(&s->geometry) && fields_are_sound(s) && entries_are_sound(s); */
 
+/*@ predicate header_is_sound{L}(struct volume_superblock_header *h) =
+      1 <= h->version <= VOLUME_FORMAT_VERSION && h->features <= VOLUME_FEATURES_KNOWN &&
+      (h->profile == VOLUME_PROFILE_STATE || h->profile == VOLUME_PROFILE_BLOCK);
+    // `block` as it was at A, `h` as it is at B.
+    predicate header_is_of{A, B}(struct volume_superblock_header *h, uint8_t *block) =
+      \at(h->version, B) == le32{A}(block + 8) && \at(h->features, B) == le32{A}(block + 12) &&
+      \at(h->size, B) == le64{A}(block + 32) && \at(h->profile, B) == le32{A}(block + 40) &&
+      \at(h->generation, B) == le32{A}(block + 44); */
+
 /* Fill the header part and zero the rest of the block. */
+/*@ requires \valid(block + (0 .. BLOCK_BYTES - 1)) && \valid_read(header);
+    requires \separated(header, block + (0 .. BLOCK_BYTES - 1));
+    assigns block[0 .. BLOCK_BYTES - 1]; */
 MUST_CHECK
 enum status volume_superblock_header_encode(uint8_t block[BLOCK_BYTES],
 					    const struct volume_superblock_header *header);
 /* STATUS_NOT_A_VOLUME: neither the magic nor the checksum is ours. STATUS_AUTH_META: ours, but
  * damaged. STATUS_NEWER_FORMAT: intact, of a later version. */
+/*@ requires \valid_read(block + (0 .. BLOCK_BYTES - 1)) && \valid(header);
+    requires \separated(header, block + (0 .. BLOCK_BYTES - 1));
+    assigns *header;
+    ensures \result == STATUS_OK ==> header_is_sound(header) && header_is_of{Pre, Post}(header,
+   block); */
 MUST_CHECK
 enum status volume_superblock_header_decode(const uint8_t block[BLOCK_BYTES],
 					    struct volume_superblock_header *header);
 /* What the header has to say about this body. */
+//@ requires \valid_read(superblock); assigns \nothing;
 uint32_t volume_superblock_features(const struct volume_superblock *superblock);
 void volume_superblock_body_encode(uint8_t body[VOLUME_SUPERBLOCK_BODY_BYTES],
 				   const struct volume_superblock *superblock);
@@ -387,7 +406,25 @@ struct volume_session_table {
 	struct volume_session_row rows[VOLUME_SESSIONS_MAX];
 };
 
+/* Each session is there once. */
+/*@ predicate table_is_sound{L}(struct volume_session_table *t) =
+      t->count <= VOLUME_SESSIONS_MAX && (\forall integer i; 0 <= i < t->count ==>
+	(i == 0 ? 0 : t->rows[i - 1].id) < t->rows[i].id); */
+
+/*@ requires \valid(block + (0 .. BLOCK_BYTES - 1)) && \valid_read(table);
+    requires table->count <= VOLUME_SESSIONS_MAX;
+    requires \separated(table, block + (0 .. BLOCK_BYTES - 1));
+    assigns block[0 .. BLOCK_BYTES - 1]; */
 void volume_table_encode(uint8_t block[BLOCK_BYTES], const struct volume_session_table *table);
+/* STATUS_AUTH_META: no writer of this format wrote that; `table` is then as it was. */
+/*@ requires \valid_read(block + (0 .. BLOCK_BYTES - 1)) && \valid(table);
+    requires \separated(table, block + (0 .. BLOCK_BYTES - 1));
+    assigns *table;
+    ensures \result == STATUS_OK ==> table_is_sound(table);
+    ensures \result != STATUS_OK ==>
+      \result == STATUS_AUTH_META && table->count == \old(table->count) &&
+      (\forall integer i; 0 <= i < VOLUME_SESSIONS_MAX ==>
+	table->rows[i] == \old(table->rows[i])); */
 MUST_CHECK
 enum status volume_table_decode(const uint8_t block[BLOCK_BYTES],
 				struct volume_session_table *table);

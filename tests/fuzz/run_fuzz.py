@@ -30,7 +30,7 @@ LEAN_TARGETS = ("virtio_queue", "virtio_blk", "virtio_serial", "virtio_rng", "vi
 # What --coverage reports: the sources that decode or judge foreign bytes.
 DECODERS = (
     "block/volume_entry.c", "block/volume_format.c", "block/volume_format_keyslots.c",
-    "block/volume_format_superblock.c",
+    "block/volume_format_superblock.c", "block/volume_format_table.c",
     "block/volume_record.c",
     "block/volume_geometry.c", "block/volume_mount.c", "block/volume_replay.c",
     "block/volume_sight.c", "block/volume_tree.c", "block/volume_verify.c",

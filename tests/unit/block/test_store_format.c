@@ -61,7 +61,7 @@ static void test_format_name_order(void **state)
 {
 	(void)state;
 	static const char *const sorted[] = {"",  "-",  "0",  "A",  "Z", "_",
-					     "a", "a-", "aa", "ab", "b"};
+					     "a", "a-", "aa", "ab", "b", "\xe4"};
 	for (size_t i = 0; i < ARRAY_COUNT(sorted); i++) {
 		for (size_t j = 0; j < ARRAY_COUNT(sorted); j++) {
 			int order = store_name_compare(sorted[i], sorted[j]);
