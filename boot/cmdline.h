@@ -8,16 +8,8 @@
 
 #include "base/compiler.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "boot/boot_params.h"
-
-/*@ axiomatic Text {
-      // Of a terminated text; of anything else it says nothing.
-      logic integer text_length{L}(char *text) reads text[0 ..];
-    }
-    predicate is_text(char *text) =
-      0 <= text_length(text) < 0x7fffffff && \valid_read(text + (0 .. text_length(text))) &&
-      (\forall integer k; 0 <= k < text_length(text) ==> text[k] != 0) &&
-      text[text_length(text)] == 0; */
 
 /* Copy a terminated command line out of at most `limit_bytes` foreign bytes. STATUS_TOO_LARGE: no
  * terminator within the limit or within BOOT_CMDLINE_BYTES; STATUS_BAD_CONFIG: a byte that is not

@@ -10,6 +10,7 @@
 #include "base/addr.h"
 #include "base/compiler.h"
 #include "base/status.h"
+#include "base/text.h"
 
 #define MMIO_CMDLINE_DEVICES_MAX 32u
 #define MMIO_CMDLINE_IRQ_MAX     255u
@@ -32,5 +33,8 @@ struct mmio_cmdline_list {
  * STATUS_BAD_CONFIG: a malformed word, a window that is too small, unaligned, wraps, lies above the
  * physical address space or overlaps another one. STATUS_TOO_LARGE: too many devices.
  * The caller still has to refuse windows that overlap memory. */
+/*@ requires is_text(command_line) && \valid(list);
+    assigns *list;
+    ensures list->count <= MMIO_CMDLINE_DEVICES_MAX; */
 MUST_CHECK
 enum status mmio_cmdline_parse(const char *command_line, struct mmio_cmdline_list *list);
