@@ -62,9 +62,11 @@ void reader_copy(struct reader *reader, uint8_t *out, size_t size)
 	const uint8_t *bytes = reader_bytes(reader, size);
 	if (bytes == NULL) {
 		memset(out, 0, size);
+		//@ assert reader->failed || size == 0;
 		return;
 	}
 	memcpy(out, bytes, size);
+	//@ assert !reader->failed && bytes == reader->data + \at(reader->at, Pre);
 }
 
 void reader_skip(struct reader *reader, size_t size)

@@ -28,9 +28,13 @@ SUSPENDED = os.path.join(FOLDER, "suspended.toml")
 DRIVER = os.path.join(FOLDER, "cvc5.drv")
 TOOLS = ("frama-c", "why3", "cvc5", "z3")
 PRELUDE = os.path.join(FOLDER, "prelude.h")
+# WP hands a goal to all provers that it is told of at once, and each runs until the first has an
+# answer. So the one that proves nearly all goals is asked alone, which halves the time; what it
+# leaves open is tried again by all, and for longer: a loaded machine is not a defect.
 PROVERS = "cvc5,z3"
-# A goal that is open is tried again for longer: a loaded machine is not a defect.
-GOAL_SECONDS = (10, 60)
+ATTEMPTS = (("cvc5", 10), (PROVERS, 10), (PROVERS, 60))
+# Half of what Frama-C itself takes is OCaml's collector: larger young and more old generations.
+COLLECTOR = "s=1M,o=400"
 UNIT_SECONDS = 1800
 COMMON = ("-machdep", "gcc_x86_64")
 # C allows both, but hardly anybody means it.
@@ -79,12 +83,13 @@ class Unit:
         self.only = row.get("only", [])
         self.row = row
 
-    def wp_command(self, source=None, seconds=GOAL_SECONDS[0], smoke=SMOKE, only=None):
+    def wp_command(self, attempt=ATTEMPTS[0], source=None, smoke=SMOKE, only=None):
         """`source`: read instead of the unit's. `only`: functions, instead of the unit's."""
+        provers, seconds = attempt
         strict = () if self.row.get("modular") else STRICT
         command = ["frama-c", *COMMON, *strict, "-cpp-extra-args=" + shlex.join(preprocessor("wp")),
                    source or os.path.join(build.ROOT, self.sources[0]), "-wp", "-wp-rte",
-                   "-wp-prover", PROVERS, "-wp-timeout", str(seconds), "-wp-par",
+                   "-wp-prover", provers, "-wp-timeout", str(seconds), "-wp-par",
                    str(os.cpu_count() or 1), "-wp-model", self.row.get("model", "typed"), *smoke]
         skipped = self.assumed + inline_elsewhere(self.sources[0], self.headers)
         if skipped:
@@ -161,6 +166,7 @@ def environment(folder):
     os.makedirs(os.path.join(folder, "goals"), exist_ok=True)
     config = os.path.join(folder, "why3.conf")
     variables = dict(os.environ, WHY3CONFIG=config, HOME=folder, FRAMAC_WP_CACHE="update",
+                     OCAMLRUNPARAM=COLLECTOR,
                      FRAMAC_WP_CACHEDIR=os.path.join(folder, "goals"))
     if not os.path.exists(config):
         subprocess.run(["why3", "config", "detect"], env=variables, capture_output=True,
@@ -196,8 +202,10 @@ def content_key(unit, command):
 
 
 def open_goals(output):
-    return sorted(set(re.findall(r"\[(?:Timeout|Unknown|Failed|Stepout)\] (?:Goal )?(typed\S*)",
-                                 output)))
+    """Of several provers WP tells each answer on a line of its own, of one on the goal's."""
+    ends = "Timeout|Unknown|Failed|Stepout"
+    return sorted({*re.findall(rf"\[(?:{ends})\] (?:Goal )?(typed\S*)", output),
+                   *re.findall(rf"Goal (typed\S*) : (?:{ends})", output)})
 
 
 def read_wp(output):
@@ -260,8 +268,8 @@ def frama_c(command, cache):
 
 def prove_wp(unit, cache, smoke):
     """Goals that are open are tried again; those that are proved are in the cache by then."""
-    for seconds in GOAL_SECONDS:
-        output = frama_c(unit.wp_command(seconds=seconds, smoke=smoke) + ["-wp-cache-env"], cache)
+    for attempt in ATTEMPTS[1:] if unit.row.get("all_provers") else ATTEMPTS:
+        output = frama_c(unit.wp_command(attempt, smoke=smoke) + ["-wp-cache-env"], cache)
         if not open_goals(output):
             break
     return read_wp(output)
