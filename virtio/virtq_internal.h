@@ -151,7 +151,17 @@ struct virtq_entries {
     predicate chains_kept{A, B}(struct virtq_slot *s, integer size) =
       \forall integer i; 0 <= i < size && \at(s[i].ring_entries, A) != 0 ==>
 	\at(s[i].ring_entries, B) == \at(s[i].ring_entries, A) &&
-	\at(s[i].next, B) == \at(s[i].next, A); */
+	\at(s[i].next, B) == \at(s[i].next, A);
+    predicate slots_kept{A, B}(struct virtq_slot *s, integer size) =
+      ids_kept{A, B}(s, size) && links_kept{A, B}(s, size) &&
+      (\forall integer i; 0 <= i < size ==>
+	(\at(s[i].is_head, A) <==> \at(s[i].is_head, B))); */
+
+/* Packed: an id stands for its whole chain, which is not longer than the ring. */
+/*@ predicate counts_fit{L}(struct virtq_slot *s, integer size) =
+      \forall integer i; 0 <= i < size ==> s[i].ring_entries <= size;
+    logic integer moved(integer size, integer place, integer count) =
+      place + count < size ? place + count : place + count - size; */
 
 /* All ids are free, and there is no chain. */
 /*@ requires \valid(queue) && 0 < queue->size <= VIRTQ_SIZE_MAX;
@@ -279,11 +289,22 @@ void virtq_split_interrupts_tell(const struct virtq *queue);
     ensures parts->driver_offset + parts->driver_bytes <= parts->device_offset;
     ensures parts->device_offset % 64 == 0 && parts->device_bytes == 4; */
 void virtq_packed_parts(uint16_t size, struct virtq_parts *parts);
+/* As virtq_split_publish(), but that one id is all that a chain takes. */
 /*@ requires \valid(queue) && packed_is_sound(queue) && ids_are_sound(queue);
+    requires counts_fit(queue->slots, queue->size);
     requires entries_are_sound(queue, entries) && queue->free_ids > 0;
     assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].ring_entries,
       queue->slots[0 .. queue->size - 1].is_head, queue->available_index, queue->available_wrap,
-      queue->unannounced, queue->ring.owner->counters.stores; */
+      queue->unannounced, queue->ring.owner->counters.stores;
+    ensures packed_is_sound(queue) && ids_are_sound(queue);
+    ensures counts_fit(queue->slots, queue->size);
+    ensures queue->free_ids == \old(queue->free_ids) - 1;
+    ensures queue->available_index ==
+      moved(queue->size, \old(queue->available_index), \old(entries->count));
+    ensures \result < queue->size && queue->slots[\result].is_head;
+    ensures queue->slots[\result].ring_entries == \old(entries->count);
+    ensures \at(queue->slots[\at(\result, Post)].ring_entries, Pre) == 0;
+    ensures other_ids_kept{Pre, Post}(queue, \result); */
 uint16_t virtq_packed_publish(struct virtq *queue, const struct virtq_entries *entries);
 /*@ requires table_fits(queue, at, entries);
     assigns queue->ring.owner->counters.stores; */
@@ -295,8 +316,20 @@ void virtq_packed_table_write(const struct virtq *queue, size_t at,
     assigns *id, *length, queue->ring.owner->counters.loads;
     ensures \result == STATUS_OK || \result == STATUS_AGAIN; */
 enum status virtq_packed_used_load(struct virtq *queue, uint32_t *id, uint32_t *length);
-/*@ assigns queue->free_ids, queue->slots[0 .. queue->size - 1], queue->used_index,
-      queue->used_wrap, queue->ring.owner->counters.stores; */
+/* The next completion comes behind as many entries as the chain has. */
+/*@ requires \valid(queue) && packed_is_sound(queue) && ids_are_sound(queue);
+    requires counts_fit(queue->slots, queue->size);
+    requires id < queue->size && queue->slots[id].ring_entries != 0;
+    assigns queue->free_ids, queue->slots[0 .. queue->size - 1].free_id,
+      queue->slots[id].ring_entries, queue->slots[id].is_head, queue->used_index,
+      queue->used_wrap, queue->ring.owner->counters.stores;
+    ensures packed_is_sound(queue) && ids_are_sound(queue);
+    ensures counts_fit(queue->slots, queue->size);
+    ensures queue->free_ids == \old(queue->free_ids) + 1;
+    ensures queue->used_index ==
+      moved(queue->size, \old(queue->used_index), \old(queue->slots[id].ring_entries));
+    ensures queue->slots[id].ring_entries == 0 && !queue->slots[id].is_head;
+    ensures other_ids_kept{Pre, Post}(queue, id); */
 void virtq_packed_used_advance(struct virtq *queue, uint16_t id);
 /*@ requires \valid_read(queue) && packed_is_sound(queue);
     assigns queue->ring.owner->counters.loads; */

@@ -24,8 +24,11 @@
 
 void virtq_packed_parts(uint16_t size, struct virtq_parts *parts)
 {
-	const size_t driver_offset = (VIRTQ_DESC_BYTES * size + SUPPRESSION_STRIDE - 1) /
-				     SUPPRESSION_STRIDE * SUPPRESSION_STRIDE;
+	const size_t end = VIRTQ_DESC_BYTES * size + SUPPRESSION_STRIDE - 1;
+	//@ assert end == VIRTQ_DESC_BYTES * size + SUPPRESSION_STRIDE - 1;
+	const size_t lines = end / SUPPRESSION_STRIDE;
+	const size_t driver_offset = lines * SUPPRESSION_STRIDE;
+	//@ assert driver_offset == SUPPRESSION_STRIDE * lines <= end < 0x10000;
 	*parts = (struct virtq_parts){
 		.driver_offset = driver_offset,
 		.driver_bytes = SUPPRESSION_BYTES,
@@ -78,9 +81,7 @@ static void entry_write(const struct virtq *queue, const struct virtq_entries *e
 /* Move a position on; true if it went past the end of the ring. */
 /*@ requires \valid(position) && *position < size && count <= size;
     assigns *position;
-    ensures *position < size;
-    ensures \result ==> *position == \old(*position) + count - size;
-    ensures !\result ==> *position == \old(*position) + count; */
+    ensures *position < size && *position == moved(size, \old(*position), count); */
 static bool position_advance(uint16_t size, uint16_t *position, uint16_t count)
 {
 	const uint32_t place = (uint32_t)*position + count;
@@ -89,19 +90,53 @@ static bool position_advance(uint16_t size, uint16_t *position, uint16_t count)
 	return wraps;
 }
 
+/* An id for the whole chain. */
+/*@ requires \valid(queue) && packed_is_sound(queue) && ids_are_sound(queue);
+    requires counts_fit(queue->slots, queue->size) && queue->free_ids > 0;
+    requires 0 < count <= queue->size;
+    assigns queue->free_first, queue->free_ids, queue->slots[0 .. queue->size - 1].ring_entries;
+    ensures packed_is_sound(queue) && ids_are_sound(queue);
+    ensures counts_fit(queue->slots, queue->size) && queue->slots == \old(queue->slots);
+    ensures queue->size == \old(queue->size) && queue->free_ids == \old(queue->free_ids) - 1;
+    ensures queue->available_index == \old(queue->available_index);
+    ensures \result < queue->size && queue->slots[\result].ring_entries == count;
+    ensures \at(queue->slots[\at(\result, Post)].ring_entries, Pre) == 0;
+    ensures other_ids_kept{Pre, Post}(queue, \result); */
+static uint16_t chain_id_take(struct virtq *queue, uint16_t count)
+{
+	const uint16_t id = virtq_id_take(queue, count);
+	//@ assert queue->used_index == \at(queue->used_index, Pre);
+	//@ assert queue->available_index == \at(queue->available_index, Pre);
+	//@ assert ring_is_sound(queue);
+	return id;
+}
+
+/* The next chain comes behind the one that was written. */
+/*@ requires \valid(queue) && packed_is_sound(queue) && count <= queue->size;
+    assigns queue->available_index, queue->available_wrap;
+    ensures packed_is_sound(queue) && slots_kept{Pre, Post}(queue->slots, queue->size);
+    ensures queue->available_index ==
+      moved(queue->size, \old(queue->available_index), count);
+    ensures ids_are_sound{Pre}(queue) ==> ids_are_sound(queue); */
+static void available_advance(struct virtq *queue, uint16_t count)
+{
+	if (position_advance(queue->size, &queue->available_index, count)) {
+		queue->available_wrap = !queue->available_wrap;
+	}
+	//@ assert slots_kept{Pre, Here}(queue->slots, queue->size);
+}
+
 /* The first entry makes the whole chain available: it is written last (section 2.8.21). */
 uint16_t virtq_packed_publish(struct virtq *queue, const struct virtq_entries *entries)
 {
-	const uint16_t id = virtq_id_take(queue, entries->count);
+	const uint16_t id = chain_id_take(queue, entries->count);
 	/*@ loop invariant which <= entries->count;
 	    loop assigns which, queue->ring.owner->counters.stores;
 	    loop variant which; */
 	for (uint16_t which = entries->count; which > 0; which--) {
 		entry_write(queue, entries, (uint16_t)(which - 1), id);
 	}
-	if (position_advance(queue->size, &queue->available_index, entries->count)) {
-		queue->available_wrap = !queue->available_wrap;
-	}
+	available_advance(queue, entries->count);
 	queue->unannounced += entries->count;
 	queue->slots[id].is_head = true;
 	return id;
@@ -137,14 +172,49 @@ enum status virtq_packed_used_load(struct virtq *queue, uint32_t *id, uint32_t *
 	return STATUS_OK;
 }
 
-void virtq_packed_used_advance(struct virtq *queue, uint16_t id)
+/*@ requires \valid(queue) && packed_is_sound(queue) && ids_are_sound(queue);
+    requires counts_fit(queue->slots, queue->size);
+    requires id < queue->size && queue->slots[id].ring_entries != 0;
+    assigns queue->free_ids, queue->slots[0 .. queue->size - 1].free_id,
+      queue->slots[id].ring_entries, queue->slots[id].is_head;
+    ensures packed_is_sound(queue) && ids_are_sound(queue);
+    ensures counts_fit(queue->slots, queue->size) && queue->slots == \old(queue->slots);
+    ensures queue->size == \old(queue->size) && queue->free_ids == \old(queue->free_ids) + 1;
+    ensures queue->used_index == \old(queue->used_index);
+    ensures queue->slots[id].ring_entries == 0 && !queue->slots[id].is_head;
+    ensures other_ids_kept{Pre, Post}(queue, id); */
+static void chain_id_give(struct virtq *queue, uint16_t id)
 {
-	const uint16_t count = queue->slots[id].ring_entries;
 	queue->slots[id].is_head = false;
 	virtq_id_give(queue, id);
+	//@ assert queue->used_index == \at(queue->used_index, Pre);
+	//@ assert queue->available_index == \at(queue->available_index, Pre);
+	//@ assert ring_is_sound(queue);
+}
+
+/* The next completion comes behind the one that was taken. */
+/*@ requires \valid(queue) && packed_is_sound(queue) && count <= queue->size;
+    assigns queue->used_index, queue->used_wrap;
+    ensures packed_is_sound(queue) && slots_kept{Pre, Post}(queue->slots, queue->size);
+    ensures queue->used_index == moved(queue->size, \old(queue->used_index), count);
+    ensures ids_are_sound{Pre}(queue) ==> ids_are_sound(queue); */
+static void used_position_advance(struct virtq *queue, uint16_t count)
+{
 	if (position_advance(queue->size, &queue->used_index, count)) {
 		queue->used_wrap = !queue->used_wrap;
 	}
+	//@ assert slots_kept{Pre, Here}(queue->slots, queue->size);
+}
+
+void virtq_packed_used_advance(struct virtq *queue, uint16_t id)
+{
+	const uint16_t count = queue->slots[id].ring_entries;
+	chain_id_give(queue, id);
+	//@ assert queue->slots == \at(queue->slots, Pre) && queue->size == \at(queue->size, Pre);
+	used_position_advance(queue, count);
+	//@ assert counts_fit(queue->slots, queue->size);
+	/*@ assert \forall integer i; 0 <= i < queue->size && i != id ==>
+	      queue->slots[i].ring_entries == \at(queue->slots[i].ring_entries, Pre); */
 	if (queue->has_events && queue->interrupts_wanted) {
 		virtq_packed_interrupts_tell(queue);
 	}

@@ -91,7 +91,13 @@ void virtq_split_table_write(const struct virtq *queue, size_t at,
       links_count{B}(s, size, open, id) && is_unlinked{B}(s, size, open, id, id);
     lemma taken_links_differ{A, B}: \forall struct virtq_slot *s, integer size, open, id;
       entry_taken{A, B}(s, size, open, id) && links_differ{A}(s, size, open, -1) ==>
-      links_differ{B}(s, size, open, id); */
+      links_differ{B}(s, size, open, id);
+    lemma taken_links{A, B}: \forall struct virtq_slot *s, integer size, open, id;
+      entry_taken{A, B}(s, size, open, id) && links_are_sound{A}(s, size, open, -1) ==>
+      links_are_sound{B}(s, size, open, id);
+    lemma taken_unlinked{A, B}: \forall struct virtq_slot *s, integer size, open, id, other;
+      entry_taken{A, B}(s, size, open, id) && is_unlinked{A}(s, size, open, -1, other) ==>
+      is_unlinked{B}(s, size, open, id, other); */
 
 /* Link the open entry `index` to `next`, in whose place that one is open. */
 /*@ requires \valid(slots + (0 .. size - 1)) && index < size && next < size && index != next;
@@ -105,7 +111,9 @@ void virtq_split_table_write(const struct virtq *queue, size_t at,
     ensures \forall integer first, count; list_is_sound{Pre}(slots, size, first, count) ==>
       list_is_sound(slots, size, first, count);
     ensures \forall integer i; 0 <= i < size && i != index ==>
-      slots[i].next == \old(slots[i].next); */
+      slots[i].next == \old(slots[i].next);
+    ensures \forall integer id; id != next && is_unlinked{Pre}(slots, size, index, next, id) ==>
+      is_unlinked(slots, size, next, -1, id); */
 static inline void link_write(struct virtq_slot *slots, uint16_t size, uint16_t index,
 			      uint16_t next)
 {
@@ -144,9 +152,8 @@ static uint16_t link_add(struct virtq *queue, uint16_t index)
 	/*@ assert queue->slots == \at(queue->slots, taken) && queue->size == \at(queue->size,
 	   taken) && queue->free_first == \at(queue->free_first, taken) && queue->free_ids ==
 	   \at(queue->free_ids, taken); */
-	/*@ assert \forall integer i; has_next(queue->slots, queue->size, next, -1, i) &&
-	      i != index ==> has_next{Pre}(queue->slots, queue->size, index, -1, i) &&
-	      queue->slots[i].next == \at(queue->slots[i].next, Pre); */
+	/*@ assert \forall integer i; 0 <= i < queue->size && i != next ==>
+	      queue->slots[i].ring_entries == \at(queue->slots[i].ring_entries, Pre); */
 	return next;
 }
 
@@ -213,6 +220,7 @@ static uint16_t chain_write(struct virtq *queue, const struct virtq_entries *ent
 	/*@ assert VIRTQ_DESC_BYTES * size <= queue->ring.size_bytes &&
 	      \valid_read(segments + (0 .. count - 1)) && \valid(queue->ring.owner) &&
 	      \valid(slots + (0 .. size - 1)) && \separated(queue, queue->ring.owner); */
+	//@ assert \forall integer i; 0 <= i < count ==> \valid_read(segments + i);
 	const uint16_t head = chain_begin(queue, count);
 	//@ assert \valid(slots + head);
 	uint16_t index = head;
@@ -231,8 +239,7 @@ static uint16_t chain_write(struct virtq *queue, const struct virtq_entries *ent
 	   1].ring_entries, slots[0 .. size - 1].next, queue->ring.owner->counters.stores; loop
 	   variant count - i; */
 	for (uint16_t i = 0; i + 1 < count; i++) {
-		/*@ assert \valid_read(segments + i) &&
-		      VIRTQ_DESC_BYTES * (index + 1) <= queue->ring.size_bytes; */
+		//@ assert VIRTQ_DESC_BYTES * (index + 1) <= queue->ring.size_bytes;
 		const uint16_t next = link_add(queue, index);
 		//@ assert next != head;
 		descriptor_write(queue, VIRTQ_DESC_BYTES * index, &segments[i],
@@ -244,18 +251,41 @@ static uint16_t chain_write(struct virtq *queue, const struct virtq_entries *ent
 	return head;
 }
 
-uint16_t virtq_split_publish(struct virtq *queue, const struct virtq_entries *entries)
+/* A position that moves touches neither links nor the list of free ids. */
+/*@ lemma kept_list{A, B}: \forall struct virtq_slot *s, integer size, first, count;
+      slots_kept{A, B}(s, size) && list_is_sound{A}(s, size, first, count) ==>
+      list_is_sound{B}(s, size, first, count);
+    lemma kept_links{A, B}: \forall struct virtq_slot *s, integer size;
+      slots_kept{A, B}(s, size) && links_are_sound{A}(s, size, -1, -1) ==>
+      links_are_sound{B}(s, size, -1, -1);
+    lemma kept_chains{A, B, C}: \forall struct virtq_slot *s, integer size;
+      chains_kept{A, B}(s, size) && slots_kept{B, C}(s, size) ==> chains_kept{A, C}(s, size);
+    lemma kept_heads{A, B, C}: \forall struct virtq_slot *s, integer size, id;
+      other_heads_kept{A, B}(s, size, id) && slots_kept{B, C}(s, size) ==>
+      other_heads_kept{A, C}(s, size, id); */
+
+/* Show the device the chain that begins at `head`. */
+/*@ requires \valid(queue) && split_is_sound(queue);
+    assigns queue->available_index, queue->unannounced, queue->ring.owner->counters.stores;
+    ensures slots_kept{Pre, Post}(queue->slots, queue->size); */
+static void head_publish(struct virtq *queue, uint16_t head)
 {
-	const uint16_t head = chain_write(queue, entries);
 	/* The index is stored last, and with release ordering: the device must not see it before
 	 * the entry and the descriptors (section 2.7.13). */
 	const size_t slot = virtq_place_in(queue->size, queue->available_index);
 	shared_store_u16(&queue->ring,
 			 queue->driver_offset + RING_ENTRIES + AVAILABLE_ENTRY_BYTES * slot, head);
-	queue->available_index = virtq_index_after(queue->available_index);
-	shared_store_u16(&queue->ring, queue->driver_offset + RING_INDEX, queue->available_index);
+	const uint16_t index = virtq_index_after(queue->available_index);
+	shared_store_u16(&queue->ring, queue->driver_offset + RING_INDEX, index);
+	queue->available_index = index;
 	//@ admit counter: queue->unannounced < UINT32_MAX;
 	queue->unannounced++;
+}
+
+uint16_t virtq_split_publish(struct virtq *queue, const struct virtq_entries *entries)
+{
+	const uint16_t head = chain_write(queue, entries);
+	head_publish(queue, head);
 	return head;
 }
 
@@ -306,7 +336,11 @@ enum status virtq_split_used_load(struct virtq *queue, uint32_t *id, uint32_t *l
       links_differ{B}(s, size, -1, -1);
     lemma given_next{A, B}: \forall struct virtq_slot *s, integer size, id;
       entry_given{A, B}(s, size, id) && links_differ{A}(s, size, -1, -1) &&
-      \at(s[id].ring_entries, A) > 1 ==> is_unlinked{B}(s, size, -1, -1, \at(s[id].next, A)); */
+      \at(s[id].ring_entries, A) > 1 ==> is_unlinked{B}(s, size, -1, -1, \at(s[id].next, A));
+    lemma given_heads{A, B, C}: \forall struct virtq_slot *s, integer size;
+      other_heads_kept{A, B}(s, size, -1) && other_heads_kept{B, C}(s, size, -1) &&
+      (\forall integer i; 0 <= i < size && \at(s[i].is_head, A) ==> \at(s[i].is_head, B)) ==>
+      other_heads_kept{A, C}(s, size, -1); */
 
 /* Give an entry back to which no other has a link. The one behind it, by its private link. */
 /*@ requires \valid(queue) && ids_are_sound(queue) && chains_are_sound(queue);
@@ -350,6 +384,7 @@ static void chain_give(struct virtq *queue, uint16_t id)
 	//@ ghost uint16_t size = queue->size;
 	//@ assert is_unlinked(slots, size, -1, -1, id);
 	slots[id].is_head = false;
+	//@ ghost cleared: ;
 	/*@ assert \forall integer i; 0 <= i < size && i != id &&
 	      \at(queue->slots[i].is_head, Pre) ==> slots[i].is_head; */
 	/*@ loop invariant i <= count && ids_are_sound(queue) && chains_are_sound(queue);
@@ -359,7 +394,7 @@ static void chain_give(struct virtq *queue, uint16_t id)
 	    loop invariant i < count ==> id < queue->size && !queue->slots[id].is_head &&
 	      queue->slots[id].ring_entries == count - i &&
 	      is_unlinked(queue->slots, queue->size, -1, -1, id);
-	    loop invariant other_heads_kept{Pre, Here}(queue->slots, queue->size, \at(id, Pre));
+	    loop invariant other_heads_kept{cleared, Here}(slots, size, -1);
 	    loop assigns i, id, queue->free_ids, slots[0 .. size - 1].free_id,
 	      slots[0 .. size - 1].ring_entries;
 	    loop variant count - i; */
@@ -368,10 +403,20 @@ static void chain_give(struct virtq *queue, uint16_t id)
 	}
 }
 
+/* The next completion comes behind the one that was taken. */
+/*@ requires \valid(queue) && split_is_sound(queue);
+    assigns queue->used_index;
+    ensures queue->used_index == (\old(queue->used_index) + 1) % 65536;
+    ensures slots_kept{Pre, Post}(queue->slots, queue->size); */
+static void used_index_advance(struct virtq *queue)
+{
+	queue->used_index = virtq_index_after(queue->used_index);
+}
+
 void virtq_split_used_advance(struct virtq *queue, uint16_t id)
 {
 	chain_give(queue, id);
-	queue->used_index = virtq_index_after(queue->used_index);
+	used_index_advance(queue);
 	if (queue->has_events && queue->interrupts_wanted) {
 		virtq_split_interrupts_tell(queue);
 	}
