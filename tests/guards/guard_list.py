@@ -64,8 +64,8 @@ MUTATIONS = [
              "if (position_advance(queue->size, &queue->used_index, entries)) {", QUEUE),
     Mutation("index-shadow", "26", True, "the available index is ours", SPLIT,
              "virtio/virtq_split.c",
-             "queue->available_index = virtq_index_after(queue->available_index);",
-             "queue->available_index = (uint16_t)(shared_load_u16(&queue->ring, "
+             "const uint16_t index = virtq_index_after(queue->available_index);",
+             "const uint16_t index = (uint16_t)(shared_load_u16(&queue->ring, "
              "queue->driver_offset + RING_INDEX) + 1u);", QUEUE),
     Mutation("split-address", "29", True, "only shared addresses in the ring", SPLIT,
              "virtio/virtq_split.c", "shared_store_pair(&queue->ring, at, segment->at.raw,",
@@ -78,7 +78,7 @@ MUTATIONS = [
              "*table = 0;", QUEUE),
     Mutation("first-last", "25", False, "a chain becomes available as a whole", PACKED,
              "virtio/virtq_packed.c",
-             "if (position_advance(queue->size, &queue->available_index, entries->count)) {",
+             "if (position_advance(queue->size, &queue->available_index, count)) {",
              "if (position_advance(queue->size, &queue->available_index, 1)) {", QUEUE),
 
     # ---- Notifications and waiting ----
