@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/addr.h"
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/status.h"
@@ -37,6 +38,11 @@ static inline uint32_t any_up_to(uint32_t most)
 static inline bool any_bool(void)
 {
 	return any_within(0, 1) != 0;
+}
+
+static inline struct phys_range any_range(void)
+{
+	return (struct phys_range){{any_u64()}, any_u64()};
 }
 
 /* Foreign bytes of one length, which end where `memory` ends: whoever reads one more is noticed. */

@@ -9,11 +9,6 @@
 static uint8_t memory[24];
 static struct phys_range used[USED_MAX];
 
-static struct phys_range any_range(void)
-{
-	return (struct phys_range){{any_u64()}, any_u64()};
-}
-
 static void place_in(const struct memory_map *map)
 {
 	struct phys_range found;

@@ -26,11 +26,6 @@ static void config_write(void *context, struct pci_address at, uint32_t offset_b
 	//@ assert a_function: at.device < 32 && at.function < 8;
 }
 
-static struct phys_range any_range(void)
-{
-	return (struct phys_range){{any_u64()}, any_u64()};
-}
-
 /* More than the walk leaves: any windows, in any number. */
 static void any_functions(void)
 {

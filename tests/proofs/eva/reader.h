@@ -12,6 +12,15 @@
 static uint8_t any_file[1];
 #define ANY_FILE (any_file + sizeof(any_file))
 
+/* Hand files to `take`: none, one of a byte, one as long as `memory`, and then any. */
+#define EACH_FILE(take, memory)                                        \
+	do {                                                           \
+		take(FOREIGN(memory, 0), 0);                           \
+		take(FOREIGN(memory, 1), 1);                           \
+		take(FOREIGN(memory, sizeof(memory)), sizeof(memory)); \
+		take(ANY_FILE, any_u64());                             \
+	} while (false)
+
 /* The longest piece that decoders may look into as a whole. */
 #define PIECE_BYTES 4096u
 static uint8_t any_piece[PIECE_BYTES];

@@ -16,9 +16,6 @@ static void take(const uint8_t *bytes, size_t size)
 
 int main(void)
 {
-	take(FOREIGN(memory, 0), 0);
-	take(FOREIGN(memory, 1), 1);
-	take(FOREIGN(memory, sizeof(memory)), sizeof(memory));
-	take(ANY_FILE, any_u64());
+	EACH_FILE(take, memory);
 	return 0;
 }

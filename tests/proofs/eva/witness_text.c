@@ -17,9 +17,6 @@ int main(void)
 {
 	//@ widen_hints global:"all", 255, 256;
 	ANYTHING(memory);
-	take(FOREIGN(memory, 0), 0);
-	take(FOREIGN(memory, 1), 1);
-	take(FOREIGN(memory, sizeof(memory)), sizeof(memory));
-	take(ANY_FILE, any_u64());
+	EACH_FILE(take, memory);
 	return 0;
 }
